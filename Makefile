@@ -1,0 +1,30 @@
+# Each target makes .venv where there is none and installs what it needs there.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= --data digits
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/demo
+	$(BIN)/python examples/compare_reducers.py $(DEMO)
+
+test: .venv/test
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/test
+	$(BIN)/python -m benchmarks
+
+.venv/%: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(if $(filter demo,$*),plot$(comma)umap,$*)]'
+	touch $@
+
+comma := ,
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,23 @@
+"""Training and inference: the only place that knows skorch."""
+
+from .data import TrainingData, TrainingSet, sample_rows
+from .inference import map_rows
+from .noise import NOISES, Corruption
+from .start import start_at_pca
+from .training import OPTIMIZERS, SCHEDULES, Schedule, foreign_draws_isolated, make_net, train
+
+__all__ = [
+    "NOISES",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Corruption",
+    "Schedule",
+    "TrainingData",
+    "TrainingSet",
+    "foreign_draws_isolated",
+    "make_net",
+    "map_rows",
+    "sample_rows",
+    "start_at_pca",
+    "train",
+]

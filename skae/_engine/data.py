@@ -1,0 +1,177 @@
+"""Rows of the data as standardised float32 tensors, a batch at a time.
+
+No DataLoader: it would collect samples one by one. A batch is one indexing of the array.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch.utils.data import Dataset
+
+from ..objectives import Target
+
+# Training on up to this many rows does not depend on their order or repetition.
+_MERGED_ROWS = 1000
+# Statistics of larger sets, and where training starts, come from a sample.
+_SAMPLED_ROWS = 20_000
+
+
+def to_float(rows, dtype=np.float64):
+    """Return rows as a dense float array."""
+    return np.asarray(_densify(rows), dtype=dtype)
+
+
+def _densify(rows):
+    return rows.toarray() if sparse.issparse(rows) else rows
+
+
+class TrainingSet(NamedTuple):
+    """What an estimator is fitted on, row by row.
+
+    Attributes
+    ----------
+    X : ndarray or csr_matrix of shape (n, n_inputs)
+    X_target : ndarray or csr_matrix of shape (n, n_features), or None
+        What is to be reconstructed; None stands for X itself.
+    labels : ndarray of shape (n, n_labels), or None
+        What is to be predicted.
+    weights : ndarray of shape (n,), or None
+        None where every row counts the same.
+    """
+
+    X: object
+    X_target: object = None
+    labels: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def merged(self):
+        """Merge rows that are equal into one with the sum of their weights.
+
+        Only small sets are, and they are sorted as well: there a weight of two is exactly the
+        same as a row that stands there twice, and the order of the rows does not matter.
+        """
+        if self.X.shape[0] > _MERGED_ROWS:
+            return self
+        weights = np.ones(self.X.shape[0]) if self.weights is None else self.weights
+        used = weights > 0
+        parts = [p if p is None else _densify(p)[used] for p in self[:3]]
+        keys = np.column_stack([part for part in parts if part is not None])
+        _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        merged = np.bincount(inverse.ravel(), weights=weights[used])
+        parts = [part if part is None else part[first] for part in parts]
+        return TrainingSet(*parts, weights=None if np.ptp(merged) == 0 else merged)
+
+
+def sample_rows(training_set, random_state):
+    """Return up to 20,000 of the rows to reconstruct as dense float64, with their weights."""
+    rows = training_set.X if training_set.X_target is None else training_set.X_target
+    weights = training_set.weights
+    if rows.shape[0] > _SAMPLED_ROWS:
+        chosen = np.sort(random_state.choice(rows.shape[0], _SAMPLED_ROWS, replace=False))
+        rows, weights = rows[chosen], None if weights is None else weights[chosen]
+    return to_float(rows), weights
+
+
+class _Rows:
+    """Rows of an array that are converted and standardised as they are asked for.
+
+    What stays small or is fast to index is kept as a tensor on the device: floats standardised
+    once, bytes as bytes. A memmap or a sparse matrix is read a batch at a time.
+    """
+
+    def __init__(self, X, standardization, device):
+        self.standardization = standardization
+        self.device = device
+        self.is_ready = X.dtype != np.uint8 and type(X) is np.ndarray
+        self.source = X
+        if self.is_ready:
+            center = standardization.center.cpu().double().numpy()
+            rows = ((X - center) / standardization.scale.item()).astype(np.float32)
+            self.source = torch.from_numpy(rows).to(device)
+        elif type(X) is np.ndarray:
+            self.source = torch.from_numpy(np.ascontiguousarray(X)).to(device)
+
+    def __getitem__(self, indices):
+        if isinstance(self.source, torch.Tensor):
+            rows = self.source[indices]
+        else:
+            rows = torch.from_numpy(to_float(self.source[indices.cpu().numpy()], np.float32))
+        if self.is_ready:
+            return rows
+        return self.standardization.standardize(rows.to(self.device, torch.float32))
+
+
+class TrainingData(Dataset):
+    """Inputs and targets of which batches are taken.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+    network : Module
+        Its ``standardization`` is applied to targets, its ``input_standardization`` to inputs.
+    device : torch.device
+    """
+
+    def __init__(self, training_set, network, device):
+        X, X_target, labels, weights = training_set
+        self.device = device
+        self.inputs = _Rows(X, network.input_standardization, device)
+        self.targets = None
+        if X_target is not None:
+            self.targets = _Rows(X_target, network.standardization, device)
+        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+        self.weights = None
+        if weights is not None:
+            weights = torch.from_numpy(weights / weights.mean())
+            self.weights = weights.to(device, torch.float32)
+        self.indices = torch.arange(X.shape[0])
+
+    def __len__(self):
+        return len(self.indices)
+
+    def subset(self, indices):
+        """Return the same data restricted to some rows, without a copy."""
+        part = object.__new__(type(self))
+        part.__dict__ = {**self.__dict__, "indices": self.indices[torch.as_tensor(indices)]}
+        return part
+
+    def batch(self, order, corruption=None):
+        """Return the input and the `Target` of some rows."""
+        indices = self.indices[order].to(self.device)
+        inputs = self.inputs[indices]
+        targets = inputs if self.targets is None else self.targets[indices]
+        if corruption is not None:
+            targets = corruption.augmented(targets)
+            inputs = corruption.corrupted(targets if self.targets is None else inputs)
+        labels = None if self.labels is None else self.labels[indices]
+        weights = None if self.weights is None else self.weights[indices]
+        return inputs, Target(targets, labels, weights)
+
+
+class BatchIterator:
+    """Batches in a new random order at each pass, or always in the same.
+
+    A last batch of a single row joins the one before: batch normalisation needs two.
+    """
+
+    def __init__(self, data, batch_size, *, generator=None, corruption=None):
+        self.data = data
+        self.batch_size = batch_size
+        self.generator = generator
+        self.corruption = corruption
+
+    def __iter__(self):
+        n_rows = len(self.data)
+        if self.generator is None:
+            order = torch.arange(n_rows)
+        else:
+            order = torch.randperm(n_rows, generator=self.generator)
+        if n_rows == 1:
+            order = order.repeat(2)
+        *batches, last = order.split(self.batch_size)
+        if len(last) == 1 and batches:
+            last = torch.cat([batches.pop(), last])
+        for indices in [*batches, last]:
+            yield self.data.batch(indices, self.corruption)

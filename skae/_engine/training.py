@@ -1,0 +1,206 @@
+"""Training with skorch: it runs the loop, and knows nothing of the model it trains."""
+
+import inspect
+import math
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from threading import RLock
+from typing import NamedTuple
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.helper import predefined_split
+from skorch.utils import noop
+
+from ..networks.randomness import drawing_from
+from .callbacks import BestWeights, EpochBar
+from .data import BatchIterator
+
+_FUSED = {"fused": True}
+
+# name: (class, keyword arguments beside learning rate and weight decay)
+OPTIMIZERS = {
+    "adam": (torch.optim.Adam, _FUSED),
+    "adamw": (torch.optim.AdamW, _FUSED),
+    "nadam": (torch.optim.NAdam, {}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "sgd": (torch.optim.SGD, {**_FUSED, "momentum": 0.9, "nesterov": True}),
+}
+
+_GLOBAL_GENERATOR = RLock()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All of training that is neither the network nor the data: see the estimators."""
+
+    optimizer: object
+    learning_rate_init: float
+    learning_rate: str
+    alpha: float
+    batch_size: int
+    max_iter: int
+    n_iter_no_change: float
+    tol: float
+    callbacks: tuple
+    verbose: int
+    seed: int
+
+
+class _Run(NamedTuple):
+    """What the making of a learning-rate schedule has to know of a run."""
+
+    learning_rate: float
+    n_epochs: int
+    n_steps: int
+    monitor: str
+    patience: float
+
+
+def _constant(run):
+    return []
+
+
+def _adaptive(run):
+    patience = int(min(max(run.patience // 2, 1), run.n_epochs))
+    policy = torch.optim.lr_scheduler.ReduceLROnPlateau
+    return [LRScheduler(policy, monitor=run.monitor, factor=0.2, patience=patience)]
+
+
+def _cosine(run):
+    policy = torch.optim.lr_scheduler.CosineAnnealingLR
+    return [LRScheduler(policy, T_max=run.n_steps, step_every="batch")]
+
+
+def _one_cycle(run):
+    return [
+        LRScheduler(
+            torch.optim.lr_scheduler.OneCycleLR,
+            max_lr=run.learning_rate,
+            total_steps=run.n_steps + 1,
+            pct_start=0.15,
+            cycle_momentum=False,
+            step_every="batch",
+        )
+    ]
+
+
+SCHEDULES: dict[str, Callable] = {
+    "constant": _constant,
+    "adaptive": _adaptive,
+    "cosine": _cosine,
+    "one_cycle": _one_cycle,
+}
+
+
+class Net(NeuralNet):
+    """skorch's net with batches of `TrainingData` and an objective in place of a criterion."""
+
+    def get_iterator(self, dataset, training=False):
+        """Iterate over batches: shuffled for training, always the same ones for validation."""
+        if training:
+            return BatchIterator(
+                dataset, self.batch_size, generator=self.shuffling, corruption=self.corruption
+            )
+        return BatchIterator(dataset, max(self.batch_size, 512), corruption=self.corruption)
+
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        """Ask the objective."""
+        return self.criterion_(y_pred, y_true)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Validate under the same noise in every epoch, so that losses can be compared."""
+        with nullcontext() if training else drawing_from(self._validation_noise()):
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def validation_loss(self):
+        """Mean loss on the validation data, which leaves no trace in the history."""
+        total, n_rows = 0.0, 0
+        with drawing_from(self._validation_noise()):
+            for batch in self.get_iterator(self.validation_data):
+                size = len(batch[0])
+                total += size * self.validation_step(batch)["loss"].item()
+                n_rows += size
+        return total / n_rows
+
+    def _validation_noise(self):
+        return torch.Generator(self.device).manual_seed(self.seed)
+
+
+def make_net(network, objective, schedule, *, train_data, validation_data, corruption):
+    """Assemble the skorch net that trains ``network``."""
+    monitor = "train_loss" if validation_data is None else "valid_loss"
+    n_batches = math.ceil(len(train_data) / schedule.batch_size)
+    run = _Run(
+        schedule.learning_rate_init,
+        schedule.max_iter,
+        schedule.max_iter * n_batches,
+        monitor,
+        schedule.n_iter_no_change,
+    )
+    callbacks = [("best_weights", BestWeights(validation_data is not None))]
+    if math.isfinite(schedule.n_iter_no_change):
+        stopping = EarlyStopping(
+            monitor, patience=schedule.n_iter_no_change, threshold=schedule.tol, sink=noop
+        )
+        callbacks.append(("early_stopping", stopping))
+    callbacks += SCHEDULES[schedule.learning_rate](run)
+    callbacks += [EpochBar()] if schedule.verbose else []
+    net = Net(
+        module=network,
+        criterion=objective,
+        max_epochs=schedule.max_iter,
+        batch_size=schedule.batch_size,
+        train_split=None if validation_data is None else predefined_split(validation_data),
+        callbacks=[*callbacks, *schedule.callbacks],
+        callbacks__print_log=None,
+        device=train_data.device,
+        verbose=0,
+        **_optimizer_arguments(schedule),
+    )
+    net.seed = schedule.seed
+    net.shuffling = torch.Generator().manual_seed(schedule.seed)
+    net.corruption = corruption
+    net.validation_data = validation_data
+    return net.initialize()
+
+
+def _optimizer_arguments(schedule):
+    optimizer, extra = OPTIMIZERS.get(schedule.optimizer, (schedule.optimizer, {}))
+    arguments = {"lr": schedule.learning_rate_init, **extra}
+    if "weight_decay" in inspect.signature(optimizer).parameters:
+        arguments["weight_decay"] = schedule.alpha
+    return {"optimizer": optimizer} | {f"optimizer__{k}": v for k, v in arguments.items()}
+
+
+def train(net, data, isolate_seed=None):
+    """Run the net's epochs over ``data``; an error gives the network its weights back.
+
+    Parameters
+    ----------
+    net : Net
+    data : TrainingData
+    isolate_seed : int or None
+        Seed for torch's global generator, where a user's own code may draw from it.
+    """
+    before = {name: torch.clone(w) for name, w in net.module_.state_dict().items()}
+    generator = torch.Generator(net.device).manual_seed(net.seed)
+    guard = nullcontext() if isolate_seed is None else foreign_draws_isolated(isolate_seed)
+    try:
+        with guard, drawing_from(generator):
+            net.partial_fit(data)
+    except BaseException:
+        net.module_.load_state_dict(before)
+        raise
+    finally:
+        net.module_.eval()
+
+
+@contextmanager
+def foreign_draws_isolated(seed):
+    """Seed torch's global generator for code that draws from it; give it back as it was."""
+    with _GLOBAL_GENERATOR, torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,65 @@
+"""What descriptions of networks share."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+from sklearn.base import BaseEstimator
+
+from .._validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from ..networks.blocks import ACTIVATIONS, INITIALIZATIONS, beside_linear_path, initialize
+
+# Constraints of the parameters that dense and convolutional networks share.
+COMMON_CONSTRAINTS = {
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "linear_path": ["boolean"],
+    "weight_init": [StrOptions({*INITIALIZATIONS, "default"})],
+}
+
+
+class DataShape(NamedTuple):
+    """What an architecture has to know of the data.
+
+    ``image_shape`` is (height, width, channels), or None where rows are no images.
+    """
+
+    n_features: int
+    image_shape: tuple | None = None
+
+
+class Architecture(BaseEstimator):
+    """Parameter checks and the last step of building, which the descriptions share."""
+
+    def _validate(self):
+        try:
+            validate_parameter_constraints(
+                self._parameter_constraints, self.get_params(deep=False), type(self).__name__
+            )
+        except InvalidParameterError as error:
+            # Chained, the error would show scikit-learn's inner workings.
+            raise ValueError(f"architecture: {error}") from None
+
+    def _finish(self, network, n_inputs, n_outputs):
+        """Draw the weights by the rule asked for and add the linear path."""
+        if self.weight_init != "default":
+            initialize(network, self.weight_init)
+        if not self.linear_path:
+            return network
+        return beside_linear_path(network, n_inputs, n_outputs)
+
+
+def positive_ints(owner, name, value):
+    """Return ``value`` as a tuple of positive integers, or raise naming the parameter."""
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for entry in values:
+        if not isinstance(entry, Integral) or isinstance(entry, bool) or entry < 1:
+            raise ValueError(
+                f"architecture: the {name!r} parameter of {type(owner).__name__} must hold "
+                f"integers of at least 1, got {value!r}."
+            )
+    return tuple(int(entry) for entry in values)

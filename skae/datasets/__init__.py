@@ -1,0 +1,13 @@
+"""Made and downloaded pictures: plain NumPy arrays that know nothing of the estimators."""
+
+from ._arena import make_arena
+from ._healing import make_healing_images, make_healing_sequences
+from ._loaders import load_fashion_mnist, load_mnist
+
+__all__ = [
+    "load_fashion_mnist",
+    "load_mnist",
+    "make_arena",
+    "make_healing_images",
+    "make_healing_sequences",
+]

@@ -1,0 +1,310 @@
+"""Healing pictures and sequences: images that turn, with a white square in their corner."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_array, check_random_state, gen_batches
+
+from skae._validation import Interval, StrOptions, validate_parameter_constraints
+
+_SHARE = [Interval(Real, 0, 1, closed="both")]
+_CONSTRAINTS = {
+    "rotated": _SHARE,
+    "max_angle": [Interval(Real, 0, 360, closed="both")],
+    "square": _SHARE,
+    "square_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"random"})],
+    "n_timesteps": [Interval(Integral, 2, None, closed="left")],
+    "growing": ["boolean"],
+}
+
+# Half a megabyte to one a temporary array: small enough for the cache, large enough for NumPy.
+_CHUNK_PIXELS = 2**17
+
+
+def make_healing_images(
+    images, *, rotated=0.5, max_angle=180, square=0.5, square_size=5, random_state=None
+):
+    """Rotate a share of the images and put a white square in the corner of a share.
+
+    The two shares are drawn independently of each other. The square lies in the top-left
+    corner, on top of the image, and does not turn with it.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_images, size, size)
+        Square grey images. ``uint8`` is divided by 255; any other type is divided by its
+        largest value where that exceeds 1, so that scikit-learn's digits work as they are.
+
+    rotated : float, default=0.5
+        Share of the images that are rotated, from 0 to 1.
+
+    max_angle : float, default=180
+        A rotated image turns counter-clockwise about its centre by an angle drawn evenly
+        between 0 and this many degrees, itself from 0 to 360. Black comes in from outside.
+
+    square : float, default=0.5
+        Share of the images that get a square, from 0 to 1.
+
+    square_size : int or "random", default=5
+        Side of the square in pixels, at most ``size``. With ``"random"`` each square has a
+        side drawn from 1 to half the image's.
+
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same images at every call. The rotations do not depend on the
+        squares: the same int with ``square=0`` gives the same images without them.
+
+    Returns
+    -------
+    healing : ndarray of shape (n_images, size, size), dtype float32
+        The images in the order given, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        Where the images are not square, are negative or not finite, or where a parameter is
+        out of its range.
+
+    See Also
+    --------
+    make_healing_sequences : Images that turn step by step.
+
+    References
+    ----------
+    R. G. Krishnan, U. Shalit, D. Sontag, "Deep Kalman Filters", 2015, arXiv:1511.05121.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae.datasets import make_healing_images
+    >>> digits = load_digits().images
+    >>> healing = make_healing_images(digits, square=0.25, square_size=3, random_state=0)
+    >>> healing.shape
+    (1797, 8, 8)
+    >>> (healing[:, :3, :3] == 1).all(axis=(1, 2)).sum() / len(healing)
+    np.float64(0.249...)
+    """
+    _check_parameters(
+        "make_healing_images",
+        rotated=rotated,
+        max_angle=max_angle,
+        square=square,
+        square_size=square_size,
+    )
+    images = _unit_images(images)
+    n, size, _ = images.shape
+    _check_fits(square_size, size)
+    rng = check_random_state(random_state)
+    degrees = rng.uniform(0, max_angle, n) * _share(n, rotated, rng)
+    sides = _draw_sides(n, square_size, size, rng) * _share(n, square, rng)
+    return _render(images, degrees[:, None], sides[:, None])[:, 0]
+
+
+def make_healing_sequences(
+    images,
+    n_timesteps=8,
+    *,
+    angle_step=(10, 30),
+    square=1.0,
+    square_size=5,
+    growing=False,
+    random_state=None,
+):
+    """Turn each image step by step, while a white square appears in a corner and goes.
+
+    A sequence starts with its image as given. From frame to frame the image turns by one
+    and the same angle. The square lies in the top-left corner, is there for 1 to
+    ``n_timesteps - 1`` frames in a row, and both their number and the first of them are drawn
+    for each sequence.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_images, size, size)
+        Square grey images. ``uint8`` is divided by 255; any other type is divided by its
+        largest value where that exceeds 1, so that scikit-learn's digits work as they are.
+
+    n_timesteps : int, default=8
+        Frames in a sequence, at least 2.
+
+    angle_step : pair of float, default=(10, 30)
+        Smallest and largest angle from one frame to the next, in degrees from 0 to 180. Each
+        sequence draws one angle between the two, and turns clockwise or counter-clockwise
+        with equal chance. ``(0, 0)`` gives images that stand still.
+
+    square : float, default=1.0
+        Share of the sequences in which a square appears, from 0 to 1.
+
+    square_size : int or "random", default=5
+        Side of the square in pixels, at most ``size``. With ``"random"`` each sequence has a
+        side drawn from 1 to half the image's.
+
+    growing : bool, default=False
+        Whether the square grows to its size until the middle of its time and then shrinks,
+        instead of keeping its size.
+
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same sequences at every call. The rotations do not depend on the
+        squares: the same int with ``square=0`` gives the same sequences without them.
+
+    Returns
+    -------
+    sequences : ndarray of shape (n_images, n_timesteps, size, size), dtype float32
+        One sequence an image, in the order given, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        Where the images are not square, are negative or not finite, or where a parameter is
+        out of its range.
+
+    See Also
+    --------
+    make_healing_images : Single images.
+
+    References
+    ----------
+    R. G. Krishnan, U. Shalit, D. Sontag, "Deep Kalman Filters", 2015, arXiv:1511.05121.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae.datasets import make_healing_sequences
+    >>> digits = load_digits().images
+    >>> sequences = make_healing_sequences(digits, 6, square_size=3, random_state=0)
+    >>> sequences.shape
+    (1797, 6, 8, 8)
+
+    The first five frames are what a predictor sees, the last is what it should predict:
+
+    >>> X, y = sequences[:, :-1], sequences[:, -1]
+    """
+    _check_parameters(
+        "make_healing_sequences",
+        n_timesteps=n_timesteps,
+        square=square,
+        square_size=square_size,
+        growing=growing,
+    )
+    low, high = _check_angle_step(angle_step)
+    images = _unit_images(images)
+    n, size, _ = images.shape
+    _check_fits(square_size, size)
+    rng = check_random_state(random_state)
+    steps = rng.uniform(low, high, n) * rng.choice([-1, 1], n)
+    sides = _draw_sides(n, square_size, size, rng) * _share(n, square, rng)
+    presence = _draw_presence(n, n_timesteps, growing, rng)
+    return _render(
+        images,
+        degrees=np.outer(steps, np.arange(n_timesteps)),
+        sides=np.ceil(sides[:, None] * presence),
+    )
+
+
+def _check_parameters(caller, **parameters):
+    validate_parameter_constraints(_CONSTRAINTS, parameters, caller_name=caller)
+
+
+def _check_angle_step(angle_step):
+    try:
+        low, high = map(float, angle_step)
+        valid = 0 <= low <= high <= 180
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            "angle_step must be a pair (smallest, largest) of degrees from 0 to 180, "
+            f"got {angle_step!r}."
+        )
+    return low, high
+
+
+def _check_fits(square_size, size):
+    if square_size != "random" and square_size > size:
+        raise ValueError(
+            f"square_size must be at most the images' side of {size} pixels, got {square_size}."
+        )
+
+
+def _unit_images(images):
+    """Return the images as a new float32 array with values from 0 to 1."""
+    images = check_array(
+        images,
+        dtype=[np.float32, np.float64, np.uint8],
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_non_negative=True,
+        input_name="images",
+    )
+    if images.ndim != 3 or images.shape[1] != images.shape[2]:
+        raise ValueError(
+            "images must be square grey images of shape (n_images, size, size), "
+            f"got shape {images.shape}."
+        )
+    scale = 255 if images.dtype == np.uint8 else max(1, images.max())
+    unit = np.empty(images.shape, np.float32)
+    return np.divide(images, scale, out=unit, casting="same_kind")
+
+
+def _share(n, share, rng):
+    """Return a mask of ``n`` with ``share`` of it true, in random places."""
+    return rng.permutation(n) < round(share * n)
+
+
+def _draw_sides(n, square_size, size, rng):
+    """Return the side of each of ``n`` squares in pixels."""
+    if square_size == "random":
+        return rng.randint(1, max(1, size // 2) + 1, n)
+    return np.full(n, square_size)
+
+
+def _draw_presence(n, n_timesteps, growing, rng):
+    """Return how much of the square's full side each frame shows, (n, n_timesteps)."""
+    duration = rng.randint(1, n_timesteps, n)
+    start = rng.randint(0, n_timesteps - duration + 1)
+    age = np.arange(1, n_timesteps + 1) - start[:, None]
+    remaining = duration[:, None] + 1 - age
+    # Positive within the square's time, highest in the middle of it.
+    nearest_end = np.minimum(age, remaining)
+    if not growing:
+        return nearest_end > 0
+    return np.maximum(nearest_end, 0) / ((duration + 1) // 2)[:, None]
+
+
+def _render(images, degrees, sides):
+    """Draw the frames (n, n_timesteps, size, size) for angles and sides (n, n_timesteps)."""
+    n, n_timesteps = degrees.shape
+    size = images.shape[1]
+    frames = np.empty((n, n_timesteps, size, size), np.float32)
+    # A square of side s covers the pixels whose row and column are both below s.
+    reach = np.maximum.outer(np.arange(size), np.arange(size))
+    per_chunk = max(1, _CHUNK_PIXELS // (n_timesteps * size**2))
+    for chunk in gen_batches(n, per_chunk):
+        turned = _rotate(images[chunk], degrees[chunk])
+        turned[reach < sides[chunk][..., None, None]] = 1
+        frames[chunk] = turned
+    return frames
+
+
+def _rotate(images, degrees):
+    """Rotate each image counter-clockwise by each of its angles, with bilinear interpolation.
+
+    Images (n, size, size) and angles (n, n_timesteps) give (n, n_timesteps, size, size).
+    Outside the image everything is 0.
+    """
+    size = images.shape[1]
+    centre = (size - 1) / 2
+    x = np.arange(size, dtype=np.float32) - np.float32(centre)
+    angles = np.deg2rad(degrees)[..., None, None]
+    cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+    # One black pixel before and two after: a clipped coordinate has four black neighbours.
+    padded = np.pad(images, ((0, 0), (1, 2), (1, 2)))
+    row = np.clip(cos * x[:, None] + sin * x + (centre + 1), 0, size + 1)
+    column = np.clip(cos * x - sin * x[:, None] + (centre + 1), 0, size + 1)
+    down, top = np.modf(row)
+    right, left = np.modf(column)
+    width = size + 3
+    first = np.arange(len(images))[:, None, None, None] * width**2
+    corner = first + top.astype(np.intp) * width + left.astype(np.intp)
+    pixels = padded.ravel()
+    upper = pixels[corner] * (1 - right) + pixels[corner + 1] * right
+    lower = pixels[corner + width] * (1 - right) + pixels[corner + width + 1] * right
+    return upper * (1 - down) + lower * down

@@ -1,0 +1,181 @@
+"""MNIST and Fashion-MNIST from a folder of the user's, or else from the network."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import get_data_home
+from sklearn.utils import Bunch
+
+from skae._validation import import_optional
+
+_DIGITS = [str(digit) for digit in range(10)]
+_CLOTHES = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+]
+
+
+def load_mnist(*, data_home=None, return_X_y=False):
+    """Load MNIST, grey images of handwritten digits at 28×28 pixels.
+
+    Where the environment variable ``SKAE_DATA`` names a folder that holds
+    ``mnist_10k.npz``, the images are those of that file: arrays ``X`` (n, 28, 28) of
+    ``uint8`` and ``y`` (n,), by its name the 10,000 test images. Otherwise torchvision
+    downloads all 70,000, once; the 60,000 training images come first.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder for the download, which goes to ``skae`` in it. By default that of
+        :func:`sklearn.datasets.get_data_home`.
+
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    mnist : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        data : ndarray of shape (n_samples, 784), dtype uint8
+            The images as rows, from 0 (black) to 255.
+        images : ndarray of shape (n_samples, 28, 28), dtype uint8
+            The same memory as images.
+        target : ndarray of shape (n_samples,), dtype int64
+            The digit, 0 to 9.
+        target_names : list of str
+            Names of the classes.
+        DESCR : str
+            What the images are and where they came from.
+
+    (data, target) : tuple if ``return_X_y`` is True
+        Images as rows, and digits.
+
+    Raises
+    ------
+    OSError
+        Where there is no such file and the download fails, because torchvision or the
+        network is missing.
+    ValueError
+        Where the file does not hold images of 28×28 bytes with a label each.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 86(11), 1998.
+
+    Examples
+    --------
+    >>> from skae.datasets import load_mnist
+    >>> mnist = load_mnist()  # doctest: +SKIP
+    >>> mnist.images.shape  # doctest: +SKIP
+    (70000, 28, 28)
+    """
+    return _load("MNIST", "mnist_10k.npz", _DIGITS, data_home, return_X_y)
+
+
+def load_fashion_mnist(*, data_home=None, return_X_y=False):
+    """Load Fashion-MNIST, grey images of clothes at 28×28 pixels.
+
+    Where the environment variable ``SKAE_DATA`` names a folder that holds
+    ``fashion_mnist_3615.npz``, the images are those of that file: arrays ``X`` (n, 28, 28)
+    of ``uint8`` and ``y`` (n,), by its name the first 3,615 training images. Otherwise
+    torchvision downloads all 70,000, once; the 60,000 training images come first.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder for the download, which goes to ``skae`` in it. By default that of
+        :func:`sklearn.datasets.get_data_home`.
+
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    fashion_mnist : :class:`~sklearn.utils.Bunch`
+        As that of :func:`load_mnist`; the ten classes are in ``target_names``.
+
+    (data, target) : tuple if ``return_X_y`` is True
+        Images as rows, and classes.
+
+    Raises
+    ------
+    OSError
+        Where there is no such file and the download fails, because torchvision or the
+        network is missing.
+    ValueError
+        Where the file does not hold images of 28×28 bytes with a label each.
+
+    References
+    ----------
+    H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
+    Machine Learning Algorithms", 2017, arXiv:1708.07747.
+
+    Examples
+    --------
+    >>> from skae.datasets import load_fashion_mnist
+    >>> clothes = load_fashion_mnist()  # doctest: +SKIP
+    >>> clothes.target_names[clothes.target[0]]  # doctest: +SKIP
+    'Ankle boot'
+    """
+    return _load("FashionMNIST", "fashion_mnist_3615.npz", _CLOTHES, data_home, return_X_y)
+
+
+def _load(name, file, target_names, data_home, return_X_y):
+    folder = os.environ.get("SKAE_DATA")
+    if folder and Path(folder, file).is_file():
+        source = Path(folder, file)
+        images, target = _read(source)
+    else:
+        source = "torchvision"
+        images, target = _download(name, file, data_home)
+    data = images.reshape(len(images), -1)
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        images=images,
+        target=target,
+        target_names=list(target_names),
+        DESCR=f"{name}: {len(images)} grey images of 28×28 bytes, from {source}.",
+    )
+
+
+def _read(path):
+    """Return the images and labels of a file, having seen that they are such."""
+    with np.load(path, allow_pickle=False) as arrays:
+        images, target = arrays["X"], arrays["y"]
+    if images.dtype != np.uint8 or images.shape != (len(target), 28, 28):
+        raise ValueError(
+            f"{path} must hold X (n, 28, 28) of uint8 and y (n,), got X {images.shape} of "
+            f"{images.dtype} and y {target.shape}."
+        )
+    return images, target.astype(np.int64)
+
+
+def _download(name, file, data_home):
+    """Return torchvision's training and test images and labels, one after the other."""
+    try:
+        dataset = getattr(import_optional("torchvision.datasets", "vision"), name)
+        root = Path(get_data_home(data_home), "skae")
+        parts = [dataset(root, train=train, download=True) for train in (True, False)]
+    except (ImportError, OSError, RuntimeError) as error:
+        raise OSError(
+            f"{name} could not be downloaded: {error}\n"
+            f"Either set the environment variable SKAE_DATA to a folder that holds {file} "
+            f"(now {os.environ.get('SKAE_DATA')!r}), or install torchvision "
+            "(pip install 'skae[vision]') and run once with a network."
+        ) from error
+    images = np.concatenate([part.data.numpy() for part in parts])
+    target = np.concatenate([part.targets.numpy() for part in parts])
+    return images, target

@@ -1,0 +1,1 @@
+"""The estimators: everything that has ``fit``."""

@@ -1,0 +1,337 @@
+"""The autoencoder: a transformer that stands where PCA stood."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from ..architectures import DataShape
+from ..metrics import explained_variance
+from ..networks.wiring import AutoencoderNetwork
+from ._input import check_layout, read_rows
+from .base import NetworkEstimator
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+    """Nonlinear dimensionality reduction by a network that reconstructs its input.
+
+    An encoder maps each sample to a code of ``n_components`` numbers and a decoder maps the
+    code back. Beside the hidden layers runs a linear path that starts at the solution of PCA,
+    so that training begins where PCA ends; the weights with the lowest error on held-out rows
+    are kept. Data are centred and divided by one global scale, whatever their units.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code.
+    architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
+        The network: a name, or a `Dense`, `Conv` or `Custom` of `skae.architectures`.
+        ``'auto'`` is convolutional where images are given and dense otherwise.
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, channels) of the images that the rows of X are,
+        channels last. Not needed where X is given as images.
+    loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, callable or Module, default='mse'
+        What is minimised. ``'mse'``, ``'l1'`` and ``'huber'`` compare centred and scaled data.
+        ``'bce'`` (binary cross-entropy) needs data in [0, 1] and ends the decoder in a
+        sigmoid. ``'ssim'`` is one minus the structural similarity of images. A callable
+        ``loss(reconstruction, target)`` gets tensors in the units of the data, rows or
+        ``(n, channels, height, width)``.
+    noise : {'gaussian', 'masking', 'salt_pepper'} or callable, default=None
+        What the input is corrupted with in training, while the clean data are to be
+        reconstructed. ``'masking'`` sets values to zero, ``'salt_pepper'`` to the smallest or
+        largest of the feature (of all pixels, for images). A callable gets a batch in the units
+        of the data, rows or ``(n, channels, height, width)``, and returns it corrupted.
+    noise_level : float, default=0.1
+        Standard deviation of gaussian noise, in units of the data's overall standard deviation;
+        share of values that masking and salt-and-pepper noise change.
+    augment : callable, default=None
+        Function of a batch, as for ``noise``, that changes input and target alike, such as the
+        transforms of torchvision's v2.
+    optimizer : {'adam', 'adamw', 'nadam', 'rmsprop', 'sgd'} or class, default='adamw'
+        Optimizer of `torch.optim`.
+    learning_rate_init : float, default=0.002
+        Learning rate, or its peak under a schedule.
+    learning_rate : {'constant', 'adaptive', 'cosine', 'one_cycle'}, default='one_cycle'
+        Schedule: ``'adaptive'`` divides by 5 where the loss stalls, ``'cosine'`` falls to zero
+        over ``max_iter`` epochs, ``'one_cycle'`` rises first (Smith and Topin, 2018).
+    alpha : float, default=0.01
+        Weight decay.
+    batch_size : int or 'auto', default='auto'
+        Rows in a batch; ``'auto'`` is 128.
+    max_iter : int or 'auto', default='auto'
+        Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 200 epochs.
+    early_stopping : bool, default=True
+        Hold out rows, stop where their loss no longer falls, and restore the best weights.
+        If False, all rows train, and training stops where the training loss no longer falls.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of rows held out for early stopping.
+    n_iter_no_change : int or inf, default=10
+        Epochs without improvement after which training stops.
+    tol : float, default=1e-4
+        Share of the loss that counts as an improvement.
+    warm_start : bool, default=False
+        Go on from the weights of the previous ``fit``.
+    callbacks : list of skorch callbacks, default=None
+        As for `skorch.NeuralNet`: Checkpoint, EarlyStopping, TensorBoard and so on.
+    device : str or torch.device, default='auto'
+        Where to compute; ``'auto'`` is CUDA where there is one.
+    verbose : int, default=0
+        1 shows a progress bar with the losses and the time left.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, validation rows, batches and noise. The global generators of numpy
+        and torch are never touched.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Size of the code.
+    n_features_in_ : int
+        Number of features; of an image, pixels times channels.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    image_shape_ : tuple or None
+        (height, width, channels) of the images.
+    architecture_ : architecture
+        The description that the network was built from.
+    n_iter_ : int
+        Epochs that were run.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    history_ : list of dict
+        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds)
+        and more.
+    reconstruction_err_ : float
+        Mean squared error of the reconstruction of (at most 10,000 of) the training rows, in
+        the units of X squared.
+    module_ : torch.nn.Module
+        The trained network; its ``encode`` and ``decode`` speak the units of X.
+    net_ : skorch.NeuralNet
+        The net that trained it. It is not kept by pickle.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The best linear code.
+
+    Notes
+    -----
+    Codes and reconstructions are computed in the dtype of X: float64 gives float64, float32
+    and uint8 give float32. On up to 1,000 rows a sample weight of two is exactly the same as a
+    row that is there twice; on more rows weights multiply the loss.
+
+    References
+    ----------
+    Hinton and Salakhutdinov (2006). Reducing the dimensionality of data with neural networks.
+    Science 313.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import Autoencoder
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = Autoencoder(8, max_iter=10, random_state=0)
+    >>> codes = autoencoder.fit_transform(X)
+    >>> codes.shape
+    (1797, 8)
+    >>> autoencoder.inverse_transform(codes).shape
+    (1797, 64)
+    """
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        architecture="auto",
+        image_shape=None,
+        loss="mse",
+        noise=None,
+        noise_level=0.1,
+        augment=None,
+        optimizer="adamw",
+        learning_rate_init=0.002,
+        learning_rate="one_cycle",
+        alpha=0.01,
+        batch_size="auto",
+        max_iter="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.architecture = architecture
+        self.image_shape = image_shape
+        self.loss = loss
+        self.noise = noise
+        self.noise_level = noise_level
+        self.augment = augment
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, X, y=None, sample_weight=None, *, X_target=None):
+        """Learn a code for X.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
+                (n, height, width) or (n, height, width, channels)
+            uint8 and memmaps are converted a batch at a time.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n,), default=None
+            How much each row counts.
+        X_target : array-like of the shape of X, default=None
+            What is to be reconstructed in place of X: clean data where X are noisy.
+
+        Returns
+        -------
+        self : Autoencoder
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where data or a parameter cannot be used; the estimator stays as it was.
+        """
+        return self._fit(X, sample_weight, X_target)
+
+    def partial_fit(self, X, y=None, sample_weight=None, *, X_target=None):
+        """Pass once over a batch of data, from where the calls before have come to.
+
+        The first call builds the network and takes centre, scale and starting point from its
+        data; later ones go on at a constant learning rate. Nothing is held out.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_target
+            As for `fit`.
+
+        Returns
+        -------
+        self : Autoencoder
+        """
+        return self._partial_fit(X, sample_weight, X_target)
+
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        codes : ndarray of shape (n, n_components)
+        """
+        return self._encode(self._read(X)[0])
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_components)
+            Codes.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n, n_features), or of images where `fit` got images
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=[np.float64, np.float32])
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} components, but {type(self).__name__} is expecting "
+                f"codes of {self.n_components_}."
+            )
+        return self._to_layout(self._decode(codes), self._layout)
+
+    def reconstruct(self, X):
+        """Encode X and decode the codes.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        X_reconstructed : ndarray of the shape of X
+        """
+        rows, layout = self._read(X)
+        return self._to_layout(self._decode(self._encode(rows)), layout)
+
+    def score(self, X, y=None):
+        """Share of X's variance that the reconstruction explains: 1 is perfect.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+        """
+        rows, reconstructed = self._compare(X)
+        return explained_variance(rows, reconstructed)
+
+    def score_samples(self, X):
+        """Minus the mean squared error of each sample's reconstruction: higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+            In the units of X squared.
+        """
+        rows, reconstructed = self._compare(X)
+        return -np.mean((reconstructed - rows) ** 2, axis=1)
+
+    def _compare(self, X):
+        rows, _ = self._read(X)
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows
+        return rows, self._decode(self._encode(rows))
+
+    def _read(self, X):
+        check_is_fitted(self)
+        rows, layout = read_rows(self, X, reset=False)
+        check_layout(layout, self.image_shape_)
+        return rows, layout
+
+    def _to_layout(self, rows, layout):
+        return rows if layout is None else rows.reshape(-1, *layout)
+
+    def _build_network(self, standardization):
+        shape = DataShape(self.n_features_in_, self.image_shape_)
+        encoder = self.architecture_.build_encoder(shape, self.n_components_)
+        decoder = self.architecture_.build_decoder(shape, self.n_components_)
+        return AutoencoderNetwork(encoder, decoder, standardization)
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,323 @@
+"""What every trained estimator does: read the data, train a network, carry it along."""
+
+import copy
+import dataclasses
+import math
+from contextlib import nullcontext
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_random_state
+
+from .._engine import (
+    NOISES,
+    OPTIMIZERS,
+    SCHEDULES,
+    Corruption,
+    Schedule,
+    TrainingData,
+    TrainingSet,
+    foreign_draws_isolated,
+    make_net,
+    map_rows,
+    sample_rows,
+    start_at_pca,
+    train,
+)
+from .._validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    check_weights,
+    resolve_device,
+    unchanged_on_error,
+)
+from ..architectures import Custom, DataShape, resolve_architecture
+from ..losses import LOSSES, resolve_loss
+from ..networks.randomness import SeededInitialisation
+from ..networks.wiring import Standardization
+from ..objectives import ReconstructionObjective
+from ._input import check_layout, check_unit_interval, read_image_shape, read_rows, read_target
+
+_BATCH_SIZE = 128
+# ``max_iter='auto'`` aims at this many updates, within these numbers of epochs.
+_UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 200
+# Rows on which the error of the fitted network is measured.
+_MEASURED_ROWS = 10_000
+
+
+class NetworkEstimator(BaseEstimator):
+    """Shared parameters, training and persistence of estimators that own a network.
+
+    A child says how its network is built (`_build_network`) and what it minimises
+    (`_build_objective`); the loop is skorch's.
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "architecture": [
+            StrOptions({"auto", "dense", "conv"}),
+            HasMethods(["build_encoder", "build_decoder"]),
+        ],
+        "image_shape": [tuple, list, None],
+        "loss": [StrOptions(set(LOSSES)), callable],
+        "noise": [StrOptions(set(NOISES)), callable, None],
+        "noise_level": [Interval(Real, 0, None, closed="left")],
+        "augment": [callable, None],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {math.inf}),
+        ],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def _build_objective(self, network, data_range):
+        """Build what training minimises."""
+        return ReconstructionObjective(
+            resolve_loss(self.loss), network.standardization, self.image_shape_, data_range
+        )
+
+    # -- training --------------------------------------------------------------------------
+
+    def _fit(self, X, sample_weight=None, X_target=None):
+        """Train a network on X; an error leaves the estimator as it was."""
+        with unchanged_on_error(self):
+            self._validate_params()
+            previous = getattr(self, "module_", None) if self.warm_start else None
+            training_set = self._read_training_set(X, sample_weight, X_target)
+            self._train(training_set, previous)
+        return self
+
+    def _partial_fit(self, X, sample_weight=None, X_target=None):
+        """Pass once over X, from where the calls before have come to."""
+        with unchanged_on_error(self):
+            self._validate_params()
+            previous = getattr(self, "module_", None)
+            is_first = previous is None
+            training_set = self._read_training_set(X, sample_weight, X_target, reset=is_first)
+            self._train(training_set, previous, once=True)
+        return self
+
+    def _read_training_set(self, X, sample_weight, X_target, reset=True):
+        rows, layout = read_rows(self, X, reset=reset, min_rows=2)
+        if reset:
+            self.image_shape_ = read_image_shape(self.image_shape, layout, rows.shape[1])
+            self._layout = layout
+        check_layout(layout, self.image_shape_)
+        weights = None if sample_weight is None else check_weights(sample_weight, rows)
+        target = None if X_target is None else read_target(X_target, rows)
+        loss = self._check_loss()
+        if loss.is_probabilistic:
+            check_unit_interval(rows if target is None else target, self.loss)
+        return TrainingSet(rows, target, weights=weights)
+
+    def _check_loss(self):
+        loss = resolve_loss(self.loss)
+        if loss.needs_images and self.image_shape_ is None:
+            raise ValueError(
+                f"loss={self.loss!r} compares images: give image_shape, or X as images "
+                "(n, height, width[, channels]); got rows without image_shape."
+            )
+        if isinstance(self.noise, str) and self.noise != "gaussian" and self.noise_level > 1:
+            raise ValueError(
+                f"noise_level is a share in [0, 1] for noise={self.noise!r}, got "
+                f"{self.noise_level}."
+            )
+        return loss
+
+    def _train(self, training_set, previous, once=False):
+        """Train from ``previous`` or from the start, over all epochs or one."""
+        random_state = check_random_state(self.random_state)
+        seed = int(random_state.randint(2**31 - 1)) + getattr(self, "n_iter_", 0) * once
+        device = resolve_device(self.device)
+        training_set = training_set.merged()
+        sample, weights = sample_rows(training_set, random_state)
+        foreign = self._runs_foreign_code()
+        with foreign_draws_isolated(seed) if foreign else nullcontext():
+            network = self._prepare_network(sample, weights, previous, once, seed)
+        network.to(device)
+        data = TrainingData(training_set, network, device)
+        training, validation = (data, None) if once else self._split(data, random_state)
+        net = make_net(
+            network,
+            self._build_objective(network, np.ptp(sample)),
+            self._schedule(len(training), seed, once),
+            train_data=training,
+            validation_data=validation,
+            corruption=self._corruption(network.input_standardization, sample),
+        )
+        if once and hasattr(self, "net_"):
+            net.optimizer_.state.update(self.net_.optimizer_.state)
+        train(net, training, isolate_seed=seed if foreign else None)
+        self._remember(net, once)
+        self.reconstruction_err_ = self._measure(sample)
+
+    def _prepare_network(self, sample, weights, previous, once, seed):
+        """Build the network and set where training starts."""
+        if once and previous is not None:
+            return previous
+        shape = DataShape(self.n_features_in_, self.image_shape_)
+        self.architecture_ = clone(resolve_architecture(self.architecture, shape))
+        self.n_components_ = int(self.n_components)
+        standardization = self._standardization(sample, weights)
+        network = self._seeded_network(standardization, seed)
+        if previous is None:
+            self._set_start(network, sample, weights, seed)
+        else:
+            _load_previous(network, previous)
+        return network
+
+    def _seeded_network(self, standardization, seed):
+        with SeededInitialisation(seed):
+            network = self._build_network(standardization)
+        if self.image_shape_ is not None:
+            network.to(memory_format=torch.channels_last)
+        return network
+
+    def _set_start(self, network, sample, weights, seed):
+        """Choose the weights from which training starts, knowing (some of) the data."""
+        start_at_pca(network, sample, weights, seed)
+
+    def _standardization(self, sample, weights):
+        sigmoid = resolve_loss(self.loss).is_probabilistic
+        center, scale = np.zeros(sample.shape[1]), 1.0
+        if self.architecture_.standardizes:
+            center = np.average(sample, axis=0, weights=weights)
+            deviations = np.average((sample - center) ** 2, axis=0, weights=weights)
+            scale = math.sqrt(deviations.mean()) or 1.0
+        return Standardization(torch.tensor(center).float(), scale, sigmoid=sigmoid)
+
+    def _split(self, data, random_state):
+        """Set rows aside for validation, where there are two or more."""
+        n_rows = len(data)
+        if not self.early_stopping or n_rows == 1:
+            return data, None
+        n_validation = max(1, round(self.validation_fraction * n_rows))
+        if n_validation == n_rows:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to "
+                "train on: lower it, or set early_stopping=False."
+            )
+        order = random_state.permutation(n_rows)
+        return data.subset(order[n_validation:]), data.subset(order[:n_validation])
+
+    def _schedule(self, n_rows, seed, once):
+        batch_size = _BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)
+        batch_size = min(batch_size, n_rows)
+        max_iter = self.max_iter
+        if max_iter == "auto":
+            wanted = math.ceil(_UPDATES / math.ceil(n_rows / batch_size))
+            max_iter = min(max(wanted, _FEWEST_EPOCHS), _MOST_EPOCHS)
+        schedule = Schedule(
+            optimizer=self.optimizer,
+            learning_rate_init=self.learning_rate_init,
+            learning_rate=self.learning_rate,
+            alpha=self.alpha,
+            batch_size=batch_size,
+            max_iter=int(max_iter),
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            callbacks=tuple(self.callbacks or ()),
+            verbose=int(self.verbose),
+            seed=seed,
+        )
+        if not once:
+            return schedule
+        return dataclasses.replace(
+            schedule, learning_rate="constant", max_iter=1, n_iter_no_change=math.inf
+        )
+
+    def _corruption(self, standardization, sample):
+        if self.noise is None and self.augment is None:
+            return None
+        # The extremes of a picture's pixels are those of all of them.
+        axis = 0 if self.image_shape_ is None else None
+        limits = (torch.tensor(bound).float() for bound in (sample.min(axis), sample.max(axis)))
+        device = standardization.center.device
+        return Corruption(
+            noise=self.noise,
+            level=self.noise_level,
+            augment=self.augment,
+            standardization=standardization,
+            limits=tuple(standardization.standardize(bound.to(device)) for bound in limits),
+            image_shape=self.image_shape_,
+        )
+
+    def _runs_foreign_code(self):
+        """Whether code that is not skae's may draw from torch's global generator."""
+        users = (self.loss, self.noise, self.augment)
+        return isinstance(self.architecture, Custom) or any(map(callable, users))
+
+    def _remember(self, net, once):
+        """Keep what training found."""
+        epochs = [{k: v for k, v in epoch.items() if k != "batches"} for epoch in net.history]
+        earlier = getattr(self, "history_", []) if once else []
+        self.net_ = net
+        self.module_ = net.module_
+        self.history_ = earlier + epochs
+        self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
+        self.n_iter_ = len(self.history_)
+
+    def _measure(self, sample):
+        """Mean squared error of the reconstruction, in the data's units squared."""
+        sample = sample[:_MEASURED_ROWS].astype(np.float32)
+        return float(np.mean((self._decode(self._encode(sample)) - sample) ** 2))
+
+    # -- inference -------------------------------------------------------------------------
+
+    def _encode(self, rows):
+        return map_rows(self.module_, "encode", rows, self.n_components_)
+
+    def _decode(self, codes):
+        return map_rows(self.module_, "decode", codes, self.n_features_in_)
+
+    # -- persistence -----------------------------------------------------------------------
+
+    def __getstate__(self):
+        """Weights as arrays, once; neither the optimizer nor any data go along."""
+        state = dict(super().__getstate__())
+        state.pop("net_", None)
+        module = state.pop("module_", None)
+        if module is not None:
+            weights = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
+            state["_weights"] = (module.standardization.sigmoid, weights)
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        sigmoid, weights = state.pop("_weights", (None, None))
+        super().__setstate__(state)
+        if weights is None:
+            return
+        empty = Standardization(torch.zeros(self.n_features_in_), 1.0, sigmoid=sigmoid)
+        module = self._seeded_network(empty, seed=0)
+        tensors = {name: torch.from_numpy(np.array(w)) for name, w in weights.items()}
+        module.load_state_dict(tensors)
+        self.module_ = module.eval()
+
+
+def _load_previous(network, previous):
+    """Start from the weights of the fit before, if the network is still the same."""
+    try:
+        network.load_state_dict(copy.deepcopy(previous.state_dict()))
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start=True goes on with the network of the previous fit, but n_components, "
+            f"architecture or the number of features changed since: {error}"
+        ) from error

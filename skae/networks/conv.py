@@ -1,0 +1,193 @@
+"""Convolutional encoder and decoder between rows of pixels and codes.
+
+Rows are pixels in channels-last order. Every size works: down-sampling by s gives the ceiling
+of size / s, and the decoder returns through exactly the sizes that the encoder went through.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+from torch.nn import functional as F
+
+from .blocks import ACTIVATIONS, Dropout, multilayer_perceptron
+
+DOWNSAMPLING = ("stride", "max_pool")
+UPSAMPLING = ("transpose", "nearest")
+POOLING = {
+    "flatten": nn.Identity,
+    "global_max": lambda: nn.AdaptiveMaxPool2d(1),
+    "global_avg": lambda: nn.AdaptiveAvgPool2d(1),
+}
+
+
+@dataclass(frozen=True)
+class ConvStages:
+    """What every stage of one side is built with; tuples have an entry per stage."""
+
+    channels: tuple
+    strides: tuple
+    batch_norm: tuple
+    kernel_size: int
+    activation: str
+    dropout: float
+    residual_blocks: int
+
+    def following(self, stage):
+        """List what comes after the convolution that gives a stage's channels."""
+        channels = self.channels[stage]
+        layers = [nn.BatchNorm2d(channels)] if self.batch_norm[stage] else []
+        layers.append(ACTIVATIONS[self.activation]())
+        layers += [Dropout(self.dropout)] if self.dropout else []
+        return layers + [
+            ResidualBlock(channels, self.kernel_size, self.activation, self.batch_norm[stage])
+            for _ in range(self.residual_blocks)
+        ]
+
+
+class RowsToImages(nn.Module):
+    """(n, height * width * channels) to (n, channels, height, width)."""
+
+    def __init__(self, height, width, channels):
+        super().__init__()
+        self.shape = (height, width, channels)
+
+    def forward(self, x):
+        return x.reshape(-1, *self.shape).permute(0, 3, 1, 2)
+
+    def extra_repr(self):
+        return f"shape={self.shape}"
+
+
+class ImagesToRows(nn.Module):
+    """(n, channels, height, width) to (n, height * width * channels)."""
+
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class Resize(nn.Module):
+    """Nearest-neighbour up-sampling to a given size in pixels."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, x):
+        return F.interpolate(x, size=self.size, mode="nearest")
+
+    def extra_repr(self):
+        return f"size={self.size}"
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions around which the input passes unchanged (He et al., 2016)."""
+
+    def __init__(self, channels, kernel_size, activation, batch_norm):
+        super().__init__()
+
+        def convolution():
+            layer = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
+            return [layer, nn.BatchNorm2d(channels)] if batch_norm else [layer]
+
+        self.body = nn.Sequential(*convolution(), ACTIVATIONS[activation](), *convolution())
+        self.activation = ACTIVATIONS[activation]()
+
+    def forward(self, x):
+        return self.activation(x + self.body(x))
+
+
+def stage_sizes(image_size, strides):
+    """List (height, width) before the first stage and after each."""
+    sizes = [tuple(image_size)]
+    for stride in strides:
+        sizes.append(tuple(-(-side // stride) for side in sizes[-1]))
+    return sizes
+
+
+def conv_encoder(image_shape, stages, *, downsampling, pooling, dense_layers, n_outputs):
+    """Build rows of pixels -> code; ``n_outputs=None`` ends in the feature maps themselves."""
+    height, width, n_channels = image_shape
+    layers = [RowsToImages(*image_shape)]
+    for stage, (channels, stride) in enumerate(zip(stages.channels, stages.strides, strict=True)):
+        by_stride = downsampling == "stride"
+        layers.append(
+            nn.Conv2d(
+                n_channels,
+                channels,
+                stages.kernel_size,
+                stride=stride if by_stride else 1,
+                padding=stages.kernel_size // 2,
+            )
+        )
+        layers += stages.following(stage)
+        if stride > 1 and not by_stride:
+            layers.append(nn.MaxPool2d(stride, ceil_mode=True))
+        n_channels = channels
+    layers += [POOLING[pooling](), ImagesToRows()]
+    if n_outputs is not None:
+        height, width = stage_sizes((height, width), stages.strides)[-1]
+        n_pixels = height * width if pooling == "flatten" else 1
+        sizes = (n_pixels * n_channels, *dense_layers, n_outputs)
+        layers.append(multilayer_perceptron(sizes, activation=stages.activation))
+    return nn.Sequential(*layers)
+
+
+def conv_decoder(image_shape, stages, *, upsampling, start_channels, dense_layers, n_inputs):
+    """Build code -> rows of pixels; ``n_inputs=None`` reshapes the code to feature maps."""
+    *image_size, n_image_channels = image_shape
+    # The decoder walks the sizes of a down-sampling by its own strides, backwards.
+    sizes = stage_sizes(image_size, stages.strides[::-1])[::-1]
+    layers = []
+    if n_inputs is not None:
+        start = sizes[0][0] * sizes[0][1] * start_channels
+        widths = (n_inputs, *dense_layers[::-1], start)
+        layers.append(multilayer_perceptron(widths, activation=stages.activation))
+        layers.append(ACTIVATIONS[stages.activation]())
+    layers.append(RowsToImages(*sizes[0], start_channels))
+    build = _UPSAMPLING_STAGES[upsampling]
+    layers += build(stages, sizes, start_channels, n_image_channels)
+    return nn.Sequential(*layers, ImagesToRows())
+
+
+def _transpose_stages(stages, sizes, n_channels, n_image_channels):
+    """Transposed convolutions, the last of which gives the image."""
+    layers = []
+    outputs = (*stages.channels[1:], n_image_channels)
+    for stage, channels in enumerate(outputs):
+        stride = stages.strides[stage]
+        layers.append(
+            nn.ConvTranspose2d(
+                n_channels,
+                channels,
+                stages.kernel_size,
+                stride=stride,
+                padding=stages.kernel_size // 2,
+                output_padding=[
+                    after - 1 - (before - 1) * stride
+                    for before, after in zip(sizes[stage], sizes[stage + 1], strict=True)
+                ],
+            )
+        )
+        if stage < len(outputs) - 1:
+            layers += stages.following(stage + 1)
+        n_channels = channels
+    return layers
+
+
+def _nearest_stages(stages, sizes, n_channels, n_image_channels):
+    """Convolutions, each followed by up-sampling, and one more that gives the image."""
+    layers = []
+    padding = stages.kernel_size // 2
+    for stage, channels in enumerate(stages.channels):
+        layers.append(nn.Conv2d(n_channels, channels, stages.kernel_size, padding=padding))
+        layers += stages.following(stage)
+        if sizes[stage] != sizes[stage + 1]:
+            layers.append(Resize(sizes[stage + 1]))
+        n_channels = channels
+    return [
+        *layers,
+        nn.Conv2d(n_channels, n_image_channels, stages.kernel_size, padding=padding),
+    ]
+
+
+_UPSAMPLING_STAGES = {"transpose": _transpose_stages, "nearest": _nearest_stages}

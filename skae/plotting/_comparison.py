@@ -1,0 +1,105 @@
+"""One figure for a whole comparison: what each reducer rebuilds, and how its code looks."""
+
+from math import ceil
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_scalar
+
+from skae._validation import import_optional
+
+from ._latent import LatentSpaceDisplay
+from ._reconstruction import ReconstructionDisplay
+
+_PANELS_A_ROW = 4
+_PANEL_WIDTH = 2.9  # inches
+_MOST_POINTS = 3000
+
+
+def plot_comparison(comparison, *, n_images=10):
+    """Draw the reconstructions and the codes of reducers that were compared.
+
+    The upper part shows, where the data are images, some held-out ones above what each reducer
+    makes of them (one of each class, where the classes are known), and a bar chart of the
+    reconstruction errors otherwise. The lower part shows the codes of the held-out rows,
+    coloured by class.
+
+    Parameters
+    ----------
+    comparison : skae.comparison.Comparison
+        What :func:`skae.compare` returns.
+    n_images : int, default=10
+        How many images are shown at most.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    plt = import_optional("matplotlib.pyplot", "plot")
+    check_scalar(n_images, "n_images", Integral, min_val=1)
+    n_panels = len(comparison.codes)
+    n_rows = ceil(n_panels / _PANELS_A_ROW)
+    n_columns = ceil(n_panels / n_rows)
+    width = max(3, n_columns) * _PANEL_WIDTH
+    heights = (_upper_height(comparison, n_images, width), 0.4 + n_rows * _PANEL_WIDTH)
+    figure = plt.figure(figsize=(width, sum(heights)), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=heights)
+    if comparison.image_shape is None:
+        _draw_errors(comparison, top.subplots())
+    else:
+        _draw_images(comparison, n_images, top.subplots())
+    _draw_codes(comparison, bottom.subplots(n_rows, n_columns, squeeze=False), bottom)
+    return figure
+
+
+def _upper_height(comparison, n_images, width):
+    """Return the inches that the rows of images need to fill the width, or the bars."""
+    n_rows = 1 + len(comparison.reconstructions)
+    if comparison.image_shape is None:
+        return 0.5 + 0.4 * n_rows
+    height_in_pixels, width_in_pixels, *_ = comparison.image_shape
+    room = (width - 2) / n_images  # the names of the rows take the rest
+    return 0.5 + n_rows * min(1.2, room * height_in_pixels / width_in_pixels)
+
+
+def _draw_images(comparison, n_images, ax):
+    rows = _one_of_each(comparison.y_test, n_images)
+    table = comparison.table
+    rebuilt = {
+        f"{name}\n{table.loc[name, 'explained variance']:.0%} explained": X[rows]
+        for name, X in comparison.reconstructions.items()
+    }
+    ReconstructionDisplay.from_reconstructions(
+        comparison.X_test[rows], rebuilt, image_shape=comparison.image_shape, ax=ax
+    )
+    ax.set_title("Held-out images and their reconstructions")
+
+
+def _one_of_each(y, n_images):
+    """Return rows to show: one of each class where classes are known, then the first others."""
+    if y is None:
+        return slice(n_images)
+    _, firsts = np.unique(y, return_index=True)
+    others = np.setdiff1d(np.arange(len(y)), firsts)
+    return np.concatenate([firsts, others])[:n_images]
+
+
+def _draw_errors(comparison, ax):
+    errors = comparison.table["reconstruction error"].dropna()[::-1]  # the first on top
+    bars = ax.barh(errors.index, errors, color="0.6")
+    ax.bar_label(bars, fmt="%.3g", padding=3)
+    ax.margins(x=0.12)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set(title="Mean squared error of the reconstruction of held-out rows")
+
+
+def _draw_codes(comparison, axes, figure):
+    y = None if comparison.y_test is None else comparison.y_test[:_MOST_POINTS]
+    for ax, (name, codes) in zip(axes.flat, comparison.codes.items(), strict=False):
+        end_of_first_row = ax is axes[0, -1]
+        LatentSpaceDisplay.from_codes(codes[:_MOST_POINTS], y, ax=ax, legend=end_of_first_row)
+        ax.set_title(name)
+    for ax in axes.flat[len(comparison.codes) :]:
+        ax.set_axis_off()
+    figure.suptitle("Codes of held-out rows")

@@ -1,0 +1,279 @@
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA, FastICA
+from sklearn.exceptions import NotFittedError
+
+from skae import compare
+from skae.plotting import LatentSpaceDisplay, LossCurveDisplay, ReconstructionDisplay
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return load_iris(return_X_y=True)
+
+
+def texts(items):
+    return [item.get_text() for item in items]
+
+
+# -- reconstructions ---------------------------------------------------------------------------
+
+
+def test_each_reducer_gets_a_row_below_the_originals(digits):
+    X, _ = digits
+    reducers = {"two": PCA(n_components=2).fit(X), "ten": PCA(n_components=10).fit(X)}
+    display = ReconstructionDisplay.from_estimator(reducers, X, image_shape=(8, 8))
+    assert texts(display.ax_.get_yticklabels()) == ["original", "two", "ten"]
+
+
+def test_the_tiles_are_the_images_and_their_reconstructions(digits):
+    images = digits[0][:3].reshape(-1, 8, 8)
+    display = ReconstructionDisplay.from_reconstructions(images, {"mirror": images[:, :, ::-1]})
+    mosaic = display.im_.get_array()
+    # A tile is 8 pixels and a gap of one.
+    assert_allclose(mosaic[:8, 9:17], images[1] / 16)
+    assert_allclose(mosaic[9:17, 18:26], images[2, :, ::-1] / 16)
+    assert_array_equal(mosaic[8], 1)
+
+
+def test_reconstructions_share_the_brightness_of_the_originals(digits):
+    images = digits[0][:2].reshape(-1, 8, 8).astype("uint8")
+    pale = {"pale": images / 2, "glaring": images * 2.0}
+    mosaic = ReconstructionDisplay.from_reconstructions(images, pale).im_.get_array()
+    assert_allclose(mosaic[9:17, :8], images[0] / 32)
+    assert mosaic.max() == 1
+
+
+def test_no_more_images_are_shown_than_asked_for(digits):
+    X, _ = digits
+    pca = PCA(n_components=2).fit(X)
+    display = ReconstructionDisplay.from_estimator(pca, X, image_shape=(8, 8), n_images=4)
+    assert display.images.shape == display.reconstructions["PCA"].shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize(("n_channels", "shown"), [(1, ()), (2, ()), (3, (3,))])
+def test_three_channels_are_colours_and_others_grey(n_channels, shown):
+    images = np.random.default_rng(0).uniform(size=(2, 6, 5, n_channels))
+    display = ReconstructionDisplay.from_reconstructions(images, {"same": images})
+    assert display.im_.get_array().shape == (14, 12, *shown)
+
+
+def test_images_without_contrast_can_be_shown():
+    display = ReconstructionDisplay.from_reconstructions(np.zeros((2, 4, 4)), {})
+    assert_array_equal(display.im_.get_array()[:4, :4], 0)
+
+
+@pytest.mark.parametrize("image_shape", [None, 64, (8,), (8, 9), (4, 4, 2, 2)])
+def test_rows_of_another_image_shape_are_refused(digits, image_shape):
+    with pytest.raises(ValueError, match=r"image_shape must be .* for X of shape \(1797, 64\)"):
+        ReconstructionDisplay.from_reconstructions(digits[0], {}, image_shape=image_shape)
+
+
+@pytest.mark.filterwarnings("error")
+def test_frames_reach_the_reducer_with_their_names():
+    X, _ = load_digits(return_X_y=True, as_frame=True)
+    pca = PCA(n_components=2).fit(X)  # warns where the names are lost
+    display = ReconstructionDisplay.from_estimator(pca, X, image_shape=(8, 8))
+    assert_array_equal(display.images[0], X.iloc[0].to_numpy().reshape(8, 8))
+
+
+def test_no_images_to_show_are_refused(digits):
+    with pytest.raises(ValueError, match="n_images == 0, must be >= 1"):
+        ReconstructionDisplay.from_reconstructions(digits[0], {}, n_images=0)
+
+
+# -- codes -------------------------------------------------------------------------------------
+
+
+def test_codes_of_two_dimensions_are_drawn_as_they_are(iris):
+    X, y = iris
+    pca = PCA(n_components=2).fit(X)
+    display = LatentSpaceDisplay.from_estimator(pca, X, y)
+    assert_array_equal(display.scatter_.get_offsets(), pca.transform(X))
+    assert display.ax_.get_xlabel() == "code 1"
+
+
+def test_codes_of_more_dimensions_are_drawn_by_their_principal_components(iris):
+    X, _ = iris
+    display = LatentSpaceDisplay.from_codes(X)
+    assert_allclose(display.scatter_.get_offsets(), PCA(n_components=2).fit_transform(X))
+    assert display.ax_.get_xlabel() == "PC 1 of the code"
+
+
+def test_codes_of_one_dimension_lie_on_a_line(iris):
+    X, _ = iris
+    display = LatentSpaceDisplay.from_codes(X[:, [2]])
+    assert_array_equal(display.scatter_.get_offsets(), np.c_[X[:, 2], np.zeros(len(X))])
+
+
+@pytest.mark.parametrize("n_classes", [3, 12])
+def test_classes_are_told_in_a_legend(n_classes):
+    y = np.repeat([f"class {i:02}" for i in range(n_classes)], 4)
+    codes = np.random.default_rng(0).normal(size=(len(y), 2))
+    display = LatentSpaceDisplay.from_codes(codes, y)
+    handles = display.ax_.get_legend().legend_handles
+    assert texts(display.ax_.get_legend().get_texts()) == list(np.unique(y))
+    assert len({handle.get_color() for handle in handles}) == n_classes
+
+
+@pytest.mark.parametrize("column", [0, 2])
+def test_a_quantity_is_told_by_a_colour_bar(iris, column):
+    X, _ = iris
+    display = LatentSpaceDisplay.from_codes(X, X[:, column])
+    assert_array_equal(display.scatter_.get_array(), X[:, column])
+    assert display.ax_.get_legend() is None
+    assert len(display.figure_.axes) == 2
+
+
+def test_a_target_of_another_length_is_refused(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match=r"\[150, 149\]"):
+        LatentSpaceDisplay.from_codes(X, y[1:])
+
+
+def test_points_can_be_styled(iris):
+    X, y = iris
+    display = LatentSpaceDisplay.from_codes(X, y, s=7, cmap="gray")
+    assert display.scatter_.get_sizes() == [7]
+    assert display.scatter_.get_cmap().name == "gray"
+
+
+# -- losses ------------------------------------------------------------------------------------
+
+
+class Trained(BaseEstimator):
+    """What has gone through training, as far as a loss curve can tell."""
+
+    def __init__(self, history=()):
+        self.history = history
+        self.history_ = history
+
+    def fit(self, X):
+        return self
+
+
+HISTORY = [
+    {"train_loss": 3.0, "valid_loss": 4.0},
+    {"train_loss": 2.0, "valid_loss": 2.5},
+    {"train_loss": 1.0, "valid_loss": 3.0},
+]
+
+
+def test_the_curves_are_the_losses_of_the_history():
+    display = LossCurveDisplay.from_estimator(Trained(HISTORY))
+    train, valid = display.lines_
+    assert_array_equal(train.get_xydata(), [[1, 3], [2, 2], [3, 1]])
+    assert_array_equal(valid.get_xydata(), [[1, 4], [2, 2.5], [3, 3]])
+
+
+def test_a_dot_marks_the_best_validation_loss():
+    display = LossCurveDisplay.from_estimator(Trained(HISTORY))
+    assert display.lines_[1].get_markevery() == [1]
+
+
+def test_without_validation_there_is_one_curve():
+    history = [{"train_loss": 2.0}, {"train_loss": 1.0}]
+    display = LossCurveDisplay.from_estimator(Trained(history))
+    assert [line.get_label() for line in display.lines_] == ["training"]
+
+
+def test_curves_of_two_estimators_share_a_picture_by_name():
+    first = LossCurveDisplay.from_estimator(Trained(HISTORY), name="a")
+    LossCurveDisplay.from_estimator(Trained(HISTORY), name="b", ax=first.ax_)
+    labels = texts(first.ax_.get_legend().get_texts())
+    assert labels == ["a, training", "a, validation", "b, training", "b, validation"]
+
+
+def test_an_estimator_without_history_is_refused_by_name(iris):
+    with pytest.raises(TypeError, match=r"history_, got PCA"):
+        LossCurveDisplay.from_estimator(PCA().fit(iris[0]))
+
+
+def test_an_unfitted_estimator_has_no_curve():
+    with pytest.raises(NotFittedError):
+        LossCurveDisplay.from_estimator(PCA())
+
+
+# -- all displays ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "display",
+    [
+        ReconstructionDisplay(images=np.eye(4)[None], reconstructions={}),
+        LatentSpaceDisplay(positions=np.eye(2)),
+        LossCurveDisplay(train_loss=[2, 1]),
+    ],
+    ids=lambda display: type(display).__name__,
+)
+def test_displays_draw_on_the_axes_they_are_given(display):
+    figure, ax = plt.subplots()
+    assert display.plot(ax=ax) is display
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert plt.get_fignums() == [figure.number]
+
+
+# -- comparisons -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reducers():
+    return {
+        "PCA": PCA(n_components=4),
+        "ICA": FastICA(n_components=2, random_state=0),
+        "three": PCA(n_components=3),
+    }
+
+
+def test_a_comparison_of_images_shows_one_of_each_class_and_every_code(digits, reducers):
+    X, y = digits
+    comparison = compare(X, y, reducers=reducers, image_shape=(8, 8), random_state=0)
+    images, *codes = comparison.plot().axes
+    assert [label.partition("\n")[0] for label in texts(images.get_yticklabels())] == [
+        "original",
+        *reducers,
+    ]
+    assert [ax.get_title() for ax in codes] == list(reducers)
+    first_tile = images.get_images()[0].get_array()[:8, :8]
+    zeros = comparison.X_test[comparison.y_test == 0]
+    assert_allclose(first_tile, zeros[0].reshape(8, 8) / 16)
+
+
+def test_a_comparison_of_rows_shows_the_errors_as_bars(iris, reducers):
+    comparison = compare(*iris, reducers=reducers, random_state=0)
+    errors, *_ = comparison.plot().axes
+    bars = dict(zip(texts(errors.get_yticklabels()), errors.patches, strict=True))
+    expected = comparison.table["reconstruction error"]
+    assert {name: bar.get_width() for name, bar in bars.items()} == expected.to_dict()
+
+
+def test_a_comparison_without_classes_has_no_legend(iris, reducers):
+    figure = compare(iris[0], reducers=reducers, random_state=0).plot()
+    assert all(ax.get_legend() is None for ax in figure.axes)
+
+
+def test_classes_are_told_once_in_a_comparison(iris, reducers):
+    more = reducers | {f"again {i}": PCA(n_components=2) for i in range(3)}
+    axes = compare(*iris, reducers=more, random_state=0).plot().axes
+    with_legend = [ax.get_title() for ax in axes if ax.get_legend() is not None]
+    assert with_legend == ["three"]  # at the end of the first of two rows
