@@ -13,6 +13,7 @@ the eye.
 
 import argparse
 
+import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.utils import resample
 
@@ -39,26 +40,24 @@ def parse_arguments(argv=None):
 
 
 def load(name, n_samples, random_state):
-    """Return images and classes, a random part where there are more than `n_samples`."""
+    """Return images and names of their classes, a random part if more than `n_samples`."""
     data = LOADERS[name]()
-    n_samples = min(n_samples, len(data.images))
     return resample(
         data.images,
-        data.target,
+        np.asarray(data.target_names)[data.target],
         replace=False,
-        n_samples=n_samples,
-        stratify=data.target,
+        n_samples=min(n_samples, len(data.images)),
         random_state=random_state,
     )
 
 
 def main(argv=None):
     arguments = parse_arguments(argv)
-    images, target = load(arguments.data, arguments.n_samples, arguments.random_state)
+    images, classes = load(arguments.data, arguments.n_samples, arguments.random_state)
     print(f"{len(images)} images of shape {images.shape[1:]}, codes of {arguments.n_components}\n")
     comparison = compare(
         images,
-        target,
+        classes,
         n_components=arguments.n_components,
         random_state=arguments.random_state,
         verbose=1,

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 __all__ = [
     "HasMethods",
@@ -22,6 +22,7 @@ __all__ = [
     "InvalidParameterError",
     "Options",
     "StrOptions",
+    "check_finite",
     "check_weights",
     "import_optional",
     "lookup",
@@ -63,6 +64,13 @@ def resolve_device(device):
             f"{error}"
         ) from error
     return device
+
+
+def check_finite(X, name="X"):
+    """Raise a ValueError where a float array holds NaN or infinity."""
+    # A sum is finite only where all its terms are; torch's uses all cores.
+    if not torch.from_numpy(X).sum().isfinite():
+        assert_all_finite(X, input_name=name)
 
 
 def check_weights(sample_weight, X):

@@ -103,7 +103,8 @@ class Loss:
 
     def mean(self, prediction, target):
         """Mean loss of a batch, as a tensor without dimensions."""
-        return self.function(prediction, target).mean()
+        loss = self.function(prediction, target)
+        return loss if loss.ndim == 0 else loss.mean()
 
 
 def _one_minus_ssim(prediction, target, reduction="mean"):

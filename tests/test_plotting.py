@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA, FastICA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 
 from skae import compare
@@ -277,3 +278,18 @@ def test_classes_are_told_once_in_a_comparison(iris, reducers):
     axes = compare(*iris, reducers=more, random_state=0).plot().axes
     with_legend = [ax.get_title() for ax in axes if ax.get_legend() is not None]
     assert with_legend == ["three"]  # at the end of the first of two rows
+
+
+@pytest.mark.parametrize("n_images", [4, 12])
+def test_a_comparison_shows_as_many_images_as_asked_for(digits, reducers, n_images):
+    X, y = digits
+    comparison = compare(X, y, reducers=reducers, image_shape=(8, 8), random_state=0)
+    mosaic = comparison.plot(n_images=n_images).axes[0].get_images()[0].get_array()
+    assert mosaic.shape == (9 * (1 + len(reducers)), 9 * n_images)
+
+
+def test_reducers_that_rebuild_nothing_can_be_drawn(iris):
+    reducers = {"LDA": LinearDiscriminantAnalysis()}
+    errors, codes = compare(*iris, reducers=reducers, random_state=0).plot().axes
+    assert len(errors.patches) == 0
+    assert codes.get_title() == "LDA"

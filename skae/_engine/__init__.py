@@ -1,9 +1,9 @@
 """Training and inference: the only place that knows skorch."""
 
-from .data import TrainingData, TrainingSet, sample_rows
+from .data import TrainingData, TrainingSet, sample_rows, to_float
 from .inference import map_rows
 from .noise import NOISES, Corruption
-from .start import start_at_pca
+from .start import start_at_least_squares, start_at_pca, start_at_probabilistic_pca
 from .training import OPTIMIZERS, SCHEDULES, Schedule, foreign_draws_isolated, make_net, train
 
 __all__ = [
@@ -18,6 +18,9 @@ __all__ = [
     "make_net",
     "map_rows",
     "sample_rows",
+    "start_at_least_squares",
     "start_at_pca",
+    "start_at_probabilistic_pca",
+    "to_float",
     "train",
 ]

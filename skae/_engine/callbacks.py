@@ -2,10 +2,11 @@
 
 import math
 import warnings
+from collections import Counter
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from tqdm.auto import tqdm
 
 
@@ -57,6 +58,63 @@ class BestWeights(Callback):
         self.weights_ = {
             name: torch.clone(weight) for name, weight in net.module_.state_dict().items()
         }
+
+
+class LossParts(Callback):
+    """Record the mean over each epoch of what an objective keeps in ``parts``.
+
+    A part ``kl`` of the objective becomes ``train_kl`` and ``valid_kl`` in the history.
+    """
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.totals_, self.n_rows_ = Counter(), Counter()
+
+    def on_batch_end(self, net, batch, training, **kwargs):
+        prefix = "train" if training else "valid"
+        for part, value in getattr(net.criterion_, "parts", {}).items():
+            name = f"{prefix}_{part}"
+            self.totals_[name] += len(batch[0]) * value.item()
+            self.n_rows_[name] += len(batch[0])
+
+    def on_epoch_end(self, net, **kwargs):
+        for name, total in self.totals_.items():
+            net.history.record(name, total / self.n_rows_[name])
+
+
+class WarmUp(Callback):
+    """Let the ``warmth`` of an objective rise from zero to one.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Epochs that it takes.
+    """
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.criterion_.warmth = min((len(net.history) - 1) / self.n_epochs, 1.0)
+
+
+class LateStopping(EarlyStopping):
+    """skorch's early stopping, which does not look at the first epochs.
+
+    Parameters
+    ----------
+    n_ignored : int
+        Number of these epochs.
+    **kwargs : dict
+        As for `skorch.callbacks.EarlyStopping`.
+    """
+
+    def __init__(self, n_ignored, **kwargs):
+        super().__init__(**kwargs)
+        self.n_ignored = n_ignored
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) > self.n_ignored:
+            super().on_epoch_end(net, **kwargs)
 
 
 class EpochBar(Callback):

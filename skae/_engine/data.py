@@ -19,8 +19,8 @@ _SAMPLED_ROWS = 20_000
 
 
 def to_float(rows, dtype=np.float64):
-    """Return rows as a dense float array."""
-    return np.asarray(_densify(rows), dtype=dtype)
+    """Return rows as a dense float array of the kind that torch takes over without a copy."""
+    return np.require(_densify(rows), dtype=dtype, requirements="CW")
 
 
 def _densify(rows):
@@ -46,6 +46,11 @@ class TrainingSet(NamedTuple):
     labels: np.ndarray | None = None
     weights: np.ndarray | None = None
 
+    @property
+    def rows(self):
+        """What is to be reconstructed."""
+        return self.X if self.X_target is None else self.X_target
+
     def merged(self):
         """Merge rows that are equal into one with the sum of their weights.
 
@@ -65,13 +70,14 @@ class TrainingSet(NamedTuple):
 
 
 def sample_rows(training_set, random_state):
-    """Return up to 20,000 of the rows to reconstruct as dense float64, with their weights."""
-    rows = training_set.X if training_set.X_target is None else training_set.X_target
-    weights = training_set.weights
-    if rows.shape[0] > _SAMPLED_ROWS:
-        chosen = np.sort(random_state.choice(rows.shape[0], _SAMPLED_ROWS, replace=False))
-        rows, weights = rows[chosen], None if weights is None else weights[chosen]
-    return to_float(rows), weights
+    """Return up to 20,000 rows of a `TrainingSet` as another one, dense and in float64."""
+    n_rows = training_set.X.shape[0]
+    chosen = slice(None)
+    if n_rows > _SAMPLED_ROWS:
+        chosen = np.sort(random_state.choice(n_rows, _SAMPLED_ROWS, replace=False))
+    X, X_target, labels, weights = (None if p is None else p[chosen] for p in training_set)
+    X_target = None if X_target is None else to_float(X_target)
+    return TrainingSet(to_float(X), X_target, labels, weights)
 
 
 class _Rows:
@@ -91,7 +97,7 @@ class _Rows:
             rows = ((X - center) / standardization.scale.item()).astype(np.float32)
             self.source = torch.from_numpy(rows).to(device)
         elif type(X) is np.ndarray:
-            self.source = torch.from_numpy(np.ascontiguousarray(X)).to(device)
+            self.source = torch.from_numpy(np.require(X, requirements="CW")).to(device)
 
     def __getitem__(self, indices):
         if isinstance(self.source, torch.Tensor):

@@ -5,10 +5,11 @@ import copy
 import numpy as np
 import torch
 
+from .._validation import check_finite
 from .data import to_float
 
 # Numbers in a chunk of rows: few enough to stay in a processor's cache.
-_CHUNK = 2**20
+_CHUNK = 2**21
 
 
 def map_rows(network, method, X, n_outputs):
@@ -26,6 +27,11 @@ def map_rows(network, method, X, n_outputs):
     Returns
     -------
     ndarray of shape (n, n_outputs)
+
+    Raises
+    ------
+    ValueError
+        Where X holds NaN or infinity.
     """
     dtype = np.float64 if X.dtype == np.float64 else np.float32
     tensor_dtype = torch.float64 if dtype is np.float64 else torch.float32
@@ -38,6 +44,9 @@ def map_rows(network, method, X, n_outputs):
     outputs = np.empty((n_rows, n_outputs), dtype=dtype)
     with torch.inference_mode():
         for start in range(0, n_rows, step):
-            rows = torch.from_numpy(to_float(X[start : start + step], dtype)).to(device)
+            rows = to_float(X[start : start + step], dtype)
+            # Here, and not for all rows at once, they are in the cache already.
+            check_finite(rows)
+            rows = torch.from_numpy(rows).to(device)
             outputs[start : start + step] = getattr(network, method)(rows).cpu().numpy()
     return outputs

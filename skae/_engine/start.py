@@ -1,8 +1,9 @@
-"""Where training starts: the linear paths at the solution of PCA."""
+"""Where training starts: the linear paths at the solution of PCA or of least squares."""
 
 import numpy as np
 import torch
 from scipy import linalg
+from sklearn.linear_model import LinearRegression
 from sklearn.utils.extmath import randomized_svd
 from torch import nn
 
@@ -10,6 +11,9 @@ from ..networks.blocks import Sum
 
 # Up to this many features the covariance matrix is cheaper than a random projection.
 _EXACT_FEATURES = 1200
+# An encoder's linear path sees the data through so many principal components at most, and
+# through few enough to leave ten rows for each: more would learn the rows by heart.
+_MOST_COMPONENTS, _ROWS_PER_COMPONENT = 100, 10
 
 
 def start_at_pca(network, rows, weights, random_state):
@@ -30,21 +34,128 @@ def start_at_pca(network, rows, weights, random_state):
     encoder, decoder = network.encoder, network.decoder
     if not isinstance(encoder, Sum) or not isinstance(decoder, Sum):
         return
-    standardization = network.standardization
-    rows = (rows - standardization.center.double().numpy()) / standardization.scale.item()
+    rows = _standardized(network.standardization, rows)
     n_components = min(decoder.linear.in_features, *rows.shape)
     components, deviations = _principal_components(rows, weights, n_components, random_state)
     with torch.no_grad():
-        for linear in (encoder.linear, decoder.linear):
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
+        _set_to_zero(encoder.linear, decoder.linear)
         encoder.linear.weight[:n_components] = components
         decoder.linear.weight[:, :n_components] = components.T
-        if standardization.sigmoid:
-            _pass_through_sigmoid(decoder.linear, standardization)
-        first = next(m for m in decoder.nonlinear.modules() if isinstance(m, nn.Linear))
-        if first.weight.any():
-            first.weight[:, :n_components] /= deviations
+        if network.standardization.sigmoid:
+            _pass_through_sigmoid(decoder.linear, network.standardization)
+        _expect_deviations(decoder.nonlinear, deviations)
+
+
+def start_at_probabilistic_pca(network, rows, weights, random_state):
+    """Start a variational network at probabilistic PCA, where it has linear paths.
+
+    Codes then have unit variance and the encoder gives the exact posterior, so that under a
+    gaussian likelihood training starts with the best bound that a linear network can have.
+    Without linear paths only the noise variance is set, to the variance of the data.
+
+    Parameters
+    ----------
+    network : VariationalNetwork
+    rows : ndarray of shape (n, n_features)
+        In the units of the data.
+    weights : ndarray of shape (n,) or None
+    random_state : RandomState
+
+    References
+    ----------
+    Tipping and Bishop (1999). Probabilistic principal component analysis. Journal of the Royal
+    Statistical Society B 61(3).
+
+    Lucas, Tucker, Grosse and Norouzi (2019). Don't blame the ELBO! A linear VAE perspective on
+    posterior collapse. NeurIPS.
+    """
+    encoder, decoder = network.encoder, network.decoder
+    rows = _standardized(network.standardization, rows)
+    mean = np.average(rows, axis=0, weights=weights)
+    data_variance = np.average((rows - mean) ** 2, axis=0, weights=weights).mean() or 1.0
+    network.start_noise(data_variance, data_variance)
+    if not isinstance(encoder, Sum) or not isinstance(decoder, Sum):
+        return
+    n_components = min(decoder.linear.in_features, *rows.shape)
+    components, deviations = _principal_components(rows, weights, n_components, random_state)
+    n_left = rows.shape[1] - n_components
+    left = rows.shape[1] * data_variance - deviations.double().square().sum()
+    network.start_noise(left / n_left if n_left else 0.0, data_variance)
+    noise = network.noise_variance
+    variances = deviations.square().clamp(min=noise)
+    gains = torch.sqrt(variances - noise)[:, None]
+    with torch.no_grad():
+        _set_to_zero(encoder.linear, decoder.linear)
+        # Means and log-variances of the components come in turn.
+        encoder.linear.weight[: 2 * n_components : 2] = components * gains / variances[:, None]
+        encoder.linear.bias[1 : 2 * n_components : 2] = torch.log(noise / variances)
+        decoder.linear.weight[:, :n_components] = (components * gains).T
+        if network.standardization.sigmoid:
+            _pass_through_sigmoid(decoder.linear, network.standardization)
+
+
+def start_at_least_squares(network, codes, rows, weights, *, inputs=None, random_state=None):
+    """Start the linear paths at the least-squares maps between given codes and the data.
+
+    The decoder then starts as the best linear map from codes to rows. The encoder, where
+    there is one, starts as the best linear map from the inputs' leading principal components
+    to the codes.
+
+    Parameters
+    ----------
+    network : DecoderNetwork
+    codes : ndarray of shape (n, n_components)
+    rows : ndarray of shape (n, n_features)
+        In the units of the data.
+    weights : ndarray of shape (n,) or None
+    inputs : ndarray of shape (n, n_features), default=None
+        What the encoder sees.
+    random_state : RandomState, default=None
+    """
+    codes = _standardized(network.code_standardization, codes)
+    decoder, encoder = network.decoder, getattr(network, "encoder", None)
+    if isinstance(decoder, Sum):
+        rows = _standardized(network.standardization, rows)
+        with torch.no_grad():
+            _set_to_least_squares(decoder.linear, codes, rows, weights)
+            if network.standardization.sigmoid:
+                _pass_through_sigmoid(decoder.linear, network.standardization)
+            deviations = np.sqrt(np.average(codes**2, axis=0, weights=weights))
+            _expect_deviations(decoder.nonlinear, torch.tensor(deviations).float())
+    if isinstance(encoder, Sum):
+        inputs = _standardized(network.standardization, inputs)
+        n_components = min(_MOST_COMPONENTS, inputs.shape[1], len(inputs) // _ROWS_PER_COMPONENT)
+        components, _ = _principal_components(inputs, weights, max(n_components, 1), random_state)
+        with torch.no_grad():
+            _set_to_least_squares(encoder.linear, inputs, codes, weights, components)
+
+
+def _set_to_least_squares(linear, inputs, outputs, weights, components=None):
+    """Set a layer to the best linear map, through the inputs' components where given."""
+    if components is not None:
+        inputs = inputs @ components.double().numpy().T
+    best = LinearRegression().fit(inputs, outputs, weights)
+    coefficients = torch.tensor(best.coef_).float()
+    linear.weight.copy_(coefficients if components is None else coefficients @ components)
+    linear.bias.copy_(torch.tensor(best.intercept_))
+
+
+def _expect_deviations(nonlinear, deviations):
+    """Let the first hidden layer see inputs of these standard deviations at unit variance."""
+    first = next((m for m in nonlinear.modules() if isinstance(m, nn.Linear)), None)
+    if first is not None and first.weight.any():
+        # Directions without variance must not be blown up.
+        first.weight[:, : len(deviations)] /= torch.where(deviations > 1e-3, deviations, 1.0)
+
+
+def _standardized(standardization, rows):
+    return (rows - standardization.center.double().numpy()) / standardization.scale.item()
+
+
+def _set_to_zero(*layers):
+    for layer in layers:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
 
 
 def _pass_through_sigmoid(linear, standardization):
@@ -73,6 +184,4 @@ def _principal_components(rows, weights, n_components, random_state):
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(n_components), largest])[:, None]
     deviations = np.sqrt(np.maximum(eigenvalues, 0) / n_rows)
-    # Directions without variance must not be blown up.
-    deviations = np.where(deviations > 1e-3, deviations, 1.0)
     return torch.tensor(components.copy()).float(), torch.tensor(deviations.copy()).float()

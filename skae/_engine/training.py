@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.callbacks import LRScheduler
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
 from ..networks.randomness import drawing_from
-from .callbacks import BestWeights, EpochBar
+from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
 from .data import BatchIterator
 
 _FUSED = {"fused": True}
@@ -28,6 +28,9 @@ OPTIMIZERS = {
     "rmsprop": (torch.optim.RMSprop, {}),
     "sgd": (torch.optim.SGD, {**_FUSED, "momentum": 0.9, "nesterov": True}),
 }
+
+# Steps in which the one-cycle learning rate rises to its peak.
+_WARM_UP = 50
 
 _GLOBAL_GENERATOR = RLock()
 
@@ -47,6 +50,7 @@ class Schedule:
     callbacks: tuple
     verbose: int
     seed: int
+    n_warmup: int = 0
 
 
 class _Run(NamedTuple):
@@ -57,6 +61,7 @@ class _Run(NamedTuple):
     n_steps: int
     monitor: str
     patience: float
+    tol: float
 
 
 def _constant(run):
@@ -66,7 +71,11 @@ def _constant(run):
 def _adaptive(run):
     patience = int(min(max(run.patience // 2, 1), run.n_epochs))
     policy = torch.optim.lr_scheduler.ReduceLROnPlateau
-    return [LRScheduler(policy, monitor=run.monitor, factor=0.2, patience=patience)]
+    return [
+        LRScheduler(
+            policy, monitor=run.monitor, factor=0.2, patience=patience, threshold=run.tol, eps=0
+        )
+    ]
 
 
 def _cosine(run):
@@ -80,7 +89,8 @@ def _one_cycle(run):
             torch.optim.lr_scheduler.OneCycleLR,
             max_lr=run.learning_rate,
             total_steps=run.n_steps + 1,
-            pct_start=0.15,
+            # A short rise is enough, and a long one would use up the patience of early stopping.
+            pct_start=min(0.15, _WARM_UP / run.n_steps),
             cycle_momentum=False,
             step_every="batch",
         )
@@ -109,6 +119,11 @@ class Net(NeuralNet):
     def get_loss(self, y_pred, y_true, *args, **kwargs):
         """Ask the objective."""
         return self.criterion_(y_pred, y_true)
+
+    def _set_training(self, training=True):
+        """Walk through the modules only where the mode changes, not at every step."""
+        if self.module_.training is not training:
+            super()._set_training(training)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Validate under the same noise in every epoch, so that losses can be compared."""
@@ -139,14 +154,20 @@ def make_net(network, objective, schedule, *, train_data, validation_data, corru
         schedule.max_iter * n_batches,
         monitor,
         schedule.n_iter_no_change,
+        schedule.tol,
     )
-    callbacks = [("best_weights", BestWeights(validation_data is not None))]
+    callbacks = [LossParts(), ("best_weights", BestWeights(validation_data is not None))]
     if math.isfinite(schedule.n_iter_no_change):
-        stopping = EarlyStopping(
-            monitor, patience=schedule.n_iter_no_change, threshold=schedule.tol, sink=noop
+        stopping = LateStopping(
+            schedule.n_warmup,
+            monitor=monitor,
+            patience=schedule.n_iter_no_change,
+            threshold=schedule.tol,
+            sink=noop,
         )
         callbacks.append(("early_stopping", stopping))
     callbacks += SCHEDULES[schedule.learning_rate](run)
+    callbacks += [WarmUp(schedule.n_warmup)] if schedule.n_warmup else []
     callbacks += [EpochBar()] if schedule.verbose else []
     net = Net(
         module=network,

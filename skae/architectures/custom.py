@@ -2,6 +2,7 @@
 
 import copy
 
+import torch
 from torch import nn
 
 from ..networks.conv import ImagesToRows, RowsToImages
@@ -52,17 +53,17 @@ class Custom(Architecture):
         """Build the module that maps (n, n_features) to (n, n_outputs)."""
         self._validate()
         encoder = _own_module(self.encoder, _torch_shape(shape), n_outputs)
-        if shape.image_shape is None:
-            return encoder
-        return nn.Sequential(RowsToImages(*shape.image_shape), encoder)
+        if shape.image_shape is not None:
+            encoder = nn.Sequential(RowsToImages(*shape.image_shape), encoder)
+        return _tried("encoder", encoder, shape.n_features, n_outputs)
 
     def build_decoder(self, shape, n_inputs):
         """Build the module that maps (n, n_inputs) to (n, n_features)."""
         self._validate()
         decoder = _own_module(self.decoder, n_inputs, _torch_shape(shape))
-        if shape.image_shape is None:
-            return decoder
-        return nn.Sequential(decoder, ImagesToRows())
+        if shape.image_shape is not None:
+            decoder = nn.Sequential(decoder, ImagesToRows())
+        return _tried("decoder", decoder, n_inputs, shape.n_features)
 
 
 def _own_module(given, *sizes):
@@ -75,3 +76,21 @@ def _torch_shape(shape):
         return (shape.n_features,)
     height, width, channels = shape.image_shape
     return (channels, height, width)
+
+
+def _tried(name, module, n_inputs, n_outputs):
+    """Return ``module`` if it maps two rows as it has to; lazy layers get their sizes here."""
+    training = module.training
+    try:
+        with torch.no_grad():
+            given = tuple(module.eval()(torch.zeros(2, n_inputs)).shape)
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"architecture: the {name} of Custom cannot be applied to rows of {n_inputs}: {error}"
+        ) from error
+    if given != (2, n_outputs):
+        raise ValueError(
+            f"architecture: the {name} of Custom maps two rows to shape {given}, expected "
+            f"{(2, n_outputs)}."
+        )
+    return module.train(training)

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array, validate_data
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 
-def read_rows(estimator, X, *, reset, min_rows=1):
+def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True):
     """Validate X as rows of features.
 
     Parameters
@@ -20,6 +20,8 @@ def read_rows(estimator, X, *, reset, min_rows=1):
     reset : bool
         Whether the attributes are set, as in ``fit``.
     min_rows : int, default=1
+    check_finite : bool, default=True
+        False leaves it to inference, which checks each chunk of rows as it passes.
 
     Returns
     -------
@@ -36,6 +38,7 @@ def read_rows(estimator, X, *, reset, min_rows=1):
         accept_sparse="csr",
         dtype=_DTYPES,
         ensure_min_samples=min_rows,
+        ensure_all_finite=check_finite,
     )
     # check_array looks through a memmap, and what is read from a disk must not be copied.
     if isinstance(X, np.memmap) and rows.dtype == X.dtype:

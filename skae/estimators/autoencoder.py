@@ -1,17 +1,10 @@
 """The autoencoder: a transformer that stands where PCA stood."""
 
-import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted
-
-from ..architectures import DataShape
 from ..metrics import explained_variance
-from ..networks.wiring import AutoencoderNetwork
-from ._input import check_layout, read_rows
-from .base import NetworkEstimator
+from ._transformer import NetworkTransformer
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+class Autoencoder(NetworkTransformer):
     """Nonlinear dimensionality reduction by a network that reconstructs its input.
 
     An encoder maps each sample to a code of ``n_components`` numbers and a decoder maps the
@@ -227,54 +220,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEsti
         """
         return self._partial_fit(X, sample_weight, X_target)
 
-    def transform(self, X):
-        """Encode X.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
-
-        Returns
-        -------
-        codes : ndarray of shape (n, n_components)
-        """
-        return self._encode(self._read(X)[0])
-
-    def inverse_transform(self, X):
-        """Decode codes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_components)
-            Codes.
-
-        Returns
-        -------
-        X_reconstructed : ndarray of shape (n, n_features), or of images where `fit` got images
-        """
-        check_is_fitted(self)
-        codes = check_array(X, dtype=[np.float64, np.float32])
-        if codes.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {codes.shape[1]} components, but {type(self).__name__} is expecting "
-                f"codes of {self.n_components_}."
-            )
-        return self._to_layout(self._decode(codes), self._layout)
-
-    def reconstruct(self, X):
-        """Encode X and decode the codes.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
-
-        Returns
-        -------
-        X_reconstructed : ndarray of the shape of X
-        """
-        rows, layout = self._read(X)
-        return self._to_layout(self._decode(self._encode(rows)), layout)
-
     def score(self, X, y=None):
         """Share of X's variance that the reconstruction explains: 1 is perfect.
 
@@ -290,48 +235,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEsti
         """
         rows, reconstructed = self._compare(X)
         return explained_variance(rows, reconstructed)
-
-    def score_samples(self, X):
-        """Minus the mean squared error of each sample's reconstruction: higher is more normal.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
-
-        Returns
-        -------
-        scores : ndarray of shape (n,)
-            In the units of X squared.
-        """
-        rows, reconstructed = self._compare(X)
-        return -np.mean((reconstructed - rows) ** 2, axis=1)
-
-    def _compare(self, X):
-        rows, _ = self._read(X)
-        rows = rows.toarray() if hasattr(rows, "toarray") else rows
-        return rows, self._decode(self._encode(rows))
-
-    def _read(self, X):
-        check_is_fitted(self)
-        rows, layout = read_rows(self, X, reset=False)
-        check_layout(layout, self.image_shape_)
-        return rows, layout
-
-    def _to_layout(self, rows, layout):
-        return rows if layout is None else rows.reshape(-1, *layout)
-
-    def _build_network(self, standardization):
-        shape = DataShape(self.n_features_in_, self.image_shape_)
-        encoder = self.architecture_.build_encoder(shape, self.n_components_)
-        decoder = self.architecture_.build_decoder(shape, self.n_components_)
-        return AutoencoderNetwork(encoder, decoder, standardization)
-
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -95,22 +95,27 @@ class NetworkEstimator(BaseEstimator):
 
     # -- training --------------------------------------------------------------------------
 
-    def _fit(self, X, sample_weight=None, X_target=None):
-        """Train a network on X; an error leaves the estimator as it was."""
+    def _fit(self, X, sample_weight=None, X_target=None, **labels):
+        """Train a network on X; an error leaves the estimator as it was.
+
+        A child that learns from labels reads them in its `_read_training_set`.
+        """
         with unchanged_on_error(self):
             self._validate_params()
             previous = getattr(self, "module_", None) if self.warm_start else None
-            training_set = self._read_training_set(X, sample_weight, X_target)
+            training_set = self._read_training_set(X, sample_weight, X_target, **labels)
             self._train(training_set, previous)
         return self
 
-    def _partial_fit(self, X, sample_weight=None, X_target=None):
+    def _partial_fit(self, X, sample_weight=None, X_target=None, **labels):
         """Pass once over X, from where the calls before have come to."""
         with unchanged_on_error(self):
             self._validate_params()
             previous = getattr(self, "module_", None)
             is_first = previous is None
-            training_set = self._read_training_set(X, sample_weight, X_target, reset=is_first)
+            training_set = self._read_training_set(
+                X, sample_weight, X_target, reset=is_first, **labels
+            )
             self._train(training_set, previous, once=True)
         return self
 
@@ -118,6 +123,7 @@ class NetworkEstimator(BaseEstimator):
         rows, layout = read_rows(self, X, reset=reset, min_rows=2)
         if reset:
             self.image_shape_ = read_image_shape(self.image_shape, layout, rows.shape[1])
+            self.n_components_ = int(self.n_components)
             self._layout = layout
         check_layout(layout, self.image_shape_)
         weights = None if sample_weight is None else check_weights(sample_weight, rows)
@@ -147,16 +153,16 @@ class NetworkEstimator(BaseEstimator):
         seed = int(random_state.randint(2**31 - 1)) + getattr(self, "n_iter_", 0) * once
         device = resolve_device(self.device)
         training_set = training_set.merged()
-        sample, weights = sample_rows(training_set, random_state)
+        sample = sample_rows(training_set, random_state)
         foreign = self._runs_foreign_code()
         with foreign_draws_isolated(seed) if foreign else nullcontext():
-            network = self._prepare_network(sample, weights, previous, once, seed)
+            network = self._prepare_network(sample, previous, once, seed)
         network.to(device)
         data = TrainingData(training_set, network, device)
         training, validation = (data, None) if once else self._split(data, random_state)
         net = make_net(
             network,
-            self._build_objective(network, np.ptp(sample)),
+            self._build_objective(network, np.ptp(sample.rows)),
             self._schedule(len(training), seed, once),
             train_data=training,
             validation_data=validation,
@@ -168,17 +174,16 @@ class NetworkEstimator(BaseEstimator):
         self._remember(net, once)
         self.reconstruction_err_ = self._measure(sample)
 
-    def _prepare_network(self, sample, weights, previous, once, seed):
+    def _prepare_network(self, sample, previous, once, seed):
         """Build the network and set where training starts."""
         if once and previous is not None:
             return previous
         shape = DataShape(self.n_features_in_, self.image_shape_)
         self.architecture_ = clone(resolve_architecture(self.architecture, shape))
-        self.n_components_ = int(self.n_components)
-        standardization = self._standardization(sample, weights)
+        standardization = self._standardization(sample.rows, sample.weights)
         network = self._seeded_network(standardization, seed)
         if previous is None:
-            self._set_start(network, sample, weights, seed)
+            self._set_start(network, sample, seed)
         else:
             _load_previous(network, previous)
         return network
@@ -190,16 +195,16 @@ class NetworkEstimator(BaseEstimator):
             network.to(memory_format=torch.channels_last)
         return network
 
-    def _set_start(self, network, sample, weights, seed):
+    def _set_start(self, network, sample, seed):
         """Choose the weights from which training starts, knowing (some of) the data."""
-        start_at_pca(network, sample, weights, seed)
+        start_at_pca(network, sample.rows, sample.weights, seed)
 
-    def _standardization(self, sample, weights):
+    def _standardization(self, rows, weights):
         sigmoid = resolve_loss(self.loss).is_probabilistic
-        center, scale = np.zeros(sample.shape[1]), 1.0
+        center, scale = np.zeros(rows.shape[1]), 1.0
         if self.architecture_.standardizes:
-            center = np.average(sample, axis=0, weights=weights)
-            deviations = np.average((sample - center) ** 2, axis=0, weights=weights)
+            center = np.average(rows, axis=0, weights=weights)
+            deviations = np.average((rows - center) ** 2, axis=0, weights=weights)
             scale = math.sqrt(deviations.mean()) or 1.0
         return Standardization(torch.tensor(center).float(), scale, sigmoid=sigmoid)
 
@@ -214,11 +219,19 @@ class NetworkEstimator(BaseEstimator):
                 f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to "
                 "train on: lower it, or set early_stopping=False."
             )
-        order = random_state.permutation(n_rows)
+        order = self._validation_order(data, random_state)
         return data.subset(order[n_validation:]), data.subset(order[:n_validation])
 
+    def _validation_order(self, data, random_state):
+        """Order the rows such that the first ones are those to validate on."""
+        return random_state.permutation(len(data))
+
+    def _auto_batch_size(self, n_rows):
+        return _BATCH_SIZE
+
     def _schedule(self, n_rows, seed, once):
-        batch_size = _BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)
+        is_auto = self.batch_size == "auto"
+        batch_size = self._auto_batch_size(n_rows) if is_auto else int(self.batch_size)
         batch_size = min(batch_size, n_rows)
         max_iter = self.max_iter
         if max_iter == "auto":
@@ -248,7 +261,7 @@ class NetworkEstimator(BaseEstimator):
             return None
         # The extremes of a picture's pixels are those of all of them.
         axis = 0 if self.image_shape_ is None else None
-        limits = (torch.tensor(bound).float() for bound in (sample.min(axis), sample.max(axis)))
+        limits = (torch.tensor(bound).float() for bound in (sample.X.min(axis), sample.X.max(axis)))
         device = standardization.center.device
         return Corruption(
             noise=self.noise,
@@ -276,8 +289,9 @@ class NetworkEstimator(BaseEstimator):
 
     def _measure(self, sample):
         """Mean squared error of the reconstruction, in the data's units squared."""
-        sample = sample[:_MEASURED_ROWS].astype(np.float32)
-        return float(np.mean((self._decode(self._encode(sample)) - sample) ** 2))
+        rows = sample.X[:_MEASURED_ROWS].astype(np.float32)
+        reconstructed = self._decode(self._encode(rows))
+        return float(np.mean((reconstructed - sample.rows[:_MEASURED_ROWS]) ** 2))
 
     # -- inference -------------------------------------------------------------------------
 

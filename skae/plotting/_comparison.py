@@ -58,7 +58,7 @@ def _upper_height(comparison, n_images, width):
     if comparison.image_shape is None:
         return 0.5 + 0.4 * n_rows
     height_in_pixels, width_in_pixels, *_ = comparison.image_shape
-    room = (width - 2) / n_images  # the names of the rows take the rest
+    room = (width - 2.5) / n_images  # the names of the rows take the rest
     return 0.5 + n_rows * min(1.2, room * height_in_pixels / width_in_pixels)
 
 
@@ -70,7 +70,11 @@ def _draw_images(comparison, n_images, ax):
         for name, X in comparison.reconstructions.items()
     }
     ReconstructionDisplay.from_reconstructions(
-        comparison.X_test[rows], rebuilt, image_shape=comparison.image_shape, ax=ax
+        comparison.X_test[rows],
+        rebuilt,
+        image_shape=comparison.image_shape,
+        n_images=n_images,
+        ax=ax,
     )
     ax.set_title("Held-out images and their reconstructions")
 

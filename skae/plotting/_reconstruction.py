@@ -152,6 +152,7 @@ class ReconstructionDisplay:
         ax.set_yticks(centres, ["original", *self.reconstructions])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
+        ax.set_anchor("W")  # else constrained layout leaves too little room for the names
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -1,0 +1,1 @@
+"""Measurements against bare PyTorch and peers; ``python -m benchmarks`` runs them all."""

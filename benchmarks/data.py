@@ -1,0 +1,22 @@
+"""The data of the benchmarks: MNIST where it is at hand, digits of scikit-learn otherwise."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from skae.datasets import load_mnist
+
+
+def mnist_images():
+    """Return (name, images) with images (10000, 28, 28) in [0, 1], or the smaller digits."""
+    try:
+        images = load_mnist().images[-10_000:]
+    except (OSError, ImportError) as error:
+        print(f"MNIST is not at hand ({error}); measuring on scikit-learn's digits instead.\n")
+        return "digits 8×8", (load_digits().images / 16).astype(np.float32)
+    return "MNIST 28×28", (images / 255).astype(np.float32)
+
+
+def split(images):
+    """Set the last fifth of the images aside."""
+    n_train = len(images) * 4 // 5
+    return images[:n_train], images[n_train:]

@@ -1,0 +1,338 @@
+"""Any reducer with a trained decoder: its inverse, where it has none or a worse one."""
+
+import dataclasses
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.utils import check_array, get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from .._engine import TrainingSet, start_at_least_squares, to_float
+from .._validation import HasMethods, import_optional
+from ..architectures import DataShape
+from ..losses import resolve_loss
+from ..metrics import explained_variance, reconstruction_error
+from ..networks.wiring import DecoderNetwork, DistilledNetwork, Standardization
+from ..objectives import DistillationObjective
+from ._transformer import NetworkTransformer
+
+
+class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
+    """Any reducer, with a trained decoder as its inverse.
+
+    The codes are those of PCA, UMAP or whatever has ``transform``; a network learns to decode
+    them. Beside its hidden layers runs a linear path that starts at the least-squares map from
+    codes to data, so that training begins where a linear decoder ends; the weights with the
+    lowest error on held-out rows are kept. For PCA this start is its own inverse.
+
+    With ``distill=True`` an encoder is trained as well, towards the reducer's codes. It then
+    does the work of ``transform``: fast, the same for a row whatever the rest of the batch,
+    and without the reducer.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code of the default reducer; one that is given decides itself.
+    reducer : estimator with `fit` and `transform`, default=None
+        Gives the codes; None stands for ``PCA(n_components)``. A clone is fitted, except that a
+        :class:`~sklearn.frozen.FrozenEstimator` stays as it is.
+    distill : bool, default=False
+        Train an encoder towards the reducer's codes and use it in the reducer's place.
+    architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
+        The decoder, and the encoder where ``distill=True``: a name, or a `Dense`, `Conv` or
+        `Custom` of `skae.architectures`. ``'auto'`` is convolutional where images are given and
+        dense otherwise. `Custom` sees codes in their own units.
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, channels) of the images that the rows of X are,
+        channels last. Not needed where X is given as images.
+    loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, callable or Module, default='mse'
+        What the decoder minimises, see :class:`~skae.Autoencoder`. The distance of the
+        encoder's codes from the reducer's is always the squared one.
+    noise : {'gaussian', 'masking', 'salt_pepper'} or callable, default=None
+        What the network's input is corrupted with in training: the codes, or X where
+        ``distill=True``. See :class:`~skae.Autoencoder`.
+    noise_level : float, default=0.1
+        Standard deviation of gaussian noise, in units of the input's overall standard
+        deviation; share of values that masking and salt-and-pepper noise change.
+    optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
+            validation_fraction, n_iter_no_change, tol, callbacks, device, verbose
+        Training of the network, as for :class:`~skae.Autoencoder`.
+    warm_start : bool, default=False
+        Go on from the reducer and the weights of the previous ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seed of the network and of the default reducer; one that is given has its own.
+
+    Attributes
+    ----------
+    reducer_ : estimator
+        The fitted reducer. Where ``distill=True`` only further training needs it.
+    n_components_ : int
+        Size of the code.
+    n_features_in_ : int
+        Number of features; of an image, pixels times channels.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    image_shape_ : tuple or None
+        (height, width, channels) of the images.
+    architecture_ : architecture
+        The description that the network was built from.
+    n_iter_ : int
+        Epochs that were run.
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    history_ : list of dict
+        What skorch recorded of each epoch. Where ``distill=True`` also the two parts of the
+        loss: ``train_reconstruction``, ``train_distillation`` and the same of ``valid``.
+    reconstruction_err_ : float
+        Mean squared error of the reconstruction of (at most 20,000 of) the training rows, in
+        the units of X squared.
+    module_ : torch.nn.Module
+        The trained network.
+    net_ : skorch.NeuralNet
+        The net that trained it. It is not kept by pickle.
+
+    See Also
+    --------
+    skae.Autoencoder : Learns code and decoder together.
+
+    Notes
+    -----
+    The reducer gets ``sample_weight`` where its ``fit`` takes it; the default one always
+    respects it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from skae import HybridAutoencoder
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> pca = PCA(8).fit(X)
+    >>> hybrid = HybridAutoencoder(reducer=PCA(8), max_iter=10, random_state=0).fit(X)
+    >>> codes = hybrid.transform(X)
+    >>> error = ((hybrid.inverse_transform(codes) - X) ** 2).mean()
+    >>> bool(error < 0.8 * ((pca.inverse_transform(codes) - X) ** 2).mean())
+    True
+    """
+
+    _parameter_constraints = {
+        **NetworkTransformer._parameter_constraints,
+        "reducer": [HasMethods(["fit", "transform"]), None],
+        "distill": ["boolean"],
+    }
+    # A changed sample would need the code that the reducer gives it.
+    _parameter_constraints.pop("augment")
+    augment = None
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        reducer=None,
+        distill=False,
+        architecture="auto",
+        image_shape=None,
+        loss="mse",
+        noise=None,
+        noise_level=0.1,
+        optimizer="adamw",
+        learning_rate_init=0.002,
+        learning_rate="one_cycle",
+        alpha=0.01,
+        batch_size="auto",
+        max_iter="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.reducer = reducer
+        self.distill = distill
+        self.architecture = architecture
+        self.image_shape = image_shape
+        self.loss = loss
+        self.noise = noise
+        self.noise_level = noise_level
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit(self, X, y=None, sample_weight=None, *, X_target=None):
+        """Fit the reducer to X and train the network on its codes.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
+                (n, height, width) or (n, height, width, channels)
+            The reducer gets images as rows.
+        y : array-like of shape (n,), default=None
+            Handed to the reducer; the network does not see it.
+        sample_weight : array-like of shape (n,), default=None
+            How much each row counts.
+        X_target : array-like of the shape of X, default=None
+            What is to be reconstructed in place of X: clean data where X are noisy.
+
+        Returns
+        -------
+        self : HybridAutoencoder
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where data, a parameter or what the reducer gives cannot be used; the estimator
+            stays as it was.
+        """
+        return self._fit(X, sample_weight, X_target, y=y)
+
+    def partial_fit(self, X, y=None, sample_weight=None, *, X_target=None):
+        """Train the network for one pass over a batch of data.
+
+        The first call fits the reducer and builds the network; later ones train the network on
+        the codes that this reducer gives, at a constant learning rate. Nothing is held out.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_target
+            As for `fit`.
+
+        Returns
+        -------
+        self : HybridAutoencoder
+        """
+        return self._partial_fit(X, sample_weight, X_target, y=y)
+
+    def score(self, X, y=None):
+        """Share of X's variance that the reconstruction explains: 1 is perfect.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+        """
+        return explained_variance(*self._compare(X))
+
+    # -- the reducer -----------------------------------------------------------------------
+
+    def _read_training_set(self, X, sample_weight, X_target, reset=True, *, y=None):
+        training_set = super()._read_training_set(X, sample_weight, X_target, reset)
+        goes_on = self.warm_start and hasattr(self, "module_")
+        if reset and not goes_on:
+            self.reducer_ = self._fit_reducer(training_set.X, y, training_set.weights)
+            self._is_distilled = self.distill
+        codes = self._reduce(training_set.X)
+        self.n_components_ = codes.shape[1]
+        if self._is_distilled:
+            return training_set._replace(labels=codes)
+        return TrainingSet(codes, training_set.rows, weights=training_set.weights)
+
+    def _fit_reducer(self, rows, y, weights):
+        if self.reducer is None:
+            pca = PCA(self.n_components, random_state=self.random_state)
+            return pca.fit(rows if weights is None else _balanced(rows, weights))
+        reducer = clone(self.reducer)
+        takes_weights = weights is not None and has_fit_parameter(reducer, "sample_weight")
+        return reducer.fit(rows, y, **({"sample_weight": weights} if takes_weights else {}))
+
+    def _reduce(self, rows):
+        """Codes that the reducer gives, in the precision that rows are computed in."""
+        names = getattr(self.reducer_, "feature_names_in_", None)
+        given = rows
+        if names is not None and not sparse.issparse(rows):
+            # Only a frozen reducer, fitted elsewhere, has seen names: it warns without them.
+            given = import_optional("pandas", "plot").DataFrame(rows, columns=names)
+        codes = self.reducer_.transform(given)
+        codes = codes.toarray() if sparse.issparse(codes) else codes
+        name = f"what reducer={type(self.reducer_).__name__} gives"
+        codes = check_array(codes, input_name=name)
+        if len(codes) != rows.shape[0]:
+            raise ValueError(
+                f"{name} must have a code for each row: expected {rows.shape[0]}, got {len(codes)}."
+            )
+        return codes.astype(np.float64 if rows.dtype == np.float64 else np.float32, copy=False)
+
+    def _encode(self, rows):
+        return super()._encode(rows) if self._is_distilled else self._reduce(rows)
+
+    # -- the network -----------------------------------------------------------------------
+
+    def _build_network(self, standardization):
+        shape = DataShape(self.n_features_in_, self.image_shape_)
+        decoder = self.architecture_.build_decoder(shape, self.n_components_)
+        # Replaced by that of the codes, or overwritten by stored weights.
+        codes = Standardization(torch.zeros(self.n_components_), 1.0)
+        if not self._is_distilled:
+            return DecoderNetwork(decoder, standardization, codes)
+        encoder = self.architecture_.build_encoder(shape, self.n_components_)
+        return DistilledNetwork(encoder, decoder, standardization, codes)
+
+    def _set_start(self, network, sample, seed):
+        codes = sample.labels if self._is_distilled else sample.X
+        network.code_standardization = self._standardization(codes, sample.weights)
+        start_at_least_squares(
+            network, codes, sample.rows, sample.weights, inputs=sample.X, random_state=seed
+        )
+
+    def _build_objective(self, network, data_range):
+        if not self._is_distilled:
+            return super()._build_objective(network, data_range)
+        return DistillationObjective(
+            resolve_loss(self.loss), network, self.image_shape_, data_range
+        )
+
+    def _corruption(self, standardization, sample):
+        corruption = super()._corruption(standardization, sample)
+        if corruption is None or self._is_distilled:
+            return corruption
+        # What is corrupted are codes, whatever the data are.
+        return dataclasses.replace(corruption, image_shape=None)
+
+    def _measure(self, sample):
+        if self._is_distilled:
+            return super()._measure(sample)
+        codes = sample.X.astype(np.float32)
+        return reconstruction_error(sample.rows, self._decode(codes))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        reducer_tags = get_tags(PCA() if self.reducer is None else self.reducer)
+        tags.input_tags.sparse = reducer_tags.input_tags.sparse
+        tags.input_tags.positive_only = reducer_tags.input_tags.positive_only
+        tags.target_tags.required = reducer_tags.target_tags.required
+        return tags
+
+
+def _balanced(rows, weights):
+    """Rows whose plain mean and covariance are the weighted ones: PCA knows no weights.
+
+    Each row and its mirror image about the weighted mean stand at a distance from it that
+    grows with the root of the weight.
+    """
+    rows = to_float(rows)
+    mean = np.average(rows, axis=0, weights=weights)
+    distances = np.sqrt(weights / weights.mean())[:, None] * (rows - mean)
+    return np.concatenate([mean + distances, mean - distances])

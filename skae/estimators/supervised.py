@@ -1,0 +1,504 @@
+"""Autoencoders whose code is to tell a class or a number as well: encoder, decoder and head."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy.special import log_softmax, softmax
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from torch.nn import functional as F
+
+from .._engine import map_rows
+from .._validation import Interval, StrOptions
+from ..networks.blocks import multilayer_perceptron
+from ..networks.wiring import SupervisedNetwork
+from ..objectives import JointObjective, PredictionObjective
+from ._transformer import NetworkTransformer
+
+# A batch is at most this share of the rows, so that early stopping does not give up after a
+# handful of steps.
+_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 8, 16, 128
+# Rows from which the size of the codes is told before training.
+_FEW_ROWS = 1000
+
+
+class _SupervisedAutoencoder(NetworkTransformer):
+    """What classifier and regressor share: all but the meaning of y."""
+
+    _parameter_constraints = {
+        **NetworkTransformer._parameter_constraints,
+        "reconstruction_weight": [
+            StrOptions({"balanced"}),
+            Interval(Real, 0, 1, closed="both"),
+        ],
+        "head_hidden_layer_sizes": [tuple, list, Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        reconstruction_weight="balanced",
+        head_hidden_layer_sizes=(64,),
+        architecture="auto",
+        image_shape=None,
+        loss="mse",
+        noise=None,
+        noise_level=0.1,
+        augment=None,
+        optimizer="adamw",
+        learning_rate_init=0.002,
+        learning_rate="one_cycle",
+        alpha=0.01,
+        batch_size="auto",
+        max_iter="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.reconstruction_weight = reconstruction_weight
+        self.head_hidden_layer_sizes = head_hidden_layer_sizes
+        self.architecture = architecture
+        self.image_shape = image_shape
+        self.loss = loss
+        self.noise = noise
+        self.noise_level = noise_level
+        self.augment = augment
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _read_training_set(self, X, sample_weight, X_target, reset=True, *, y, **classes):
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        training_set = super()._read_training_set(X, sample_weight, X_target, reset)
+        labels = self._read_labels(y, reset, **classes)
+        check_consistent_length(training_set.X, labels)
+        if reset:
+            self._head_sizes = self._read_head_sizes()
+        return training_set._replace(labels=labels)
+
+    def _read_head_sizes(self):
+        sizes = self.head_hidden_layer_sizes
+        sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
+        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+            raise ValueError(
+                "head_hidden_layer_sizes must hold integers of at least 1, got "
+                f"{self.head_hidden_layer_sizes!r}."
+            )
+        return tuple(map(int, sizes))
+
+    def _build_network(self, standardization):
+        network = super()._build_network(standardization)
+        sizes = (self.n_components_, *self._head_sizes, self.n_outputs_)
+        head = multilayer_perceptron(sizes, activation="silu")
+        return SupervisedNetwork(network.encoder, network.decoder, head, standardization)
+
+    def _set_start(self, network, sample, seed):
+        """Let the head see codes of unit variance, as its initial weights expect."""
+        super()._set_start(network, sample, seed)
+        with torch.no_grad():
+            codes = network.eval().encode(torch.from_numpy(sample.X[:_FEW_ROWS]).float())
+            deviations = codes.std(dim=0, correction=0)
+            network.head[0].weight /= torch.where(deviations > 1e-3, deviations, 1.0)
+
+    def _build_objective(self, network, data_range):
+        weight = self.reconstruction_weight
+        network.reconstructs = weight != 0
+        reconstruction = super()._build_objective(network, data_range)
+        prediction = PredictionObjective(self._prediction_loss)
+        # A part without weight is left out altogether, so that its layers stay as they are.
+        if weight in (0, 1):
+            return reconstruction if weight else prediction
+        return JointObjective(reconstruction, prediction, weight)
+
+    def _auto_batch_size(self, n_rows):
+        return min(max(n_rows // _UPDATES_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
+
+    def _outputs(self, X):
+        """Outputs of the head, of shape (n, n_outputs)."""
+        rows, _ = self._read(X)
+        return map_rows(self.module_, "predict", rows, self.n_outputs_)
+
+
+class AutoencoderClassifier(ClassifierMixin, _SupervisedAutoencoder):
+    """Classifier, transformer and inverse in one: an autoencoder whose code tells the class.
+
+    A head predicts the class from the code, and one loss trains encoder, decoder and head:
+    ``reconstruction_weight`` times the loss of the reconstruction, plus the rest times the
+    cross-entropy of the prediction. Between a plain autoencoder and a plain classifier whose
+    code can be looked at, lie codes that serve both.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code.
+    reconstruction_weight : float in [0, 1] or 'balanced', default='balanced'
+        Share λ of the reconstruction in the loss. Zero is a plain classifier: the decoder is
+        not trained, and `reconstruct` means nothing. One is a plain autoencoder: the head is not
+        trained, and `predict` means nothing. ``'balanced'`` weighs each loss by the other's
+        current share of their sum, so that a relative gain of either counts the same; the loss
+        must not be negative then.
+    head_hidden_layer_sizes : tuple of int, default=(64,)
+        Units of the hidden layers between code and prediction. ``()`` makes it linear in the
+        code.
+    batch_size : int or 'auto', default='auto'
+        Rows in a batch; ``'auto'`` is 128, or an eighth of fewer than 1,024 rows, but at least
+        16.
+    architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
+            learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, device, verbose, \
+            random_state
+        As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
+        The rows held out for early stopping have the classes in their shares.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_outputs_ : int
+        Outputs of the head: one for each class.
+    n_components_, n_features_in_, feature_names_in_, image_shape_, architecture_, n_iter_, \
+            loss_curve_, history_, reconstruction_err_, module_, net_
+        As for `Autoencoder`. `history_` holds the parts of the loss too, as
+        ``train_reconstruction``, ``train_prediction``, ``valid_reconstruction`` and
+        ``valid_prediction``, unless one of them has no weight.
+
+    See Also
+    --------
+    AutoencoderRegressor : The same for numbers.
+    Autoencoder : Without labels.
+
+    Notes
+    -----
+    Early stopping goes by the joint loss of held-out rows, with ``'balanced'`` by the geometric
+    mean of the two losses: this is what steps with balanced weights descend, while the sum so
+    weighed falls also where the smaller loss stays and the other one grows less important, and
+    cannot be compared from one epoch to the next.
+
+    A convolutional classifier of images does better with max-pooling and without the linear path
+    that starts at PCA: ``Conv((16, 32), downsampling="max_pool", linear_path=False)``.
+
+    Class weights go in as sample weights, see
+    `sklearn.utils.class_weight.compute_sample_weight`.
+
+    References
+    ----------
+    Le, Patterson and White (2018). Supervised autoencoders: improving generalization performance
+    with unsupervised regularizers. NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skae import AutoencoderClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> classifier = AutoencoderClassifier(5, max_iter=20, random_state=0).fit(X_train, y_train)
+    >>> classifier.score(X_test, y_test) > 0.9
+    True
+    >>> codes = classifier.transform(X_test)
+    >>> codes.shape, classifier.inverse_transform(codes).shape
+    ((450, 5), (450, 64))
+    """
+
+    def fit(self, X, y, sample_weight=None, *, X_target=None):
+        """Learn a code for X that tells y.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
+                (n, height, width) or (n, height, width, channels)
+        y : array-like of shape (n,)
+            Labels of any type, of two classes or more.
+        sample_weight : array-like of shape (n,), default=None
+            How much each row counts, in both losses.
+        X_target : array-like of the shape of X, default=None
+            What is to be reconstructed in place of X.
+
+        Returns
+        -------
+        self : AutoencoderClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where data or a parameter cannot be used; the estimator stays as it was.
+        """
+        return self._fit(X, sample_weight, X_target, y=y)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None, *, X_target=None):
+        """Pass once over a batch of data, from where the calls before have come to.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_target
+            As for `fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be; needed at the first call.
+
+        Returns
+        -------
+        self : AutoencoderClassifier
+        """
+        if classes is None and not hasattr(self, "classes_"):
+            raise ValueError("classes must be passed on the first call to partial_fit, got None.")
+        return self._partial_fit(X, sample_weight, X_target, y=y, classes=classes)
+
+    def predict(self, X):
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+        """
+        outputs = self._outputs(X)
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+        """
+        return softmax(self._outputs(X), axis=1)
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n, n_classes)
+            In the order of `classes_`.
+        """
+        return log_softmax(self._outputs(X), axis=1)
+
+    def decision_function(self, X):
+        """Outputs of the head: logarithms of the probabilities, up to a constant in each row.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        decisions : ndarray of shape (n, n_classes), or (n,) for two classes
+            For two classes the log-odds of the second.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 1] - outputs[:, 0] if self.n_outputs_ == 2 else outputs
+
+    def _read_training_set(self, X, sample_weight, X_target, reset=True, *, y, classes=None):
+        training_set = super()._read_training_set(
+            X, sample_weight, X_target, reset, y=y, classes=classes
+        )
+        totals = np.bincount(training_set.labels[:, 0], weights=training_set.weights)
+        if reset and classes is None and np.count_nonzero(totals) < 2:
+            raise ValueError(
+                "y must hold 2 classes or more, with weights above zero, got one class: "
+                f"{self.classes_[totals.argmax()]!r}."
+            )
+        return training_set
+
+    def _read_labels(self, y, reset, classes):
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        encoder = LabelEncoder().fit(y if classes is None else classes)
+        if not reset or (self.warm_start and hasattr(self, "module_")):
+            self._check_classes(encoder.classes_, classes)
+            encoder.classes_ = self.classes_
+        self.classes_ = encoder.classes_
+        self.n_outputs_ = len(self.classes_)
+        return encoder.transform(y)[:, None]
+
+    def _validation_order(self, data, random_state):
+        """Let any number of rows from the front hold the classes in their shares.
+
+        The last row of each class comes at the very end, so that training sees every class.
+        """
+        order = super()._validation_order(data, random_state)
+        labels = data.labels[order, 0].cpu().numpy()
+        counts = np.bincount(labels)
+        by_class = np.argsort(labels, kind="stable")
+        ranks = np.empty(len(labels))
+        ranks[by_class] = np.concatenate([np.arange(1, count + 1) for count in counts])
+        return order[np.argsort(ranks / counts[labels], kind="stable")]
+
+    def _prediction_loss(self, prediction, labels):
+        return F.cross_entropy(prediction, labels[:, 0], reduction="none")
+
+
+class AutoencoderRegressor(RegressorMixin, _SupervisedAutoencoder):
+    """Regressor, transformer and inverse in one: an autoencoder whose code tells numbers.
+
+    A head predicts one target or several from the code, and one loss trains encoder, decoder and
+    head: ``reconstruction_weight`` times the loss of the reconstruction, plus the rest times the
+    squared error of the prediction. Targets are centred and divided by their standard deviation
+    for training, each by its own, and predicted in their units.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code.
+    reconstruction_weight : float in [0, 1] or 'balanced', default='balanced'
+        Share λ of the reconstruction in the loss, as for `AutoencoderClassifier`.
+    head_hidden_layer_sizes : tuple of int, default=(64,)
+        Units of the hidden layers between code and prediction. ``()`` makes it linear in the
+        code.
+    batch_size : int or 'auto', default='auto'
+        Rows in a batch; ``'auto'`` is 128, or an eighth of fewer than 1,024 rows, but at least
+        16.
+    architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
+            learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, device, verbose, \
+            random_state
+        As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
+
+    Attributes
+    ----------
+    n_outputs_ : int
+        Number of targets.
+    n_components_, n_features_in_, feature_names_in_, image_shape_, architecture_, n_iter_, \
+            loss_curve_, history_, reconstruction_err_, module_, net_
+        As for `AutoencoderClassifier`.
+
+    See Also
+    --------
+    AutoencoderClassifier : The same for classes, with notes that hold for both.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skae import AutoencoderRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> regressor = AutoencoderRegressor(3, random_state=0).fit(X[:350], y[:350])
+    >>> regressor.score(X[350:], y[350:]) > 0.4
+    True
+    >>> regressor.transform(X).shape
+    (442, 3)
+    """
+
+    def fit(self, X, y, sample_weight=None, *, X_target=None):
+        """Learn a code for X that tells y.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
+                (n, height, width) or (n, height, width, channels)
+        y : array-like of shape (n,) or (n, n_targets)
+            Numbers, in any units.
+        sample_weight : array-like of shape (n,), default=None
+            How much each row counts, in both losses.
+        X_target : array-like of the shape of X, default=None
+            What is to be reconstructed in place of X.
+
+        Returns
+        -------
+        self : AutoencoderRegressor
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where data or a parameter cannot be used; the estimator stays as it was.
+        """
+        return self._fit(X, sample_weight, X_target, y=y)
+
+    def partial_fit(self, X, y, sample_weight=None, *, X_target=None):
+        """Pass once over a batch of data, from where the calls before have come to.
+
+        The first call takes centre and scale of the targets from its data.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_target
+            As for `fit`.
+
+        Returns
+        -------
+        self : AutoencoderRegressor
+        """
+        return self._partial_fit(X, sample_weight, X_target, y=y)
+
+    def predict(self, X):
+        """Predict the targets of each row.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        targets : ndarray of shape (n,) or (n, n_targets), as y in `fit`
+        """
+        outputs = self._outputs(X)
+        targets = self._target_scaler.inverse_transform(outputs)
+        return targets[:, 0] if self._target_is_vector else targets
+
+    def _read_labels(self, y, reset):
+        y = check_array(y, ensure_2d=False, dtype=np.float64, estimator=self, input_name="y")
+        self._target_is_vector = y.ndim == 1
+        labels = y.reshape(len(y), -1)
+        self.n_outputs_ = labels.shape[1]
+        return labels
+
+    def _train(self, training_set, previous, once=False):
+        # Merged first: the scale is then the same for a weight of two and for a row there twice.
+        training_set = training_set.merged()
+        labels, weights = training_set.labels, training_set.weights
+        if previous is None:
+            self._target_scaler = StandardScaler().fit(labels, sample_weight=weights)
+        elif self.n_outputs_ != self._target_scaler.n_features_in_:
+            raise ValueError(
+                f"y must have {self._target_scaler.n_features_in_} target(s), as in the earlier "
+                f"call, got {self.n_outputs_}."
+            )
+        labels = self._target_scaler.transform(labels).astype(np.float32)
+        super()._train(training_set._replace(labels=labels), previous, once)
+
+    def _prediction_loss(self, prediction, labels):
+        return F.mse_loss(prediction, labels, reduction="none").mean(dim=1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,301 @@
+"""The variational autoencoder: codes with a distribution, and a decoder to draw data from."""
+
+import dataclasses
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn import config_context
+from sklearn.mixture import GaussianMixture
+from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from .._engine import map_rows, start_at_probabilistic_pca
+from .._validation import Interval, StrOptions
+from ..architectures import DataShape
+from ..losses import resolve_loss
+from ..networks.variational import VariationalNetwork
+from ..objectives import EvidenceBound, VariationalObjective
+from .autoencoder import Autoencoder
+from .base import NetworkEstimator
+
+# The density of codes is that of at most so many rows, as a mixture of at most so many normal
+# distributions, each of which describes at least so many rows.
+_DENSITY_ROWS, _MOST_PARTS, _ROWS_OF_PART = 10_000, 50, 30
+
+
+class VariationalAutoencoder(Autoencoder):
+    """Autoencoder whose codes follow a normal distribution that data can be drawn from.
+
+    The encoder gives a normal distribution over codes for each sample, and training maximises
+    a lower bound of the data's log-likelihood (the evidence lower bound, ELBO): the
+    log-likelihood of the sample given a code drawn from that distribution, minus ``beta`` times
+    the Kullback-Leibler divergence of the distribution from the standard normal one. Training
+    starts at probabilistic PCA. Nothing but training and `sample` draws at random: `transform`
+    gives the means of codes.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code.
+    beta : float, default=1.0
+        Factor of the divergence. One is the bound itself, more gives simpler and blurrier codes
+        (Higgins et al., 2017), zero nearly an `Autoencoder`.
+    kl_warmup : int or float in [0, 1], default=0.0
+        Epochs, or share of ``max_iter``, over which the factor rises from zero to ``beta``.
+        Validation takes all of ``beta`` from the start, and training does not stop before.
+        `partial_fit` and warm starts do without.
+    loss : {'mse', 'bce'}, default='mse'
+        The likelihood. ``'mse'`` is gaussian noise with one variance, which training finds, so
+        that the units of X do not matter. ``'bce'`` is a Bernoulli variable per feature: it
+        needs data in [0, 1], and is a likelihood only where these are zeros and ones.
+    architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
+        The network: a name, or a `Dense`, `Conv` or `Custom` of `skae.architectures`. Its
+        encoder has ``2 * n_components`` outputs: mean and log-variance of each component.
+    image_shape, noise, noise_level, augment, optimizer, learning_rate_init, learning_rate, \
+            alpha, batch_size, max_iter, early_stopping, validation_fraction, \
+            n_iter_no_change, tol, warm_start, callbacks, device, verbose, random_state
+        As for `Autoencoder`, with the same defaults.
+
+    Attributes
+    ----------
+    noise_variance_ : float or None
+        Variance of the gaussian likelihood, in the units of X squared: the running mean of the
+        squared error of training rows, reconstructed from drawn codes, and never less than
+        1e-6 times the variance of the data. None with ``loss='bce'``.
+    code_density_ : GaussianMixture or None
+        Density of the codes that `sample` draws from, by at most 50 normal distributions. They
+        describe codes drawn for the training rows (at most 10,000 of them). None after
+        `partial_fit`.
+    history_ : list of dict
+        What skorch recorded of each epoch. ``train_reconstruction`` and ``valid_reconstruction``
+        are the means of minus the log-likelihood given a drawn code, ``train_kl`` and
+        ``valid_kl`` those of the divergence, in nats per sample. ``train_loss`` and
+        ``valid_loss`` are (reconstruction + factor * kl) / n_features, up to a constant.
+    n_components_, n_features_in_, feature_names_in_, image_shape_, architecture_, n_iter_, \
+            loss_curve_, reconstruction_err_, module_, net_
+        As for `Autoencoder`.
+
+    See Also
+    --------
+    Autoencoder : The code as a point.
+    sklearn.decomposition.PCA : Its `score_samples` is the linear case of this one.
+
+    References
+    ----------
+    Kingma and Welling (2014). Auto-encoding variational Bayes. ICLR.
+
+    Higgins et al. (2017). beta-VAE: Learning basic visual concepts with a constrained
+    variational framework. ICLR.
+
+    Rybkin, Daniilidis and Levine (2021). Simple and effective VAE training with calibrated
+    decoders. ICML.
+
+    Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020). From variational to deterministic
+    autoencoders. ICLR. (Of the density that `sample` draws codes from.)
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import VariationalAutoencoder
+    >>> images = load_digits().images
+    >>> vae = VariationalAutoencoder(8, architecture="dense", max_iter=10, random_state=0)
+    >>> vae.fit_transform(images).shape
+    (1797, 8)
+    >>> vae.sample(3, random_state=0).shape
+    (3, 8, 8)
+    >>> mean, std = vae.posterior(images)
+    >>> bool(std.max() < 1.5)
+    True
+    """
+
+    _parameter_constraints = {
+        **NetworkEstimator._parameter_constraints,
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "kl_warmup": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(Real, 0, 1, closed="both"),
+        ],
+        "loss": [StrOptions({"mse", "bce"})],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        beta=1.0,
+        kl_warmup=0.0,
+        loss="mse",
+        architecture="auto",
+        image_shape=None,
+        noise=None,
+        noise_level=0.1,
+        augment=None,
+        optimizer="adamw",
+        learning_rate_init=0.002,
+        learning_rate="one_cycle",
+        alpha=0.01,
+        batch_size="auto",
+        max_iter="auto",
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        super().__init__(
+            n_components,
+            architecture=architecture,
+            image_shape=image_shape,
+            loss=loss,
+            noise=noise,
+            noise_level=noise_level,
+            augment=augment,
+            optimizer=optimizer,
+            learning_rate_init=learning_rate_init,
+            learning_rate=learning_rate,
+            alpha=alpha,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            device=device,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.beta = beta
+        self.kl_warmup = kl_warmup
+
+    def posterior(self, X):
+        """Distribution of the code of each sample.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n, n_components)
+            Means, which are what `transform` gives, and standard deviations.
+        """
+        return self._posterior(self._read(X)[0])
+
+    def sample(self, n_samples=1, random_state=None):
+        """Decode codes that are drawn at random.
+
+        They are drawn from the density of the training rows' codes, `code_density_`, which
+        differs from the standard normal prior: the prior also covers what lies between the
+        data. After `partial_fit` they are drawn from the prior itself. To do so at any time,
+        give standard normal numbers to `inverse_transform`.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState or None, default=None
+            Seed of the codes.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), or of images where `fit` got images
+            Means of the likelihood, float64: the noise of single values is not drawn.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        random_state = check_random_state(random_state)
+        codes = random_state.standard_normal((n_samples, self.n_components_))
+        if self.code_density_ is not None:
+            density = self.code_density_
+            parts = random_state.choice(density.n_components, n_samples, p=density.weights_)
+            codes = density.means_[parts] + np.sqrt(density.covariances_[parts]) * codes
+        return self.inverse_transform(codes)
+
+    def score_samples(self, X, *, n_draws=16):
+        """Lower bound of each sample's log-likelihood (the ELBO): higher is more normal.
+
+        The bound is the mean log-likelihood of the sample given codes from its distribution,
+        minus the whole divergence, whatever ``beta`` is. The mean is taken over ``n_draws``
+        codes at standard normal deviations from the mean of that distribution. These are drawn
+        in pairs of opposite sign and scaled to a variance of one, from a fixed seed: they are
+        the same for every sample and every call.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+        n_draws : int, default=16
+            More are closer to the exact mean, and take longer. An odd number is rounded up.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+            In nats. With ``loss='mse'`` it bounds the log-density of the sample in the units
+            of X, as PCA's `score_samples` does.
+        """
+        rows, _ = self._read(X)
+        check_scalar(n_draws, "n_draws", Integral, min_val=1)
+        objective = self._build_objective(self.module_, None)
+        bound = EvidenceBound(self.module_, objective, self._draws(n_draws))
+        return map_rows(bound, "forward", rows, 1)[:, 0]
+
+    def _posterior(self, rows):
+        both = map_rows(self.module_, "posterior", rows, 2 * self.n_components_)
+        mean, std = np.hsplit(both, 2)
+        return mean, std
+
+    def _draws(self, n_draws):
+        half = np.random.RandomState(0).standard_normal(((n_draws + 1) // 2, self.n_components_))
+        half /= np.sqrt(np.mean(half**2, axis=0))
+        return torch.from_numpy(np.concatenate([half, -half])).to(self.module_.noise_variance)
+
+    def _build_network(self, standardization):
+        shape = DataShape(self.n_features_in_, self.image_shape_)
+        encoder = self.architecture_.build_encoder(shape, 2 * self.n_components_)
+        decoder = self.architecture_.build_decoder(shape, self.n_components_)
+        return VariationalNetwork(encoder, decoder, standardization, self.n_components_)
+
+    def _build_objective(self, network, data_range):
+        return VariationalObjective(resolve_loss(self.loss), network, self.image_shape_, self.beta)
+
+    def _set_start(self, network, sample, seed):
+        start_at_probabilistic_pca(network, sample.rows, sample.weights, seed)
+
+    def _schedule(self, n_rows, seed, once):
+        schedule = super()._schedule(n_rows, seed, once)
+        goes_on = once or (self.warm_start and hasattr(self, "module_"))
+        share = 1 if isinstance(self.kl_warmup, Integral) else schedule.max_iter
+        n_warmup = 0 if goes_on else math.ceil(share * self.kl_warmup)
+        return dataclasses.replace(schedule, n_warmup=n_warmup)
+
+    def _train(self, training_set, previous, once=False):
+        super()._train(training_set, previous, once)
+        network = self.module_
+        variance = network.noise_variance * network.standardization.scale**2
+        self.noise_variance_ = None if self.loss == "bce" else variance.item()
+        self.code_density_ = None if once else self._fit_density(training_set)
+
+    def _fit_density(self, training_set):
+        """Describe how codes drawn for the training rows are distributed."""
+        random_state = check_random_state(self.random_state)
+        X, weights = training_set.X, training_set.weights
+        n_rows = min(X.shape[0], _DENSITY_ROWS)
+        shares = None if weights is None else weights / weights.sum()
+        chosen = random_state.choice(X.shape[0], n_rows, replace=weights is not None, p=shares)
+        mean, std = self._posterior(X[np.sort(chosen)])
+        codes = mean + std * random_state.standard_normal(mean.shape)
+        density = GaussianMixture(
+            min(max(n_rows // _ROWS_OF_PART, 1), _MOST_PARTS),
+            covariance_type="diag",
+            tol=1e-2,
+            random_state=random_state.randint(2**31 - 1),
+        )
+        # Its start by k-means refuses to run under scikit-learn's dispatch of array libraries.
+        with config_context(array_api_dispatch=False):
+            return density.fit(codes)

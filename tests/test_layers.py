@@ -1,0 +1,73 @@
+"""Imports run strictly downward, and the package stays light to import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import skae
+
+ROOT = Path(skae.__file__).parent
+# Everything below a name stands in its layer; parts of one package may import each other.
+LAYERS = {
+    "_validation": 0,
+    "losses": 1,
+    "networks": 1,
+    "datasets": 1,
+    "architectures": 2,
+    "objectives": 2,
+    "metrics": 2,
+    "_engine": 3,
+    "estimators": 4,
+    "plotting": 5,
+    "comparison": 6,
+    "__init__": 7,
+}
+
+
+def imported(path):
+    """List the parts of skae that a file imports."""
+    package = path.relative_to(ROOT.parent).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            whole = (*base, *(node.module or "").split("."))
+            parts = [part for part in whole if part]
+            if parts[:1] == ["skae"]:
+                yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+
+
+def test_every_import_runs_downward():
+    upward = []
+    for path in ROOT.rglob("*.py"):
+        own = path.relative_to(ROOT).with_suffix("").parts[0]
+        for other in imported(path):
+            if other != own and LAYERS[other] >= LAYERS[own]:
+                upward.append(f"{path.relative_to(ROOT)} imports {other}")
+    assert not upward
+
+
+def test_skorch_is_known_to_the_engine_alone():
+    knowing = {
+        path.relative_to(ROOT).parts[0]
+        for path in ROOT.rglob("*.py")
+        if any(
+            line.startswith(("import skorch", "from skorch"))
+            for line in path.read_text(encoding="utf-8").splitlines()
+        )
+    }
+    assert knowing == {"_engine"}
+
+
+def test_importing_skae_imports_no_optional_package_of_its_own():
+    script = """
+import sys, torch, sklearn.decomposition, skorch
+before = set(sys.modules)
+import skae
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(new & {"matplotlib", "pandas", "umap", "torchvision", "optuna", "polars", "skimage"})
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "set()"

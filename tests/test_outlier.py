@@ -1,0 +1,399 @@
+"""ReconstructionOutlierDetector: the outlier contract, its thresholds, p-values and blame."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.manifold import TSNE
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skae.estimators.autoencoder import Autoencoder
+from skae.estimators.outlier import ReconstructionOutlierDetector
+
+METHODS = ["neighbors", "error"]
+
+
+class PictureCode(TransformerMixin, BaseEstimator):
+    """PCA of pictures ``(n, height, width)``."""
+
+    def fit(self, X, y=None):
+        self.shape_ = X.shape[1:]
+        self.pca_ = PCA(10).fit(X.reshape(len(X), -1))
+        return self
+
+    def transform(self, X):
+        return self.pca_.transform(X.reshape(len(X), -1))
+
+    def inverse_transform(self, Z):
+        return self.pca_.inverse_transform(Z).reshape(-1, *self.shape_)
+
+
+class Lossy(TransformerMixin, BaseEstimator):
+    """Forgets the last columns, or reconstructs nothing but NaN."""
+
+    def __init__(self, to_nan=False):
+        self.to_nan = to_nan
+
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def transform(self, X):
+        return X[:, :-1]
+
+    def inverse_transform(self, Z):
+        return np.full((len(Z), Z.shape[1] + 1), np.nan) if self.to_nan else Z
+
+
+@pytest.fixture(scope="module")
+def tumours():
+    """Benign tumours, which are the normal ones, and malignant ones."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return X[y == 1], X[y == 0]
+
+
+def detector(estimator=None, **parameters):
+    return ReconstructionOutlierDetector(estimator, **{"random_state": 0} | parameters)
+
+
+def contaminated(X, is_outlier, share, seed=0):
+    """All normal rows of X and as many outliers as make up ``share`` of the whole."""
+    outliers = np.flatnonzero(is_outlier)
+    n_outliers = round(share / (1 - share) * (len(X) - len(outliers)))
+    chosen = np.random.RandomState(seed).permutation(outliers)[:n_outliers]
+    rows = np.r_[np.flatnonzero(~is_outlier), chosen]
+    return X[rows], is_outlier[rows]
+
+
+def auc(model, X, is_outlier):
+    """Area under the ROC curve on 40 % of the rows, fitted on the rest without labels."""
+    train, test, _, hidden = train_test_split(
+        X, is_outlier, test_size=0.4, stratify=is_outlier, random_state=0
+    )
+    return roc_auc_score(hidden, -model.fit(train).score_samples(test))
+
+
+@parametrize_with_checks(
+    [ReconstructionOutlierDetector(), ReconstructionOutlierDetector(PCA(1), method="error")]
+)
+def test_keeps_scikit_learns_contract(estimator, check):
+    check(estimator)
+
+
+# -- scores --------------------------------------------------------------------------------
+
+
+def test_error_is_the_mean_squared_error_of_the_reconstruction(tumours):
+    benign, malignant = tumours
+    model = detector(PCA(3), method="error").fit(benign)
+    pca = model.estimator_
+    rebuilt = pca.inverse_transform(pca.transform(malignant))
+    expected = -((malignant - rebuilt) ** 2).mean(axis=1)
+    np.testing.assert_allclose(model.score_samples(malignant), expected)
+
+
+def test_neighbors_is_the_mean_squared_distance_to_the_nearest_reconstructions(tumours):
+    benign, malignant = tumours
+    model = detector(PCA(3), n_neighbors=7).fit(benign)
+    squared = cdist(
+        malignant / model.scale_, model.references_ / model.scale_, metric="sqeuclidean"
+    )
+    expected = -np.sort(squared, axis=1)[:, :7].mean(axis=1) / benign.shape[1]
+    np.testing.assert_allclose(model.score_samples(malignant), expected)
+
+
+def test_a_share_of_neighbors_counts_the_references(tumours):
+    benign, _ = tumours
+    by_share = detector(n_neighbors=0.05).fit(benign)
+    number = round(0.05 * len(by_share.references_))
+    by_number = detector(n_neighbors=number).fit(benign)
+    np.testing.assert_array_equal(by_share.training_scores_, by_number.training_scores_)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_feature_scores_add_up_to_the_score(tumours, method):
+    benign, malignant = tumours
+    model = detector(PCA(3), method=method).fit(benign)
+    blame = model.feature_scores(malignant) / model.scale_
+    np.testing.assert_allclose(-(blame**2).mean(axis=1), model.score_samples(malignant))
+
+
+def test_the_units_of_the_columns_do_not_matter_to_the_default(tumours):
+    benign, malignant = tumours
+    units, origins = np.logspace(-4, 4, benign.shape[1]), np.linspace(-1e3, 1e3, 30)
+    scores = detector().fit(benign).score_samples(malignant)
+    changed = detector().fit(benign * units + origins).score_samples(malignant * units + origins)
+    np.testing.assert_allclose(changed, scores, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_row_scores_the_same_whichever_rows_come_with_it(tumours, method):
+    benign, malignant = tumours
+    model = detector(PCA(3), method=method).fit(benign)
+    alone = np.concatenate([model.score_samples(row[None]) for row in malignant[:20]])
+    np.testing.assert_allclose(model.score_samples(malignant)[:20], alone, rtol=1e-9)
+
+
+def test_a_constant_feature_is_measured_in_the_median_range_of_the_others():
+    X = load_wine().data[:, :5].copy()
+    X[:, 2] = 7
+    model = detector(PCA(2)).fit(X)
+    assert model.scale_[2] == np.median(np.delete(model.scale_, 2))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # PCA divides by their variance
+def test_rows_that_are_all_alike_are_all_normal():
+    X = np.ones((20, 3))
+    assert (detector(PCA(1)).fit(X).predict(X) == 1).all()
+
+
+def test_pictures_of_bytes_score_like_pictures_of_floats():
+    images = load_digits().images[:300]
+    as_floats = detector(PictureCode()).fit(images)
+    as_bytes = detector(PictureCode()).fit(images.astype(np.uint8))
+    np.testing.assert_allclose(as_bytes.training_scores_, as_floats.training_scores_)
+    assert as_bytes.feature_scores(images[:2].astype(np.uint8)).shape == (2, 8, 8)
+
+
+# -- detection -----------------------------------------------------------------------------
+
+
+def test_malignant_tumours_are_found_among_benign_ones():
+    X, y = load_breast_cancer(return_X_y=True)
+    assert auc(detector(), *contaminated(X, y == 0, 0.05)) > 0.9
+
+
+@pytest.mark.parametrize("digit", [0, 1, 4, 6])
+def test_other_digits_are_found_among_one_digit(digit):
+    X, y = load_digits(return_X_y=True)
+    assert auc(detector(), *contaminated(X, y != digit, 0.1)) > 0.9
+
+
+@pytest.mark.parametrize("digit", [1, 6])
+def test_a_cluster_of_outliers_cannot_vouch_for_itself(digit):
+    X, y = load_digits(return_X_y=True)
+    rows = contaminated(X, y == digit, 0.05)
+    assert auc(detector(), *rows) > auc(detector(n_neighbors=1), *rows) + 0.05
+
+
+def test_the_neighbors_find_what_the_plain_error_misses():
+    X, y = load_digits(return_X_y=True)
+    rows = contaminated(X, y == 6, 0.03)
+    assert auc(detector(), *rows) > auc(detector(method="error"), *rows) + 0.2
+
+
+def test_one_default_finds_the_outliers_of_eleven_sets():
+    folder = os.environ.get("SKAE_DATA")
+    if not folder or not (path := Path(folder) / "outliers.npz").exists():
+        pytest.skip("needs outliers.npz, the ADBench sets, in the folder that SKAE_DATA names")
+    areas = []
+    with np.load(path) as sets:
+        for name in {key[:-2] for key in sets}:
+            X, y = sets[f"{name}_X"], sets[f"{name}_y"]
+            train, test, _, hidden = train_test_split(
+                X, y, test_size=0.4, stratify=y, random_state=0
+            )
+            scaler = StandardScaler().fit(train)
+            model = detector().fit(scaler.transform(train))
+            scores = model.score_samples(scaler.transform(test))
+            areas.append(roc_auc_score(hidden, -scores))
+    assert len(areas) == 11
+    assert np.mean(areas) > 0.88
+
+
+# -- threshold -----------------------------------------------------------------------------
+
+
+def test_contamination_is_the_share_of_training_rows_called_outliers(tumours):
+    benign, _ = tumours
+    labels = detector(contamination=0.1).fit_predict(benign)
+    assert (labels == -1).sum() == round(0.1 * len(benign))
+
+
+def test_auto_spares_most_normal_rows_and_finds_most_outliers(tumours):
+    benign, malignant = tumours
+    model = detector().fit(benign)
+    assert (model.predict(benign) == 1).mean() > 0.9
+    assert (model.predict(malignant) == -1).mean() > 0.75
+
+
+def test_a_threshold_set_later_is_the_one_that_fit_would_have_set(tumours):
+    benign, _ = tumours
+    late = detector(contamination=0.3).fit(benign).set_threshold(contamination="auto")
+    assert late.offset_ == detector(contamination="auto").fit(benign).offset_
+    share = late.set_threshold(contamination=0.3).offset_
+    assert share == detector(contamination=0.3).fit(benign).offset_
+    assert share == pytest.approx(late.set_threshold(quantile=0.7).offset_)
+
+
+def test_quantile_is_the_share_of_training_rows_called_normal(tumours):
+    benign, _ = tumours
+    model = detector().fit(benign).set_threshold(quantile=0.25)
+    assert (model.predict(benign) == 1).mean() == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.05, 0.29, 0.5, 0.9])
+def test_a_false_alarm_rate_calls_the_rows_with_p_values_up_to_it(tumours, rate):
+    X = np.vstack(tumours)
+    model = detector().fit(tumours[0]).set_threshold(false_alarm_rate=rate)
+    np.testing.assert_array_equal(model.predict(X) == -1, model.p_values(X) <= rate)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        ({}, "exactly one"),
+        ({"contamination": 0.1, "quantile": 0.9}, "exactly one"),
+        ({"contamination": 0.7}, "'contamination' parameter"),
+        ({"quantile": 1.0}, "'quantile' parameter"),
+        ({"false_alarm_rate": "low"}, "'false_alarm_rate' parameter"),
+        ({"false_alarm_rate": 1e-4}, "at least 0.0139 with 71 held-out"),
+    ],
+)
+def test_a_wrong_threshold_says_so_and_changes_nothing(tumours, threshold, message):
+    model = detector().fit(tumours[0])
+    before = model.offset_
+    with pytest.raises(ValueError, match=message):
+        model.set_threshold(**threshold)
+    assert model.offset_ == before
+
+
+# -- p-values ------------------------------------------------------------------------------
+
+
+def test_p_values_rank_rows_among_the_held_out_ones(tumours):
+    benign, malignant = tumours
+    model = detector().fit(benign)
+    held_out = model.calibration_scores_
+    as_odd = (held_out <= model.score_samples(malignant)[:, None]).sum(axis=1)
+    np.testing.assert_allclose(model.p_values(malignant), (1 + as_odd) / (1 + len(held_out)))
+
+
+@pytest.mark.parametrize("estimator", [None, make_pipeline(StandardScaler(), PCA(25))])
+@pytest.mark.parametrize("method", METHODS)
+def test_p_values_below_alpha_are_as_rare_as_alpha_on_normal_rows(tumours, estimator, method):
+    benign, _ = tumours
+    p_values = []
+    for seed in range(40):
+        train, test = train_test_split(benign, test_size=0.3, random_state=seed)
+        model = detector(estimator, method=method, random_state=seed).fit(train)
+        p_values.append(model.p_values(test))
+    for alpha in (0.05, 0.1, 0.2):
+        assert 0.6 * alpha < np.mean(np.array(p_values) <= alpha) < 1.2 * alpha
+
+
+def test_p_values_stay_valid_where_the_training_rows_hold_outliers(tumours):
+    benign, malignant = tumours
+    rates = []
+    for seed in range(20):
+        train, test = train_test_split(benign, test_size=0.3, random_state=seed)
+        model = detector(random_state=seed).fit(np.vstack([train, malignant[:25]]))
+        rates.append(np.mean(model.p_values(test) <= 0.1))
+    assert np.mean(rates) < 0.1
+
+
+# -- features ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_value_moved_far_off_is_blamed_by_about_as_much(tumours, method):
+    X = load_breast_cancer(as_frame=True).data.loc[load_breast_cancer().target == 1]
+    odd = X.iloc[:1].copy()
+    odd["worst texture"] += 200
+    reducer = make_pipeline(StandardScaler(), PCA(5))
+    blame = detector(reducer, method=method).fit(X).feature_scores(odd).iloc[0]
+    share = blame / X.std()
+    assert share.idxmax() == "worst texture"
+    assert 100 < blame["worst texture"] < 210
+
+
+def test_a_frame_is_blamed_as_a_frame():
+    X = load_wine(as_frame=True).data
+    blame = detector().fit(X).feature_scores(X.iloc[5:8])
+    assert isinstance(blame, pd.DataFrame)
+    assert list(blame.columns) == list(X.columns)
+    assert list(blame.index) == [5, 6, 7]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", METHODS)
+def test_feature_scores_have_the_precision_of_the_data(tumours, dtype, method):
+    X = tumours[0].astype(dtype)
+    assert detector(PCA(3), method=method).fit(X).feature_scores(X).dtype == dtype
+
+
+# -- the reducer ---------------------------------------------------------------------------
+
+
+def test_the_given_reducer_is_cloned(tumours):
+    pca = PCA(3)
+    model = detector(pca).fit(tumours[0])
+    assert not hasattr(pca, "components_")
+    assert model.estimator_.n_components_ == 3
+
+
+def test_a_frozen_reducer_stays_as_it_is_and_gets_the_names_it_knows():
+    X = load_wine(as_frame=True).data
+    reducer = make_pipeline(StandardScaler(), PCA(3)).fit(X[:60])
+    components = reducer[-1].components_.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = detector(FrozenEstimator(reducer)).fit(X)
+    assert model.estimator_.estimator is reducer
+    np.testing.assert_array_equal(reducer[-1].components_, components)
+
+
+def test_an_autoencoder_is_a_reducer_too(tumours):
+    benign, malignant = tumours
+    autoencoder = Autoencoder(n_components=8, max_iter=5, random_state=0)
+    model = detector(make_pipeline(StandardScaler(), autoencoder)).fit(benign)
+    assert (model.predict(malignant) == -1).mean() > 0.75
+
+
+def test_held_out_rows_take_no_part_in_fitting(tumours):
+    benign, _ = tumours
+    model = detector(make_pipeline(StandardScaler(), PCA(3)), calibration_fraction=0.4)
+    model.fit(benign)
+    n_held_out = round(0.4 * len(benign))
+    assert len(model.calibration_scores_) == n_held_out
+    assert model.estimator_[0].n_samples_seen_ == len(benign) - n_held_out
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"estimator": TSNE()}, "'estimator' parameter .* TSNE"),
+        ({"estimator": Lossy()}, r"own shape, \(142, 13\), got \(142, 12\) from Lossy"),
+        ({"estimator": Lossy(to_nan=True)}, "reconstruction contains NaN"),
+        ({"method": "mse"}, "'method' parameter"),
+        ({"n_neighbors": 1.5}, "'n_neighbors' parameter"),
+        ({"calibration_fraction": 0.999}, "calibration_fraction=0.999 of 178 rows leaves 0"),
+    ],
+)
+def test_a_failed_fit_says_why_and_leaves_the_detector_as_it_was(parameters, message):
+    X = load_wine().data
+    model = detector().fit(X)
+    scores = model.score_samples(X)
+    model.set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X)
+    np.testing.assert_array_equal(model.score_samples(X), scores)
+
+
+def test_pictures_of_another_shape_are_refused():
+    images = load_digits().images[:100]
+    model = detector(PictureCode()).fit(images)
+    with pytest.raises(ValueError, match=r"samples of shape \(8, 8\), got \(8, 7\)"):
+        model.score_samples(images[:, :, :7])

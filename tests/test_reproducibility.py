@@ -1,0 +1,150 @@
+"""Same seed, same bits; and nobody else's random numbers are touched."""
+
+import copy
+import io
+import pickle
+import random
+import subprocess
+import sys
+import threading
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from skae import Autoencoder
+from skae.architectures import Conv, Custom, Dense
+
+FORMS = {
+    "dense": {"architecture": Dense((16,), dropout=0.2), "noise": "gaussian"},
+    "conv": {"architecture": Conv((4,), dropout=0.2), "image_shape": (8, 8), "noise": "masking"},
+    "custom": {
+        "architecture": Custom(
+            lambda shape, k: torch.nn.Sequential(torch.nn.Linear(64, k), torch.nn.Dropout(0.2)),
+            lambda k, shape: torch.nn.Linear(k, 64),
+        )
+    },
+}
+
+SCRIPT = """
+import hashlib
+from sklearn.datasets import load_digits
+from skae import Autoencoder
+from skae.architectures import Conv
+X = load_digits().data / 16
+form = Conv((4,), dropout=0.2)
+fitted = Autoencoder(3, architecture=form, image_shape=(8, 8), max_iter=3, random_state=5).fit(X)
+print(hashlib.sha256(fitted.transform(X).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_two_fits_with_one_seed_are_identical(form, digits):
+    estimator = Autoencoder(3, max_iter=3, random_state=5, **FORMS[form])
+    first = estimator.fit(digits).transform(digits)
+    np.testing.assert_array_equal(clone(estimator).fit(digits).transform(digits), first)
+
+
+def test_another_seed_gives_another_network(digits):
+    one, two = (Autoencoder(3, max_iter=2, random_state=s).fit_transform(digits) for s in (0, 1))
+    assert not np.array_equal(one, two)
+
+
+def test_a_generator_as_seed_is_advanced(digits):
+    generator = np.random.RandomState(0)
+    one, two = (
+        Autoencoder(3, max_iter=1, random_state=generator).fit_transform(digits) for _ in range(2)
+    )
+    assert not np.array_equal(one, two)
+
+
+def test_two_processes_give_the_same_bits():
+    run = [sys.executable, "-c", SCRIPT]
+    one, two = (subprocess.run(run, capture_output=True, check=True, text=True) for _ in range(2))
+    assert one.stdout == two.stdout
+    assert len(one.stdout) == 65
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_global_generators_are_left_as_they_were(form, digits):
+    states = [np.random.get_state()[1].copy(), torch.get_rng_state().clone(), random.getstate()]
+    fitted = Autoencoder(3, max_iter=2, random_state=5, **FORMS[form]).fit(digits)
+    fitted.partial_fit(digits).reconstruct(digits)
+    np.testing.assert_array_equal(np.random.get_state()[1], states[0])
+    assert torch.equal(torch.get_rng_state(), states[1])
+    assert random.getstate() == states[2]
+
+
+def test_global_generators_do_not_matter(digits):
+    codes = []
+    for seed in (1, 2):
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        codes.append(
+            Autoencoder(3, max_iter=2, random_state=5, **FORMS["dense"]).fit_transform(digits)
+        )
+    np.testing.assert_array_equal(*codes)
+
+
+def test_fits_in_two_threads_give_what_they_give_alone(digits):
+    alone = Autoencoder(3, max_iter=4, random_state=5, **FORMS["dense"]).fit_transform(digits)
+    together = [None] * 4
+
+    def fit(place):
+        # torch's number of threads is a thread's own, and sums depend on it in the last bit.
+        torch.set_num_threads(n_threads)
+        estimator = Autoencoder(3, max_iter=4, random_state=5, **FORMS["dense"])
+        together[place] = estimator.fit_transform(digits)
+
+    n_threads = torch.get_num_threads()
+    threads = [threading.Thread(target=fit, args=(place,)) for place in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    for codes in together:
+        np.testing.assert_array_equal(codes, alone)
+
+
+def by_pickle(estimator):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def by_joblib(estimator):
+    file = io.BytesIO()
+    joblib.dump(estimator, file)
+    return joblib.load(file)
+
+
+@pytest.mark.parametrize("copied", [by_pickle, by_joblib, copy.deepcopy])
+@pytest.mark.parametrize("form", ["dense", "conv"])
+def test_copies_give_the_same_bits_and_can_be_trained_on(copied, form, digits):
+    fitted = Autoencoder(3, max_iter=2, random_state=5, **FORMS[form]).fit(digits)
+    other = copied(fitted)
+    np.testing.assert_array_equal(other.reconstruct(digits), fitted.reconstruct(digits))
+    assert other.history_ == fitted.history_
+    assert other.partial_fit(digits).n_iter_ == 3
+
+
+def test_pickles_hold_the_weights_once_and_no_data(digits):
+    fitted = Autoencoder(3, max_iter=1, random_state=5).fit(digits)
+    n_bytes = sum(weight.numel() * 4 for weight in fitted.module_.state_dict().values())
+    assert len(pickle.dumps(fitted)) < n_bytes + 20_000
+
+
+def test_an_unfitted_estimator_is_pickled(digits):
+    assert by_pickle(Autoencoder(3)).get_params()["n_components"] == 3
+
+
+def test_a_clone_of_a_fitted_estimator_is_unfitted(digits):
+    fitted = Autoencoder(3, max_iter=1).fit(digits)
+    assert not [name for name in vars(clone(fitted)) if name.endswith("_")]
+
+
+def test_small_sets_are_learned_alike_in_any_order(digits):
+    order = np.random.default_rng(0).permutation(200)
+    one, two = (
+        Autoencoder(2, max_iter=5, random_state=0).fit(X).transform(digits)
+        for X in (digits[:200], digits[:200][order])
+    )
+    np.testing.assert_array_equal(one, two)

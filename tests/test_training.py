@@ -1,0 +1,201 @@
+"""Training: what stops it, what it keeps, and the skorch callbacks that take part."""
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    LRScheduler,
+    ProgressBar,
+    TensorBoard,
+    WandbLogger,
+)
+
+from skae import Autoencoder
+from skae._engine.data import BatchIterator
+from skae.architectures import Dense
+
+SMALL = {"n_components": 4, "architecture": Dense((16,)), "random_state": 0}
+
+
+def test_weights_with_the_lowest_validation_loss_are_restored(digits):
+    class Vandal(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) > 5:
+                torch.nn.init.normal_(net.module_.decoder.linear.weight, std=10)
+
+    fitted = Autoencoder(**SMALL, max_iter=12, callbacks=[Vandal()], n_iter_no_change=99).fit(
+        digits
+    )
+    losses = [epoch["valid_loss"] for epoch in fitted.history_]
+    assert losses[-1] > 10 * min(losses)
+    assert fitted.score(digits) == pytest.approx(1 - min(losses), abs=0.05)
+
+
+def test_weights_before_the_first_step_count_as_well(digits):
+    class Vandal(Callback):
+        def on_batch_end(self, net, **kwargs):
+            torch.nn.init.normal_(net.module_.decoder.linear.weight, std=10)
+
+    fitted = Autoencoder(**SMALL, max_iter=3, callbacks=[Vandal()]).fit(digits)
+    assert fitted.score(digits) > 0.4
+
+
+def test_training_stops_where_validation_no_longer_improves(digits):
+    fitted = Autoencoder(
+        **SMALL, learning_rate_init=1e-9, max_iter=50, tol=0.01, n_iter_no_change=3
+    )
+    assert fitted.fit(digits).n_iter_ == 4
+
+
+def test_training_stops_where_the_training_loss_stalls_without_validation(digits):
+    fitted = Autoencoder(
+        **SMALL,
+        learning_rate_init=1e-9,
+        max_iter=50,
+        tol=0.01,
+        n_iter_no_change=3,
+        early_stopping=False,
+    ).fit(digits)
+    assert fitted.n_iter_ == 4
+    assert "valid_loss" not in fitted.history_[0]
+
+
+def test_patience_without_end_trains_all_epochs(digits):
+    fitted = Autoencoder(**SMALL, learning_rate_init=1e-9, max_iter=15, n_iter_no_change=np.inf)
+    assert fitted.fit(digits).n_iter_ == 15
+
+
+def learning_rates(digits, **parameters):
+    """List the learning rate of every step of a fit."""
+    rates = []
+
+    class Recorder(Callback):
+        def on_batch_begin(self, net, training=False, **kwargs):
+            if training:
+                rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    Autoencoder(**SMALL, **parameters, callbacks=[Recorder()], max_iter=6).fit(digits)
+    return rates
+
+
+def test_a_constant_learning_rate_stays(digits):
+    rates = learning_rates(digits, learning_rate="constant")
+    assert set(rates) == {0.002}
+
+
+def test_a_cosine_learning_rate_falls_to_zero(digits):
+    rates = learning_rates(digits, learning_rate="cosine")
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(0.002)
+    assert rates[-1] < 1e-5
+
+
+def test_a_one_cycle_learning_rate_rises_before_it_falls(digits):
+    rates = learning_rates(digits, learning_rate="one_cycle")
+    assert rates[0] < 0.1 * max(rates)
+    assert max(rates) == pytest.approx(0.002, rel=0.01)
+    assert 0 < int(np.argmax(rates)) < 0.2 * len(rates)
+    assert rates[-1] < rates[0]
+
+
+def test_an_adaptive_learning_rate_is_divided_by_five_where_the_loss_stalls(digits):
+    rates = learning_rates(
+        digits, learning_rate="adaptive", learning_rate_init=1e-9, tol=0.01, n_iter_no_change=4
+    )
+    assert sorted(set(rates)) == pytest.approx([2e-10, 1e-9])
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "adamw", "nadam", "rmsprop", "sgd", torch.optim.Adagrad]
+)
+def test_optimizers_lower_the_loss(optimizer, digits):
+    fitted = Autoencoder(**SMALL, optimizer=optimizer, max_iter=5).fit(digits)
+    assert fitted.loss_curve_[-1] < fitted.loss_curve_[0]
+
+
+def test_early_stopping_of_the_users_own_stops(digits):
+    stopping = EarlyStopping(patience=2, threshold=0.99, sink=lambda message: None)
+    assert Autoencoder(**SMALL, max_iter=30, callbacks=[stopping]).fit(digits).n_iter_ < 5
+
+
+def test_checkpoint_of_the_users_own_writes_the_best_weights(tmp_path, digits):
+    checkpoint = Checkpoint(dirname=tmp_path, monitor="valid_loss_best")
+    fitted = Autoencoder(**SMALL, max_iter=5, callbacks=[checkpoint]).fit(digits)
+    written = torch.load(tmp_path / "params.pt", weights_only=True)
+    for name, weight in fitted.module_.state_dict().items():
+        torch.testing.assert_close(written[name], weight)
+
+
+def test_schedule_of_the_users_own_sets_the_rate(digits):
+    halving = LRScheduler("StepLR", step_size=1, gamma=0.5)
+    fitted = Autoencoder(**SMALL, learning_rate="constant", callbacks=[halving], max_iter=4).fit(
+        digits
+    )
+    assert fitted.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.002 / 16)
+
+
+def test_loggers_of_the_users_own_get_every_epoch(digits):
+    class Writer:
+        def __init__(self):
+            self.scalars, self.config = [], {}
+
+        def add_scalar(self, tag, scalar_value, global_step):
+            self.scalars.append((tag, global_step))
+
+        def log(self, values, **kwargs):
+            self.scalars.append(("wandb", sorted(values)))
+
+        def watch(self, module):
+            self.watched = module
+
+        def close(self):
+            pass
+
+    board, run = Writer(), Writer()
+    callbacks = [TensorBoard(board), ("wandb", WandbLogger(run, save_model=False))]
+    Autoencoder(**SMALL, max_iter=3, callbacks=callbacks).fit(digits)
+    assert ("Loss/valid_loss", 3) in board.scalars
+    assert len(run.scalars) == 3
+
+
+def test_progress_bar_of_the_users_own_is_shown(capsys, digits):
+    Autoencoder(**SMALL, max_iter=2, callbacks=[ProgressBar(detect_notebook=False)]).fit(digits)
+    assert "it/s" in capsys.readouterr().err
+
+
+def test_verbose_shows_losses_and_the_time_left(capsys, digits):
+    Autoencoder(**SMALL, max_iter=3, verbose=1).fit(digits)
+    shown = capsys.readouterr()
+    assert "3/3" in shown.err
+    assert "train_loss=" in shown.err
+    assert "valid_loss=" in shown.err
+    assert "<" in shown.err  # tqdm's sign between time gone and time left
+    assert not shown.out
+
+
+def test_nothing_is_shown_by_default(capsys, digits):
+    Autoencoder(**SMALL, max_iter=2).fit(digits)
+    shown = capsys.readouterr()
+    assert not shown.err
+    assert not shown.out
+
+
+def test_history_and_loss_curve_have_an_entry_per_epoch(digits):
+    fitted = Autoencoder(**SMALL, max_iter=4).fit(digits)
+    assert fitted.n_iter_ == len(fitted.history_) == len(fitted.loss_curve_) == 4
+    assert fitted.loss_curve_ == [epoch["train_loss"] for epoch in fitted.history_]
+
+
+@pytest.mark.parametrize(("n_rows", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (1, [2]), (4, [4])])
+def test_no_batch_has_a_single_row(n_rows, sizes):
+    class Rows:
+        def __len__(self):
+            return n_rows
+
+        def batch(self, indices, corruption):
+            return indices
+
+    assert [len(batch) for batch in BatchIterator(Rows(), 4)] == sizes
