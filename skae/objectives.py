@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from .losses import Loss, weighted_mean
 
-# What a loss is taken to be at least, where two are balanced: else one that is zero from the
-# start, such as that of a code as long as the row, would take all the weight.
+# Added to losses that are balanced: else one that is zero from the start, such as that of a code
+# as long as the row, would take all the weight.
 _NEGLIGIBLE = 1e-3
 
 
@@ -283,10 +283,10 @@ class JointObjective(nn.Module):
 def balanced(first, second):
     """Weigh each of two losses by the other's share of their sum.
 
-    A relative gain of either then counts the same, so that a step goes down the product of
-    the two. The gradient is that of the sum so weighed, with the weights held fixed. The value
-    is not: the sum may fall where a loss rises, and cannot be compared from one epoch to the
-    next. It is the geometric mean of the losses, which falls where their product does.
+    A relative gain of either then counts the same: steps go down the product of the two. The
+    gradient is that of the sum so weighed, with the weights held fixed. The value is the
+    geometric mean of the losses, which falls where their product does; the sum itself would
+    hardly see the larger loss.
 
     Parameters
     ----------
@@ -297,11 +297,12 @@ def balanced(first, second):
     -------
     Tensor without dimensions
     """
-    a, b = first.detach() + _NEGLIGIBLE, second.detach() + _NEGLIGIBLE
-    if min(a, b) <= 0:
+    lowest = min(first, second).item()
+    if lowest <= -_NEGLIGIBLE:
         raise ValueError(
             "reconstruction_weight='balanced' expects losses that are not negative, got "
-            f"{min(a, b).item():.6g}: change the loss, or give the weight as a number."
+            f"{lowest:.6g}: change the loss, or give the weight as a number."
         )
+    a, b = first.detach() + _NEGLIGIBLE, second.detach() + _NEGLIGIBLE
     weighted = (b * first + a * second) / (a + b)
     return torch.sqrt(a * b) + weighted - weighted.detach()

@@ -38,7 +38,9 @@ def test_linear_autoencoder_finds_the_subspace_of_pca(digits):
 def test_linear_autoencoder_finds_it_from_random_weights_as_well(digits):
     X, X_test = train_test_split(digits, random_state=0)
     form = Dense((), linear_path=False)
-    linear = Autoencoder(8, architecture=form, max_iter=200, random_state=0)
+    linear = Autoencoder(
+        8, architecture=form, learning_rate_init=0.01, early_stopping=False, random_state=0
+    )
     ratio = held_out_error(linear, X, X_test) / held_out_error(PCA(8), X, X_test)
     assert ratio == pytest.approx(1, abs=0.01)
 

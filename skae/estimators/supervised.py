@@ -1,152 +1,17 @@
-"""Autoencoders whose code is to tell a class or a number as well: encoder, decoder and head."""
-
-from numbers import Integral, Real
+"""Autoencoders whose code is to tell a class or numbers as well."""
 
 import numpy as np
-import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder, StandardScaler
-from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from torch.nn import functional as F
 
-from .._engine import map_rows
-from .._validation import Interval, StrOptions
-from ..networks.blocks import multilayer_perceptron
-from ..networks.wiring import SupervisedNetwork
-from ..objectives import JointObjective, PredictionObjective
-from ._transformer import NetworkTransformer
-
-# A batch is at most this share of the rows, so that early stopping does not give up after a
-# handful of steps.
-_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 8, 16, 128
-# Rows from which the size of the codes is told before training.
-_FEW_ROWS = 1000
+from ._supervised import SupervisedAutoencoder
 
 
-class _SupervisedAutoencoder(NetworkTransformer):
-    """What classifier and regressor share: all but the meaning of y."""
-
-    _parameter_constraints = {
-        **NetworkTransformer._parameter_constraints,
-        "reconstruction_weight": [
-            StrOptions({"balanced"}),
-            Interval(Real, 0, 1, closed="both"),
-        ],
-        "head_hidden_layer_sizes": [tuple, list, Interval(Integral, 1, None, closed="left")],
-    }
-
-    def __init__(
-        self,
-        n_components=2,
-        *,
-        reconstruction_weight="balanced",
-        head_hidden_layer_sizes=(64,),
-        architecture="auto",
-        image_shape=None,
-        loss="mse",
-        noise=None,
-        noise_level=0.1,
-        augment=None,
-        optimizer="adamw",
-        learning_rate_init=0.002,
-        learning_rate="one_cycle",
-        alpha=0.01,
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
-        self.n_components = n_components
-        self.reconstruction_weight = reconstruction_weight
-        self.head_hidden_layer_sizes = head_hidden_layer_sizes
-        self.architecture = architecture
-        self.image_shape = image_shape
-        self.loss = loss
-        self.noise = noise
-        self.noise_level = noise_level
-        self.augment = augment
-        self.optimizer = optimizer
-        self.learning_rate_init = learning_rate_init
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.device = device
-        self.verbose = verbose
-        self.random_state = random_state
-
-    def _read_training_set(self, X, sample_weight, X_target, reset=True, *, y, **classes):
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
-                "is None."
-            )
-        training_set = super()._read_training_set(X, sample_weight, X_target, reset)
-        labels = self._read_labels(y, reset, **classes)
-        check_consistent_length(training_set.X, labels)
-        if reset:
-            self._head_sizes = self._read_head_sizes()
-        return training_set._replace(labels=labels)
-
-    def _read_head_sizes(self):
-        sizes = self.head_hidden_layer_sizes
-        sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(
-                "head_hidden_layer_sizes must hold integers of at least 1, got "
-                f"{self.head_hidden_layer_sizes!r}."
-            )
-        return tuple(map(int, sizes))
-
-    def _build_network(self, standardization):
-        network = super()._build_network(standardization)
-        sizes = (self.n_components_, *self._head_sizes, self.n_outputs_)
-        head = multilayer_perceptron(sizes, activation="silu")
-        return SupervisedNetwork(network.encoder, network.decoder, head, standardization)
-
-    def _set_start(self, network, sample, seed):
-        """Let the head see codes of unit variance, as its initial weights expect."""
-        super()._set_start(network, sample, seed)
-        with torch.no_grad():
-            codes = network.eval().encode(torch.from_numpy(sample.X[:_FEW_ROWS]).float())
-            deviations = codes.std(dim=0, correction=0)
-            network.head[0].weight /= torch.where(deviations > 1e-3, deviations, 1.0)
-
-    def _build_objective(self, network, data_range):
-        weight = self.reconstruction_weight
-        network.reconstructs = weight != 0
-        reconstruction = super()._build_objective(network, data_range)
-        prediction = PredictionObjective(self._prediction_loss)
-        # A part without weight is left out altogether, so that its layers stay as they are.
-        if weight in (0, 1):
-            return reconstruction if weight else prediction
-        return JointObjective(reconstruction, prediction, weight)
-
-    def _auto_batch_size(self, n_rows):
-        return min(max(n_rows // _UPDATES_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
-
-    def _outputs(self, X):
-        """Outputs of the head, of shape (n, n_outputs)."""
-        rows, _ = self._read(X)
-        return map_rows(self.module_, "predict", rows, self.n_outputs_)
-
-
-class AutoencoderClassifier(ClassifierMixin, _SupervisedAutoencoder):
+class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
     """Classifier, transformer and inverse in one: an autoencoder whose code tells the class.
 
     A head predicts the class from the code, and one loss trains encoder, decoder and head:
@@ -196,10 +61,9 @@ class AutoencoderClassifier(ClassifierMixin, _SupervisedAutoencoder):
 
     Notes
     -----
-    Early stopping goes by the joint loss of held-out rows, with ``'balanced'`` by the geometric
-    mean of the two losses: this is what steps with balanced weights descend, while the sum so
-    weighed falls also where the smaller loss stays and the other one grows less important, and
-    cannot be compared from one epoch to the next.
+    Early stopping goes by the joint loss of held-out rows; with ``'balanced'`` by the geometric
+    mean of the two losses, which balanced steps descend, since the sum so weighed would hardly
+    see the larger loss.
 
     A convolutional classifier of images does better with max-pooling and without the linear path
     that starts at PCA: ``Conv((16, 32), downsampling="max_pool", linear_path=False)``.
@@ -343,11 +207,14 @@ class AutoencoderClassifier(ClassifierMixin, _SupervisedAutoencoder):
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        encoder = LabelEncoder().fit(y if classes is None else classes)
-        if not reset or (self.warm_start and hasattr(self, "module_")):
-            self._check_classes(encoder.classes_, classes)
-            encoder.classes_ = self.classes_
-        self.classes_ = encoder.classes_
+        if reset and not (self.warm_start and hasattr(self, "module_")):
+            self.classes_ = np.unique(y if classes is None else classes)
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes must be those of the earlier call, {self.classes_}, got {classes}."
+            )
+        encoder = LabelEncoder()
+        encoder.classes_ = self.classes_
         self.n_outputs_ = len(self.classes_)
         return encoder.transform(y)[:, None]
 
@@ -368,7 +235,7 @@ class AutoencoderClassifier(ClassifierMixin, _SupervisedAutoencoder):
         return F.cross_entropy(prediction, labels[:, 0], reduction="none")
 
 
-class AutoencoderRegressor(RegressorMixin, _SupervisedAutoencoder):
+class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
     """Regressor, transformer and inverse in one: an autoencoder whose code tells numbers.
 
     A head predicts one target or several from the code, and one loss trains encoder, decoder and

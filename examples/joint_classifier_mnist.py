@@ -1,0 +1,95 @@
+"""How much reconstruction does a classifier of digits afford, and how large a code?
+
+One encoder, a decoder and a head are trained together: the code is to rebuild the image and to
+tell the digit. With weight zero on the reconstruction this is a plain convolutional classifier;
+with all the weight on it, an autoencoder that knows no digits. In between, the two compete for
+the few numbers of the code. Two sweeps show how: over the size of the code with balanced losses,
+and over the weight for a code of five. A table gives accuracy and squared error on held-out
+images, a picture draws them.
+
+    SKAE_DATA=/where/mnist_10k.npz/is python examples/joint_classifier_mnist.py
+    python examples/joint_classifier_mnist.py --quick
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits
+
+from skae.architectures import Conv
+from skae.datasets import load_mnist
+from skae.estimators.supervised import AutoencoderClassifier
+
+SIZES = range(3, 11)
+WEIGHTS = (0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
+N_COMPONENTS = 5
+
+
+def parse_arguments(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer settings, images and epochs")
+    parser.add_argument("--max-iter", type=int, default=12, help="epochs of each fit")
+    parser.add_argument("--output", default="joint.png", help="where the picture goes")
+    parser.add_argument("--random-state", type=int, default=0, help="seed of all chance")
+    return parser.parse_args(argv)
+
+
+def load(quick):
+    """Return images in [0, 1] and digits, split: MNIST where it lies, or else 8×8 digits."""
+    if Path(os.environ.get("SKAE_DATA", ""), "mnist_10k.npz").is_file():
+        digits, largest, n_train = load_mnist(), 255, 8000
+    else:
+        digits, largest, n_train = load_digits(), 16, 1400
+    images, target = (digits.images / largest).astype("float32"), digits.target
+    train = slice(min(n_train, 1000) if quick else n_train)
+    return images[train], target[train], images[n_train:], target[n_train:]
+
+
+def evaluate(data, n_components, weight, arguments):
+    """Return held-out accuracy and mean squared error of one setting."""
+    X_train, y_train, X_test, y_test = data
+    classifier = AutoencoderClassifier(
+        n_components,
+        reconstruction_weight=weight,
+        architecture=Conv((16, 32), downsampling="max_pool", linear_path=False),
+        max_iter=3 if arguments.quick else arguments.max_iter,
+        random_state=arguments.random_state,
+    ).fit(X_train, y_train)
+    accuracy = classifier.score(X_test, y_test)
+    error = -classifier.score_samples(X_test).mean()
+    print(f"{n_components:10d} {weight!s:>9} {accuracy:9.1%} {error:9.4f}")
+    return accuracy, error
+
+
+def draw(ax, settings, results, label):
+    """Accuracy on the left axis, squared error on the right one."""
+    accuracies, errors = zip(*results, strict=True)
+    places = range(len(settings))
+    right = ax.twinx()
+    ax.plot(places, accuracies, "o-", color="tab:blue")
+    right.plot(places, errors, "s--", color="tab:orange")
+    ax.set_xticks(places, [str(setting) for setting in settings])
+    ax.set_xlabel(label)
+    ax.set_ylabel("accuracy", color="tab:blue")
+    right.set_ylabel("mean squared error", color="tab:orange")
+
+
+def main(argv=None):
+    arguments = parse_arguments(argv)
+    data = load(arguments.quick)
+    sizes, weights = (SIZES[::3], WEIGHTS[::3]) if arguments.quick else (SIZES, WEIGHTS)
+    print(f"{len(data[0])} images of {data[0].shape[1:]} to train on, {len(data[2])} to test on\n")
+    print("components    weight  accuracy     error")
+    by_size = [evaluate(data, size, "balanced", arguments) for size in sizes]
+    by_weight = [evaluate(data, N_COMPONENTS, weight, arguments) for weight in weights]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    draw(left, sizes, by_size, "components, balanced losses")
+    draw(right, weights, by_weight, f"weight of the reconstruction, {N_COMPONENTS} components")
+    figure.savefig(arguments.output, dpi=150)
+    print(f"\nThe picture is in {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
