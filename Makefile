@@ -10,7 +10,8 @@ demo: .venv/demo
 
 test: .venv/test
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n 2
+	# One thread for each of the two workers: more would wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: .venv/test
 	$(BIN)/ruff check .

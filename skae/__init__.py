@@ -3,12 +3,21 @@
 from . import architectures, datasets, metrics, plotting
 from .comparison import Comparison, compare
 from .estimators.autoencoder import Autoencoder
+from .estimators.hybrid import HybridAutoencoder
+from .estimators.outlier import ReconstructionOutlierDetector
+from .estimators.supervised import AutoencoderClassifier, AutoencoderRegressor
+from .estimators.variational import VariationalAutoencoder
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderClassifier",
+    "AutoencoderRegressor",
     "Comparison",
+    "HybridAutoencoder",
+    "ReconstructionOutlierDetector",
+    "VariationalAutoencoder",
     "architectures",
     "compare",
     "datasets",

@@ -25,17 +25,19 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
-from skae._validation import import_optional
-from skae.estimators.autoencoder import Autoencoder
-from skae.metrics import (
+from ._validation import import_optional
+from .estimators.autoencoder import Autoencoder
+from .estimators.hybrid import HybridAutoencoder
+from .estimators.variational import VariationalAutoencoder
+from .metrics import (
     continuity,
     explained_variance,
     knn_accuracy,
     reconstruction_error,
     trustworthiness,
 )
-from skae.plotting import plot_comparison
-from skae.plotting._reconstruction import as_images
+from .plotting import plot_comparison
+from .plotting._reconstruction import as_images
 
 __all__ = ["Comparison", "compare"]
 
@@ -252,6 +254,8 @@ def _default_reducers(n_components, image_shape, random_state):
     reducers["dense autoencoder"] = Autoencoder(n_components, architecture="dense")
     if image_shape is not None:
         reducers["conv autoencoder"] = Autoencoder(n_components, architecture="conv")
+    reducers["variational autoencoder"] = VariationalAutoencoder(n_components, architecture="dense")
+    reducers["PCA + trained decoder"] = HybridAutoencoder(n_components, architecture="dense")
     return reducers
 
 

@@ -18,7 +18,7 @@ from sklearn.utils import (
     resample,
 )
 
-from skae._validation import check_weights
+from ._validation import check_weights
 
 __all__ = [
     "continuity",

@@ -17,10 +17,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae.estimators.autoencoder import Autoencoder
-from skae.estimators.outlier import ReconstructionOutlierDetector
+from skae import Autoencoder, ReconstructionOutlierDetector
 
 METHODS = ["neighbors", "error"]
 
@@ -83,13 +81,6 @@ def auc(model, X, is_outlier):
         X, is_outlier, test_size=0.4, stratify=is_outlier, random_state=0
     )
     return roc_auc_score(hidden, -model.fit(train).score_samples(test))
-
-
-@parametrize_with_checks(
-    [ReconstructionOutlierDetector(), ReconstructionOutlierDetector(PCA(1), method="error")]
-)
-def test_keeps_scikit_learns_contract(estimator, check):
-    check(estimator)
 
 
 # -- scores --------------------------------------------------------------------------------

@@ -12,22 +12,13 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae import Autoencoder
+from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Custom, Dense
 from skae.datasets import load_mnist
-from skae.estimators.variational import VariationalAutoencoder
 
 SMALL = Dense((64,))
 QUICK = {"architecture": SMALL, "max_iter": 15, "random_state": 0}
-
-
-@parametrize_with_checks(
-    [VariationalAutoencoder(), VariationalAutoencoder(architecture="conv", max_iter=10)]
-)
-def test_estimator_keeps_the_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,6 @@ from ..networks.blocks import Sum
 
 # Up to this many features the covariance matrix is cheaper than a random projection.
 _EXACT_FEATURES = 1200
-# An encoder's linear path sees the data through so many principal components at most, and
-# through few enough to leave ten rows for each: more would learn the rows by heart.
-_MOST_COMPONENTS, _ROWS_PER_COMPONENT = 100, 10
 
 
 def start_at_pca(network, rows, weights, random_state):
@@ -98,8 +95,9 @@ def start_at_least_squares(network, codes, rows, weights, *, inputs=None, random
     """Start the linear paths at the least-squares maps between given codes and the data.
 
     The decoder then starts as the best linear map from codes to rows. The encoder, where
-    there is one, starts as the best linear map from the inputs' leading principal components
-    to the codes.
+    there is one, starts as the best linear map to the codes from as many principal components
+    as a code has numbers: from more of them it would learn noise by heart, while a code of
+    PCA's own needs no others.
 
     Parameters
     ----------
@@ -124,8 +122,8 @@ def start_at_least_squares(network, codes, rows, weights, *, inputs=None, random
             _expect_deviations(decoder.nonlinear, torch.tensor(deviations).float())
     if isinstance(encoder, Sum):
         inputs = _standardized(network.standardization, inputs)
-        n_components = min(_MOST_COMPONENTS, inputs.shape[1], len(inputs) // _ROWS_PER_COMPONENT)
-        components, _ = _principal_components(inputs, weights, max(n_components, 1), random_state)
+        n_components = min(codes.shape[1], *inputs.shape)
+        components, _ = _principal_components(inputs, weights, n_components, random_state)
         with torch.no_grad():
             _set_to_least_squares(encoder.linear, inputs, codes, weights, components)
 

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import Bunch, check_random_state, gen_batches
 
-from skae._validation import Interval, validate_parameter_constraints
+from .._validation import Interval, validate_parameter_constraints
 
 _CONSTRAINTS = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],

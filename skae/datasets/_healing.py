@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_array, check_random_state, gen_batches
 
-from skae._validation import Interval, StrOptions, validate_parameter_constraints
+from .._validation import Interval, StrOptions, validate_parameter_constraints
 
 _SHARE = [Interval(Real, 0, 1, closed="both")]
 _CONSTRAINTS = {

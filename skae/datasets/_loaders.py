@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
-from skae._validation import import_optional
+from .._validation import import_optional
 
 _DIGITS = [str(digit) for digit in range(10)]
 _CLOTHES = [

@@ -31,17 +31,19 @@ class VariationalAutoencoder(Autoencoder):
     The encoder gives a normal distribution over codes for each sample, and training maximises
     a lower bound of the data's log-likelihood (the evidence lower bound, ELBO): the
     log-likelihood of the sample given a code drawn from that distribution, minus ``beta`` times
-    the Kullback-Leibler divergence of the distribution from the standard normal one. Training
-    starts at probabilistic PCA. Nothing but training and `sample` draws at random: `transform`
-    gives the means of codes.
+    the Kullback-Leibler divergence of the distribution from the standard normal one. With linear
+    paths in the network training starts at probabilistic PCA. Codes have about mean zero and
+    variance one in each component. Nothing but training and `sample` draws at random:
+    `transform` gives means.
 
     Parameters
     ----------
     n_components : int, default=2
         Size of the code.
     beta : float, default=1.0
-        Factor of the divergence. One is the bound itself, more gives simpler and blurrier codes
-        (Higgins et al., 2017), zero nearly an `Autoencoder`.
+        Factor of the divergence. One is the bound itself, more gives codes that tell less
+        (Higgins et al., 2017), zero nearly an `Autoencoder`. The noise variance of ``'mse'``
+        grows with the factor, which adds to its effect: ten may leave nothing in the code.
     kl_warmup : int or float in [0, 1], default=0.0
         Epochs, or share of ``max_iter``, over which the factor rises from zero to ``beta``.
         Validation takes all of ``beta`` from the start, and training does not stop before.
@@ -52,7 +54,8 @@ class VariationalAutoencoder(Autoencoder):
         needs data in [0, 1], and is a likelihood only where these are zeros and ones.
     architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
         The network: a name, or a `Dense`, `Conv` or `Custom` of `skae.architectures`. Its
-        encoder has ``2 * n_components`` outputs: mean and log-variance of each component.
+        encoder has ``2 * n_components`` outputs: mean and log-variance of each component in
+        turn.
     image_shape, noise, noise_level, augment, optimizer, learning_rate_init, learning_rate, \
             alpha, batch_size, max_iter, early_stopping, validation_fraction, \
             n_iter_no_change, tol, warm_start, callbacks, device, verbose, random_state
@@ -72,7 +75,8 @@ class VariationalAutoencoder(Autoencoder):
         What skorch recorded of each epoch. ``train_reconstruction`` and ``valid_reconstruction``
         are the means of minus the log-likelihood given a drawn code, ``train_kl`` and
         ``valid_kl`` those of the divergence, in nats per sample. ``train_loss`` and
-        ``valid_loss`` are (reconstruction + factor * kl) / n_features, up to a constant.
+        ``valid_loss`` are (reconstruction + factor * kl) / n_features, plus a constant that
+        keeps them from being negative.
     n_components_, n_features_in_, feature_names_in_, image_shape_, architecture_, n_iter_, \
             loss_curve_, reconstruction_err_, module_, net_
         As for `Autoencoder`.

@@ -6,8 +6,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_scalar
 
-from skae._validation import import_optional
-
+from .._validation import import_optional
 from ._latent import LatentSpaceDisplay
 from ._reconstruction import ReconstructionDisplay
 

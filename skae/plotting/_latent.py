@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from skae._validation import import_optional
+from .._validation import import_optional
 
 _MOST_CLASSES = 20
 

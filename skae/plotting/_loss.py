@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skae._validation import import_optional
+from .._validation import import_optional
 
 
 class LossCurveDisplay:

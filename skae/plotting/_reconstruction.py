@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_array, check_scalar
 
-from skae._validation import import_optional
+from .._validation import import_optional
 
 
 class ReconstructionDisplay:

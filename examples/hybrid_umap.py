@@ -1,0 +1,165 @@
+"""UMAP with an inverse in milliseconds, and a UMAP whose codes stand still.
+
+UMAP draws beautiful maps, and leaves two wishes open. The way back: its inverse searches for
+every point, which takes seconds for a handful of images and comes to no end above a few
+dimensions. And the way there: the place that UMAP gives an image depends on which other images
+are in the batch. A hybrid autoencoder trains a decoder for the map as it is; with
+``distill=True`` it trains an encoder as well, which needs neither the batch nor UMAP. It is a
+copy, not the original: the numbers tell how good a one, and the picture shows what lies between
+the digits.
+
+    python examples/hybrid_umap.py --data digits --output hybrid_umap.png
+"""
+
+import argparse
+import warnings
+from multiprocessing import get_context
+from time import perf_counter
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import train_test_split
+from umap import UMAP
+
+from skae import HybridAutoencoder
+from skae.datasets import load_fashion_mnist, load_mnist
+from skae.metrics import explained_variance, knn_accuracy
+from skae.plotting import LatentSpaceDisplay
+
+LOADERS = {"digits": load_digits, "mnist": load_mnist, "fashion": load_fashion_mnist}
+N_INVERTED, N_PER_BATCH, N_GRID = 100, 3, 12
+
+
+def parse_arguments(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--data",
+        choices=LOADERS,
+        default="digits",
+        help="digits (8×8, part of scikit-learn), mnist or fashion (28×28, from the folder "
+        "that SKAE_DATA names, or else downloaded)",
+    )
+    parser.add_argument("--n-samples", type=int, default=4000, help="number of images at most")
+    parser.add_argument("--many", type=int, default=10, help="dimensions of the second map")
+    parser.add_argument("--patience", type=float, default=30, help="seconds for UMAP's inverse")
+    parser.add_argument("--output", default="hybrid_umap.png", help="where the picture goes")
+    parser.add_argument("--random-state", type=int, default=0, help="seed of all chance")
+    return parser.parse_args(argv)
+
+
+def load(arguments):
+    """Return rows in [0, 1] and classes, of training and of held-out images."""
+    data = LOADERS[arguments.data]()
+    X = data.data / data.data.max()
+    n_samples = min(arguments.n_samples, len(X))
+    return train_test_split(
+        X,
+        data.target,
+        train_size=3 * n_samples // 4,
+        test_size=n_samples // 4,
+        random_state=arguments.random_state,
+    )
+
+
+def timed(function, *args):
+    """Return what the function returns, and the seconds it took."""
+    start = perf_counter()
+    result = function(*args)
+    return result, perf_counter() - start
+
+
+def invert_with_patience(umap, codes, seconds):
+    """Return UMAP's inverse of the codes, or None where it does not answer in time."""
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: sender.send(umap.inverse_transform(codes)))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv() if receiver.poll(seconds) else None
+    except EOFError:  # it failed, and said why on the screen
+        return None
+    finally:
+        process.kill()
+
+
+def tell_way_back(umap, hybrid, X, X_train, patience):
+    """Print how well and how fast the map is inverted."""
+    codes = umap.transform(X)
+    inverted, seconds = timed(invert_with_patience, umap, codes, patience)
+    decoded, decoding_seconds = timed(hybrid.inverse_transform, codes)
+    pca = PCA(codes.shape[1]).fit(X_train)
+    rows = [
+        ("PCA and back", pca.inverse_transform(pca.transform(X)), None),
+        ("UMAP's own inverse", inverted, seconds),
+        ("trained decoder", decoded, decoding_seconds),
+    ]
+    for name, reconstruction, took in rows:
+        quality = "no answer"
+        if reconstruction is not None:
+            quality = f"explains {explained_variance(X, reconstruction):.2f}"
+        time = "" if took is None else f"  after {took:7.3f} s"
+        print(f"  {name:<20} {quality:<14}{time}")
+
+
+def tell_way_there(umap, distilled, X, y, X_train, y_train):
+    """Print how fast rows are placed, how far they move in another batch, and how well."""
+    codes = umap.transform(X_train)
+    for name, reducer in {"UMAP": umap, "distilled encoder": distilled}.items():
+        places, seconds = timed(reducer.transform, X)
+        few = X[: 30 * N_PER_BATCH]
+        batches = np.split(few, len(few) // N_PER_BATCH)
+        moved = np.concatenate([reducer.transform(batch) for batch in batches])
+        distances = np.linalg.norm(moved - places[: len(few)], axis=1)
+        accuracy = knn_accuracy(codes, y_train, places, y)
+        print(
+            f"  {name:<20} {seconds:7.3f} s for {len(X)} rows, which move by up to "
+            f"{distances.max():.3f} in batches of {N_PER_BATCH}; neighbours tell "
+            f"{accuracy:.2f} of the classes"
+        )
+
+
+def draw(hybrid, X, y, image_shape):
+    """Draw the map, and what the decoder sees on a grid over it."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6), layout="constrained")
+    display = LatentSpaceDisplay.from_estimator(hybrid, X, y, ax=left, s=8)
+    places = np.asarray(display.positions)
+    low, high = places.min(axis=0), places.max(axis=0)
+    x, y = (np.linspace(low[axis], high[axis], N_GRID) for axis in (0, 1))
+    grid = np.stack(np.meshgrid(x, y[::-1]), axis=-1).reshape(-1, 2)
+    images = hybrid.inverse_transform(grid).reshape(N_GRID, N_GRID, *image_shape)
+    height, width = image_shape
+    mosaic = images.transpose(0, 2, 1, 3).reshape(N_GRID * height, N_GRID * width)
+    right.imshow(mosaic, cmap="gray", extent=(low[0], high[0], low[1], high[1]), aspect="auto")
+    left.set(title="UMAP of held-out images")
+    right.set(title="The same plane, decoded", xticks=[], yticks=[])
+    return figure
+
+
+def main(argv=None):
+    arguments = parse_arguments(argv)
+    warnings.filterwarnings("ignore", module="umap")
+    X_train, X, y_train, y = load(arguments)
+    side = round(X.shape[1] ** 0.5)
+    seed = arguments.random_state
+    hybrids = {}
+    for n_components in (2, arguments.many):
+        umap = UMAP(n_components=n_components, random_state=seed, n_jobs=1).fit(X_train)
+        frozen = FrozenEstimator(umap)
+        hybrid = HybridAutoencoder(reducer=frozen, random_state=seed).fit(X_train)
+        hybrids[n_components] = hybrid
+        print(f"\nFrom {n_components} dimensions back to {N_INVERTED} held-out images:")
+        tell_way_back(umap, hybrid, X[:N_INVERTED], X_train, arguments.patience)
+        distilled = HybridAutoencoder(reducer=frozen, distill=True, random_state=seed)
+        distilled.fit(X_train)
+        print("And there:")
+        tell_way_there(umap, distilled, X, y, X_train, y_train)
+    draw(hybrids[2], X, y, (side, side)).savefig(arguments.output, dpi=150)
+    print(f"\nThe picture is in {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
