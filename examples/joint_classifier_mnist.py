@@ -70,6 +70,7 @@ def draw(ax, settings, results, label):
     right = ax.twinx()
     ax.plot(places, accuracies, "o-", color="tab:blue")
     right.plot(places, errors, "s--", color="tab:orange")
+    right.set_yscale("log")
     ax.set_xticks(places, [str(setting) for setting in settings])
     ax.set_xlabel(label)
     ax.set_ylabel("accuracy", color="tab:blue")

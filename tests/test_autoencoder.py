@@ -294,3 +294,28 @@ def test_warm_start_refuses_a_network_that_changed(digits):
     ):
         warm.set_params(n_components=4).fit(digits)
     assert warm.transform(digits).shape == (1797, 8)
+
+
+def test_the_path_between_two_samples_begins_and_ends_at_their_reconstructions(
+    fitted_images, digit_images
+):
+    a, b = digit_images[:2]
+    path = fitted_images.interpolate(a, b, n=5)
+    assert path.shape == (5, 8, 8)
+    expected = fitted_images.reconstruct(digit_images[:2])
+    np.testing.assert_allclose(path[[0, -1]], expected, atol=1e-5)
+    middle = fitted_images.transform(digit_images[:2]).mean(axis=0, keepdims=True)
+    np.testing.assert_allclose(path[2:3], fitted_images.inverse_transform(middle), atol=1e-5)
+
+
+def test_feature_maps_of_every_convolution_can_be_had(fitted_images, digit_images):
+    maps = fitted_images.feature_maps(digit_images[:3])
+    shapes = [(3, 4, 4, 8), (3, 2, 2, 16), (3, 4, 4, 8), (3, 8, 8, 1)]
+    assert [layer.shape for layer in maps.values()] == shapes
+    first = fitted_images.module_.get_submodule(next(iter(maps)))
+    assert first.out_channels == 8
+    assert not first._forward_hooks
+
+
+def test_a_dense_network_has_no_feature_maps(fitted, digits):
+    assert fitted.feature_maps(digits) == {}

@@ -1,7 +1,7 @@
 """Training and inference: the only place that knows skorch."""
 
 from .data import TrainingData, TrainingSet, sample_rows, to_float
-from .inference import map_rows
+from .inference import map_rows, record_feature_maps
 from .noise import NOISES, Corruption
 from .start import start_at_least_squares, start_at_pca, start_at_probabilistic_pca
 from .training import OPTIMIZERS, SCHEDULES, Schedule, foreign_draws_isolated, make_net, train
@@ -17,6 +17,7 @@ __all__ = [
     "foreign_draws_isolated",
     "make_net",
     "map_rows",
+    "record_feature_maps",
     "sample_rows",
     "start_at_least_squares",
     "start_at_pca",

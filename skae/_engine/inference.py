@@ -1,9 +1,11 @@
 """A fitted network applied to many rows, in the precision of the data."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import torch
+from torch import nn
 
 from .._validation import check_finite
 from .data import to_float
@@ -50,3 +52,33 @@ def map_rows(network, method, X, n_outputs):
             rows = torch.from_numpy(rows).to(device)
             outputs[start : start + step] = getattr(network, method)(rows).cpu().numpy()
     return outputs
+
+
+def record_feature_maps(network, X):
+    """List what the convolutions of ``network`` give for the rows of X, each by its name.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n, height, width, channels)
+    """
+    # Hooks on a copy are out of the way of other threads.
+    network = copy.deepcopy(network).float()
+    maps = {}
+    for name, layer in network.named_modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            layer.register_forward_hook(partial(_record, maps, name))
+    map_rows(_RoundTrip(network), "reconstruct", to_float(X, np.float32), X.shape[1])
+    return {name: np.concatenate(chunks) for name, chunks in maps.items()}
+
+
+class _RoundTrip(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def reconstruct(self, rows):
+        return self.network.decode(self.network.encode(rows))
+
+
+def _record(maps, name, layer, inputs, output):
+    maps.setdefault(name, []).append(output.permute(0, 2, 3, 1).cpu().numpy())

@@ -1,9 +1,13 @@
 """A network's code as scikit-learn's transformers offer theirs."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from .._engine import record_feature_maps
 from ..architectures import DataShape
 from ..networks.wiring import AutoencoderNetwork
 from ._input import check_layout, read_rows
@@ -60,6 +64,43 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """
         rows, layout = self._read(X)
         return self._to_layout(self._decode(self._encode(rows)), layout)
+
+    def interpolate(self, a, b, n=8):
+        """Decode the straight path between the codes of two samples.
+
+        Parameters
+        ----------
+        a, b : array-like of shape (n_features,), or an image
+            Where the path begins and where it ends.
+        n : int, default=8
+            Number of steps, both ends included.
+
+        Returns
+        -------
+        path : ndarray of shape (n, n_features), or of images where `fit` got images
+        """
+        check_is_fitted(self)
+        check_scalar(n, "n", Integral, min_val=2)
+        start, end = (self.transform(np.asarray(sample)[None]) for sample in (a, b))
+        # set_output may have made frames of the codes.
+        start, end = np.asarray(start), np.asarray(end)
+        shares = np.linspace(0, 1, n, dtype=start.dtype)[:, None]
+        return self.inverse_transform((1 - shares) * start + shares * end)
+
+    def feature_maps(self, X):
+        """Show what each convolution gives, on the way to the code and back.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        maps : dict of str to ndarray of shape (n, height, width, channels)
+            By the name of the convolution in ``module_``, in the order in which the data pass.
+            Empty for a network without convolutions.
+        """
+        return record_feature_maps(self.module_, self._read(X)[0])
 
     def score_samples(self, X):
         """Minus the mean squared error of each sample's reconstruction: higher is more normal.
