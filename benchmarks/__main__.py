@@ -7,9 +7,9 @@ import sklearn
 import skorch
 import torch
 
-from . import overhead, quality
+from . import overhead, quality, variational
 
-PARTS = {"quality": quality, "overhead": overhead}
+PARTS = {"quality": quality, "overhead": overhead, "variational": variational}
 
 
 def main():

@@ -2,8 +2,7 @@
 
 Same network (512 units, ReLU, 16 components), epochs, batches, Bernoulli likelihood, and the
 same share of training images set aside to choose the weights. The bound (ELBO) is computed
-here for both, from the same draws, in nats an image: higher is better. Beside the table of
-``python -m benchmarks`` this runs alone as ``python -m benchmarks.variational``.
+here for both, from the same draws, in nats an image: higher is better.
 """
 
 import contextlib
@@ -115,8 +114,3 @@ def evidence_bound(X, posterior, decode):
         p = np.clip(decode(codes).astype(np.float64), 1e-7, 1 - 1e-7)
         likelihoods.append((X * np.log(p) + (1 - X) * np.log1p(-p)).sum(axis=1).mean())
     return np.mean(likelihoods) - divergence, divergence
-
-
-if __name__ == "__main__":
-    for what, value, asked in measure():
-        print(f"{what:72}{value:10.2f}  {asked}")

@@ -133,7 +133,8 @@ def draw(hybrid, X, y, image_shape):
     images = hybrid.inverse_transform(grid).reshape(N_GRID, N_GRID, *image_shape)
     height, width = image_shape
     mosaic = images.transpose(0, 2, 1, 3).reshape(N_GRID * height, N_GRID * width)
-    right.imshow(mosaic, cmap="gray", extent=(low[0], high[0], low[1], high[1]), aspect="auto")
+    extent = (low[0], high[0], low[1], high[1])
+    right.imshow(mosaic, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto")
     left.set(title="UMAP of held-out images")
     right.set(title="The same plane, decoded", xticks=[], yticks=[])
     return figure

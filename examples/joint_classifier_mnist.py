@@ -18,9 +18,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 
+from skae import AutoencoderClassifier
 from skae.architectures import Conv
 from skae.datasets import load_mnist
-from skae.estimators.supervised import AutoencoderClassifier
 
 SIZES = range(3, 11)
 WEIGHTS = (0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
@@ -37,7 +37,8 @@ def parse_arguments(argv=None):
 
 def load(quick):
     """Return images in [0, 1] and digits, split: MNIST where it lies, or else 8×8 digits."""
-    if Path(os.environ.get("SKAE_DATA", ""), "mnist_10k.npz").is_file():
+    folder = os.environ.get("SKAE_DATA")
+    if folder and Path(folder, "mnist_10k.npz").is_file():
         digits, largest, n_train = load_mnist(), 255, 8000
     else:
         digits, largest, n_train = load_digits(), 16, 1400

@@ -16,19 +16,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skae import Autoencoder
+from skae import Autoencoder, AutoencoderClassifier, AutoencoderRegressor
 from skae.architectures import Conv, Dense
-from skae.estimators.supervised import AutoencoderClassifier, AutoencoderRegressor
 from skae.metrics import knn_accuracy
 from skae.objectives import balanced
 
 SMALL = {"architecture": Dense(32), "max_iter": 20, "random_state": 0}
 
 
+# `test_contract.py` has the defaults; these are the paths without decoder and without balance.
+QUICK = {"architecture": Dense(16), "learning_rate_init": 0.02, "max_iter": 12}
+
+
 @parametrize_with_checks(
     [
-        AutoencoderClassifier(architecture=Dense(32), max_iter=30, reconstruction_weight=0.3),
-        AutoencoderRegressor(architecture=Dense(32), max_iter=30, reconstruction_weight=0.3),
+        AutoencoderClassifier(reconstruction_weight=0, **QUICK),
+        AutoencoderRegressor(reconstruction_weight=0.3, **QUICK),
     ]
 )
 def test_estimator_keeps_the_contract(estimator, check):
@@ -76,10 +79,11 @@ def test_score_is_the_accuracy(classifier, split):
 
 
 def test_the_code_tells_more_than_that_of_a_plain_autoencoder(classifier, split):
-    X, _, y, _ = split
+    X, X_test, y, y_test = split
     plain = Autoencoder(5, **SMALL).fit(X)
     joint_accuracy, plain_accuracy = (
-        knn_accuracy(model.transform(X), y) for model in (classifier, plain)
+        knn_accuracy(model.transform(X), y, model.transform(X_test), y_test)
+        for model in (classifier, plain)
     )
     assert joint_accuracy > plain_accuracy + 0.02
 
@@ -179,6 +183,9 @@ def test_a_linear_network_without_decoder_finds_least_squares(diabetes):
         alpha=0,
         early_stopping=False,
         batch_size=len(X),
+        learning_rate_init=0.02,
+        max_iter=300,
+        n_iter_no_change=np.inf,
         random_state=0,
     ).fit(X, y)
     expected = LinearRegression().fit(X, y).predict(X)

@@ -71,7 +71,7 @@ class LossParts(Callback):
 
     def on_batch_end(self, net, batch, training, **kwargs):
         prefix = "train" if training else "valid"
-        for part, value in getattr(net.criterion_, "parts", {}).items():
+        for part, value in net.criterion_.parts.items():
             name = f"{prefix}_{part}"
             self.totals_[name] += len(batch[0]) * value.item()
             self.n_rows_[name] += len(batch[0])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
@@ -120,6 +120,18 @@ class Net(NeuralNet):
         """Ask the objective."""
         return self.criterion_(y_pred, y_true)
 
+    def infer(self, x, **fit_params):
+        """Batches are tensors on the device already: nothing needs converting."""
+        return self.module_(x, **fit_params)
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks that have something to do, which at a batch few have."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        idle = getattr(Callback, method_name)
+        for _, callback in self.callbacks_:
+            if getattr(type(callback), method_name) is not idle:
+                getattr(callback, method_name)(self, **cb_kwargs)
+
     def _set_training(self, training=True):
         """Walk through the modules only where the mode changes, not at every step."""
         if self.module_.training is not training:
@@ -156,7 +168,8 @@ def make_net(network, objective, schedule, *, train_data, validation_data, corru
         schedule.n_iter_no_change,
         schedule.tol,
     )
-    callbacks = [LossParts(), ("best_weights", BestWeights(validation_data is not None))]
+    callbacks = [("best_weights", BestWeights(validation_data is not None))]
+    callbacks += [LossParts()] if hasattr(objective, "parts") else []
     if math.isfinite(schedule.n_iter_no_change):
         stopping = LateStopping(
             schedule.n_warmup,
