@@ -11,8 +11,10 @@ from skae import (
     ReconstructionOutlierDetector,
     VariationalAutoencoder,
 )
+from skae.architectures import Dense
 
 QUICK_CONV = {"architecture": "conv", "max_iter": 10}
+QUICK_DENSE = {"architecture": Dense(16), "learning_rate_init": 0.02, "max_iter": 12}
 
 ESTIMATORS = [
     Autoencoder(),
@@ -23,6 +25,9 @@ ESTIMATORS = [
     HybridAutoencoder(distill=True, max_iter=10),
     AutoencoderClassifier(),
     AutoencoderRegressor(),
+    # Neither decoder nor balance.
+    AutoencoderClassifier(reconstruction_weight=0, **QUICK_DENSE),
+    AutoencoderRegressor(reconstruction_weight=0.3, **QUICK_DENSE),
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),

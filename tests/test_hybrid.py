@@ -18,17 +18,9 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skae import HybridAutoencoder
 from skae.architectures import Conv, Dense
-from skae.estimators.hybrid import HybridAutoencoder
-
-
-@parametrize_with_checks(
-    [HybridAutoencoder(max_iter=10), HybridAutoencoder(distill=True, max_iter=10)]
-)
-def test_hybrid_keeps_the_contract(estimator, check):
-    check(estimator)
 
 
 class BatchCentred(TransformerMixin, BaseEstimator):

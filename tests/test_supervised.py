@@ -14,7 +14,6 @@ from sklearn.metrics import accuracy_score, r2_score, recall_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import Autoencoder, AutoencoderClassifier, AutoencoderRegressor
 from skae.architectures import Conv, Dense
@@ -22,20 +21,6 @@ from skae.metrics import knn_accuracy
 from skae.objectives import balanced
 
 SMALL = {"architecture": Dense(32), "max_iter": 20, "random_state": 0}
-
-
-# `test_contract.py` has the defaults; these are the paths without decoder and without balance.
-QUICK = {"architecture": Dense(16), "learning_rate_init": 0.02, "max_iter": 12}
-
-
-@parametrize_with_checks(
-    [
-        AutoencoderClassifier(reconstruction_weight=0, **QUICK),
-        AutoencoderRegressor(reconstruction_weight=0.3, **QUICK),
-    ]
-)
-def test_estimator_keeps_the_contract(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")
