@@ -193,10 +193,10 @@ def quick_umap(monkeypatch):
     monkeypatch.setattr("skae.comparison.find_spec", {"umap": "installed"}.get)
 
 
-@pytest.mark.usefixtures("quick_umap")
 AUTOENCODERS = ["variational autoencoder", "PCA + trained decoder"]
 
 
+@pytest.mark.usefixtures("quick_umap")
 def test_images_are_reduced_by_pca_umap_and_autoencoders(digits):
     result = compare(digits[0][:60].reshape(-1, 8, 8), n_components=4, random_state=0)
     names = ["PCA", "UMAP", "dense autoencoder", "conv autoencoder", *AUTOENCODERS]

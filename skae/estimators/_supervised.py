@@ -12,10 +12,10 @@ from ..networks.wiring import SupervisedNetwork
 from ..objectives import JointObjective, PredictionObjective
 from ._transformer import NetworkTransformer
 
-# A batch is at most this share of the rows, so that early stopping does not give up after a
-# handful of steps.
+# Small sets have small batches: at one update an epoch, early stopping would end training before
+# the head has learned anything.
 _UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 8, 16, 128
-# Rows from which the size of the codes is told before training.
+# About so many rows tell the size of the codes before training.
 _FEW_ROWS = 1000
 
 
@@ -120,8 +120,9 @@ class SupervisedAutoencoder(NetworkTransformer):
     def _set_start(self, network, sample, seed):
         """Let the head see codes of unit variance, as its initial weights expect."""
         super()._set_start(network, sample, seed)
+        rows = sample.X[:: max(len(sample.X) // _FEW_ROWS, 1)]
         with torch.no_grad():
-            codes = network.eval().encode(torch.from_numpy(sample.X[:_FEW_ROWS]).float())
+            codes = network.eval().encode(torch.from_numpy(rows).float())
             deviations = codes.std(dim=0, correction=0)
             network.head[0].weight /= torch.where(deviations > 1e-3, deviations, 1.0)
 
