@@ -5,6 +5,7 @@ from .comparison import Comparison, compare
 from .estimators.autoencoder import Autoencoder
 from .estimators.hybrid import HybridAutoencoder
 from .estimators.outlier import ReconstructionOutlierDetector
+from .estimators.sequence import SequencePredictor
 from .estimators.supervised import AutoencoderClassifier, AutoencoderRegressor
 from .estimators.variational import VariationalAutoencoder
 
@@ -17,6 +18,7 @@ __all__ = [
     "Comparison",
     "HybridAutoencoder",
     "ReconstructionOutlierDetector",
+    "SequencePredictor",
     "VariationalAutoencoder",
     "architectures",
     "compare",

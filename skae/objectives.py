@@ -195,6 +195,19 @@ class EvidenceBound(nn.Module):
         return total[:, None] / len(self.draws)
 
 
+class NextFrameObjective(ReconstructionObjective):
+    """Distance of predicted frames from those that followed."""
+
+    def forward(self, output, target):
+        # (n, n_timesteps - 1, n_features): a frame was predicted from all those before it.
+        predicted, followed = output.reconstruction, target.rows[:, 1:]
+        weights = target.weights
+        if weights is not None:
+            weights = weights.repeat_interleave(followed.shape[1])
+        frames = Target(followed.flatten(0, 1), weights=weights)
+        return self.reconstruction(predicted.flatten(0, 1), frames)
+
+
 class DistillationObjective(ReconstructionObjective):
     """Reconstruction, and the squared distance of an encoder's codes from given ones.
 

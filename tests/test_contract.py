@@ -9,6 +9,7 @@ from skae import (
     AutoencoderRegressor,
     HybridAutoencoder,
     ReconstructionOutlierDetector,
+    SequencePredictor,
     VariationalAutoencoder,
 )
 from skae.architectures import Dense
@@ -28,6 +29,8 @@ ESTIMATORS = [
     # Neither decoder nor balance.
     AutoencoderClassifier(reconstruction_weight=0, **QUICK_DENSE),
     AutoencoderRegressor(reconstruction_weight=0.3, **QUICK_DENSE),
+    SequencePredictor(max_iter=10),
+    SequencePredictor(4, cell="gru", hidden_size=16, architecture="conv", max_iter=5),
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),

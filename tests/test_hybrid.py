@@ -320,6 +320,17 @@ def test_pickled_hybrid_answers_the_same(digits):
     np.testing.assert_array_equal(again.reconstruct(digits), hybrid.reconstruct(digits))
 
 
+@pytest.mark.parametrize(
+    ("distill", "sides"), [(False, {"decoder"}), (True, {"encoder", "decoder"})]
+)
+def test_feature_maps_are_those_of_the_trained_convolutions(distill, sides, digit_images):
+    form = Conv(channels=(4,))
+    hybrid = HybridAutoencoder(4, distill=distill, architecture=form, max_iter=1)
+    maps = hybrid.fit(digit_images[:100]).feature_maps(digit_images[:7])
+    assert {name.partition(".")[0] for name in maps} == sides
+    assert all(len(values) == 7 for values in maps.values())
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_umap_gets_an_inverse(digits, monkeypatch):
     # Compiling UMAP takes longer than running it on so few rows without.

@@ -3,6 +3,7 @@
 No DataLoader: it would collect samples one by one. A batch is one indexing of the array.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -70,11 +71,14 @@ class TrainingSet(NamedTuple):
 
 
 def sample_rows(training_set, random_state):
-    """Return up to 20,000 rows of a `TrainingSet` as another one, dense and in float64."""
-    n_rows = training_set.X.shape[0]
-    chosen = slice(None)
-    if n_rows > _SAMPLED_ROWS:
-        chosen = np.sort(random_state.choice(n_rows, _SAMPLED_ROWS, replace=False))
+    """Return part of a `TrainingSet` as another one, dense and in float64.
+
+    It has up to 20,000 rows or, of sequences, frames.
+    """
+    n_rows, *inner, _ = training_set.X.shape
+    chosen, n_wanted = slice(None), max(_SAMPLED_ROWS // math.prod(inner), 1)
+    if n_rows > n_wanted:
+        chosen = np.sort(random_state.choice(n_rows, n_wanted, replace=False))
     X, X_target, labels, weights = (None if p is None else p[chosen] for p in training_set)
     X_target = None if X_target is None else to_float(X_target)
     return TrainingSet(to_float(X), X_target, labels, weights)

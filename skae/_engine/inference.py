@@ -1,6 +1,7 @@
 """A fitted network applied to many rows, in the precision of the data."""
 
 import copy
+import math
 from functools import partial
 
 import numpy as np
@@ -21,8 +22,9 @@ def map_rows(network, method, X, n_outputs):
     ----------
     network : nn.Module
         In evaluation mode.
-    method : {'encode', 'decode'}
-    X : ndarray or csr_matrix of shape (n, n_inputs)
+    method : str
+        ``'encode'``, ``'decode'`` or another that maps tensors (n, ...) to (n, n_outputs).
+    X : ndarray or csr_matrix of shape (n, n_inputs), or ndarray of shape (n, ..., n_inputs)
         Computed in float64 where X is, otherwise in float32.
     n_outputs : int
 
@@ -42,7 +44,7 @@ def map_rows(network, method, X, n_outputs):
         network = copy.deepcopy(network).double()
     device = next(iter(network.state_dict().values())).device
     n_rows = X.shape[0]
-    step = int(np.clip(_CHUNK // max(X.shape[1], n_outputs), 16, 8192))
+    step = int(np.clip(_CHUNK // max(math.prod(X.shape[1:]), n_outputs), 16, 8192))
     outputs = np.empty((n_rows, n_outputs), dtype=dtype)
     with torch.inference_mode():
         for start in range(0, n_rows, step):
@@ -54,8 +56,13 @@ def map_rows(network, method, X, n_outputs):
     return outputs
 
 
-def record_feature_maps(network, X):
-    """List what the convolutions of ``network`` give for the rows of X, each by its name.
+def record_feature_maps(network, method, X, n_outputs):
+    """List what the network's convolutions give for X on their way through ``method``.
+
+    Parameters
+    ----------
+    network, method, X, n_outputs
+        As for `map_rows`.
 
     Returns
     -------
@@ -67,17 +74,8 @@ def record_feature_maps(network, X):
     for name, layer in network.named_modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             layer.register_forward_hook(partial(_record, maps, name))
-    map_rows(_RoundTrip(network), "reconstruct", to_float(X, np.float32), X.shape[1])
+    map_rows(network, method, to_float(X, np.float32), n_outputs)
     return {name: np.concatenate(chunks) for name, chunks in maps.items()}
-
-
-class _RoundTrip(nn.Module):
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def reconstruct(self, rows):
-        return self.network.decode(self.network.encode(rows))
 
 
 def _record(maps, name, layer, inputs, output):

@@ -59,7 +59,7 @@ class Corruption:
                 f"{tuple(batch.shape)}, got {tuple(getattr(changed, 'shape', ())) or changed!r}."
             )
         if self.image_shape is not None:
-            changed = changed.permute(0, 2, 3, 1).flatten(1)
+            changed = changed.permute(0, 2, 3, 1).reshape(x.shape)
         return self.standardization.standardize(changed.to(x.dtype))
 
 

@@ -1,15 +1,17 @@
 """The public door: arrays of every kind become rows, and rows the layout they came in."""
 
 import math
+from functools import partial
 from numbers import Integral
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 
-def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True):
+def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=False):
     """Validate X as rows of features.
 
     Parameters
@@ -22,6 +24,8 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True):
     min_rows : int, default=1
     check_finite : bool, default=True
         False leaves it to inference, which checks each chunk of rows as it passes.
+    any_width : bool, default=False
+        Take any number of features, and leave the attributes alone.
 
     Returns
     -------
@@ -31,10 +35,9 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True):
         Shape of one image, None where X has two dimensions.
     """
     X, layout = _flatten(X)
-    rows = validate_data(
-        estimator,
+    check = check_array if any_width else partial(validate_data, estimator, reset=reset)
+    rows = check(
         X,
-        reset=reset,
         accept_sparse="csr",
         dtype=_DTYPES,
         ensure_min_samples=min_rows,
@@ -77,6 +80,70 @@ def read_image_shape(image_shape, layout, n_features):
     if layout is not None and (*layout, 1)[:3] != sides:
         raise ValueError(f"image_shape={given} differs from the images in X, {layout}.")
     return sides
+
+
+def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, min_timesteps=1):
+    """Validate X as sequences of frames.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As for `read_rows`.
+    X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
+    frame_shape : tuple of int, or None
+        None takes it from X: each feature of a flat X is a frame, of one number.
+    reset : bool
+        As for `read_rows`.
+    any_width : bool
+        Whether a flat X may be narrower or wider than in ``fit``; others always may.
+    min_rows, min_timesteps : int, default=1
+
+    Returns
+    -------
+    sequences : ndarray of shape (n, n_timesteps, frame size)
+    frame_shape : tuple of int
+    is_flat : bool
+        Whether X had two dimensions.
+    """
+    shape = getattr(X, "shape", ())
+    is_flat = len(shape) <= 2
+    if not is_flat:
+        X = X.reshape(shape[0], math.prod(shape[1:]))
+    any_width = not reset and (any_width or not is_flat)
+    rows, _ = read_rows(estimator, X, reset=reset, min_rows=min_rows, any_width=any_width)
+    rows = rows.toarray() if sparse.issparse(rows) else rows
+    frame_shape = _read_frame_shape(frame_shape, None if is_flat else shape[2:])
+    n_features, n_values = rows.shape[1], math.prod(frame_shape)
+    if n_features % n_values or n_features < min_timesteps * n_values:
+        raise ValueError(
+            f"X must hold sequences of at least {min_timesteps} frames of {n_values} values each, "
+            f"got n_features={n_features} values in all."
+        )
+    return rows.reshape(len(rows), -1, n_values), frame_shape, is_flat
+
+
+def _read_frame_shape(given, found):
+    """Combine the parameter and what the dimensions of X say into the shape of a frame."""
+    sides = (found or ()) if given is None else tuple(given)
+    if len(sides) > 3 or not all(isinstance(side, Integral) and side > 0 for side in sides):
+        raise ValueError(
+            "frame_shape must be (n_features,), (height, width) or (height, width, channels) of "
+            f"positive integers, got {sides!r}."
+        )
+    if found is not None and found != sides:
+        raise ValueError(f"X holds frames of shape {found}, expected frame_shape={sides}.")
+    return tuple(map(int, sides))
+
+
+def read_codes(estimator, X):
+    """Validate X as codes of a fitted estimator, (n, n_components) of floats."""
+    codes = check_array(X, dtype=[np.float64, np.float32])
+    if codes.shape[1] != estimator.n_components_:
+        raise ValueError(
+            f"X has {codes.shape[1]} components, but {type(estimator).__name__} is expecting "
+            f"codes of {estimator.n_components_}."
+        )
+    return codes
 
 
 def check_layout(layout, image_shape):

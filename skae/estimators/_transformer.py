@@ -5,12 +5,12 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._engine import record_feature_maps
 from ..architectures import DataShape
 from ..networks.wiring import AutoencoderNetwork
-from ._input import check_layout, read_rows
+from ._input import check_layout, read_codes, read_rows
 from .base import NetworkEstimator
 
 
@@ -43,13 +43,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         X_reconstructed : ndarray of shape (n, n_features), or of images where `fit` got images
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=[np.float64, np.float32])
-        if codes.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {codes.shape[1]} components, but {type(self).__name__} is expecting "
-                f"codes of {self.n_components_}."
-            )
-        return self._to_layout(self._decode(codes), self._layout)
+        return self._to_layout(self._decode(read_codes(self, X)), self._layout)
 
     def reconstruct(self, X):
         """Encode X and decode the codes.
@@ -100,7 +94,8 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
             By the name of the convolution in ``module_``, in the order in which the data pass.
             Empty for a network without convolutions.
         """
-        return record_feature_maps(self.module_, self._read(X)[0])
+        rows, _ = self._read(X)
+        return record_feature_maps(self.module_, "reconstruct", rows, self.n_features_in_)
 
     def score_samples(self, X):
         """Minus the mean squared error of each sample's reconstruction: higher is more normal.

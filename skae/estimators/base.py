@@ -178,8 +178,7 @@ class NetworkEstimator(BaseEstimator):
         """Build the network and set where training starts."""
         if once and previous is not None:
             return previous
-        shape = DataShape(self.n_features_in_, self.image_shape_)
-        self.architecture_ = clone(resolve_architecture(self.architecture, shape))
+        self.architecture_ = clone(self._resolve_architecture())
         standardization = self._standardization(sample.rows, sample.weights)
         network = self._seeded_network(standardization, seed)
         if previous is None:
@@ -187,6 +186,10 @@ class NetworkEstimator(BaseEstimator):
         else:
             _load_previous(network, previous)
         return network
+
+    def _resolve_architecture(self):
+        shape = DataShape(self._n_outputs, self.image_shape_)
+        return resolve_architecture(self.architecture, shape)
 
     def _seeded_network(self, standardization, seed):
         with SeededInitialisation(seed):
@@ -295,11 +298,16 @@ class NetworkEstimator(BaseEstimator):
 
     # -- inference -------------------------------------------------------------------------
 
+    @property
+    def _n_outputs(self):
+        """Number of features that the decoder gives."""
+        return self.n_features_in_
+
     def _encode(self, rows):
         return map_rows(self.module_, "encode", rows, self.n_components_)
 
     def _decode(self, codes):
-        return map_rows(self.module_, "decode", codes, self.n_features_in_)
+        return map_rows(self.module_, "decode", codes, self._n_outputs)
 
     # -- persistence -----------------------------------------------------------------------
 
@@ -319,7 +327,7 @@ class NetworkEstimator(BaseEstimator):
         super().__setstate__(state)
         if weights is None:
             return
-        empty = Standardization(torch.zeros(self.n_features_in_), 1.0, sigmoid=sigmoid)
+        empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
         module = self._seeded_network(empty, seed=0)
         tensors = {name: torch.from_numpy(np.array(w)) for name, w in weights.items()}
         module.load_state_dict(tensors)

@@ -8,9 +8,9 @@ from scipy import sparse
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, get_tags
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._engine import TrainingSet, start_at_least_squares, to_float
+from .._engine import TrainingSet, record_feature_maps, start_at_least_squares, to_float
 from .._validation import HasMethods, import_optional
 from ..architectures import DataShape
 from ..losses import resolve_loss
@@ -235,6 +235,26 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         score : float
         """
         return explained_variance(*self._compare(X))
+
+    def feature_maps(self, X):
+        """Show what each convolution gives on the way from the code to the reconstruction.
+
+        Where ``distill=True``, also on the way to the code.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images
+
+        Returns
+        -------
+        maps : dict of str to ndarray of shape (n, height, width, channels)
+            As for :class:`~skae.Autoencoder`.
+        """
+        check_is_fitted(self)
+        if self._is_distilled:
+            return super().feature_maps(X)
+        codes = self._encode(self._read(X)[0])
+        return record_feature_maps(self.module_, "decode", codes, self.n_features_in_)
 
     # -- the reducer -----------------------------------------------------------------------
 

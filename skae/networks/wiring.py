@@ -81,6 +81,10 @@ class AutoencoderNetwork(nn.Module):
         """Codes (n, n_components) to rows (n, n_features)."""
         return self.standardization.to_data(self.decoder(code))
 
+    def reconstruct(self, x):
+        """Rows (n, n_features) to what is decoded from their codes."""
+        return self.decode(self.encode(x))
+
 
 class SupervisedNetwork(AutoencoderNetwork):
     """Encoder and decoder, and a head that predicts from the code.
@@ -159,3 +163,7 @@ class DistilledNetwork(DecoderNetwork):
         """Rows (n, n_features) to codes (n, n_components)."""
         code = self.encoder(self.standardization.standardize(x))
         return self.code_standardization.unstandardize(code)
+
+    def reconstruct(self, x):
+        """Rows (n, n_features) to what is decoded from their codes."""
+        return self.decode(self.encode(x))

@@ -1,0 +1,258 @@
+"""What a sequence predictor foresees, and the shapes in which it is asked and answers."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+
+from skae import SequencePredictor
+from skae.architectures import Conv
+from skae.datasets import make_healing_sequences
+
+SMALL = {"n_components": 8, "hidden_size": 16, "max_iter": 3, "random_state": 0}
+
+
+def waves(n_waves=300, n_timesteps=15, seed=0):
+    """Sine waves of many frequencies and phases."""
+    random_state = np.random.RandomState(seed)
+    phases = random_state.uniform(0, 2 * np.pi, (n_waves, 1))
+    frequencies = random_state.uniform(0.3, 0.9, (n_waves, 1))
+    return np.sin(phases + frequencies * np.arange(n_timesteps))
+
+
+@pytest.fixture(scope="module")
+def sequences(digit_images):
+    return make_healing_sequences(digit_images, 6, square_size=3, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted_waves():
+    return SequencePredictor(4, hidden_size=32, max_iter=60, random_state=0).fit(waves())
+
+
+@pytest.fixture(scope="module")
+def fitted_images(sequences):
+    form = Conv(channels=(4,))
+    return SequencePredictor(**SMALL, architecture=form).fit(sequences[:200])
+
+
+# -- what is learned -----------------------------------------------------------------------
+
+
+def test_training_starts_at_repeating_the_last_frame():
+    X = waves()
+    start = SequencePredictor(learning_rate_init=1e-12, max_iter=1, random_state=0).fit(X)
+    np.testing.assert_allclose(start.predict(X), X[:, -1], atol=1e-4)
+    assert start.score(X, baseline="last") == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_waves_of_unknown_frequency_are_predicted(cell):
+    predictor = SequencePredictor(4, cell=cell, hidden_size=32, max_iter=40, random_state=0)
+    predictor.fit(waves())
+    assert predictor.score(waves(seed=1), baseline="last") > 0.98
+
+
+def test_forecast_stays_on_the_wave(fitted_waves):
+    whole = waves(n_timesteps=18, seed=1)
+    forecast = fitted_waves.forecast(whole[:, :15], n_steps=3)
+    assert r2_score(whole[:, 15:], forecast) > 0.95
+
+
+def test_turning_digits_are_foreseen_better_than_by_linear_autoregression(sequences):
+    train, test = sequences[:1500], sequences[1500:]
+    predictor = SequencePredictor(32, hidden_size=128, max_iter=8, random_state=0).fit(train)
+    windows = np.concatenate([train[:, t : t + 3] for t in range(4)]).reshape(-1, 3, 64)
+    linear = LinearRegression().fit(windows[:, :2].reshape(-1, 128), windows[:, 2])
+    foreseen = linear.predict(test[:, 3:5].reshape(-1, 128)).reshape(-1, 8, 8)
+    error = np.mean((predictor.predict(test[:, :-1]) - test[:, -1]) ** 2)
+    assert error < 0.95 * np.mean((foreseen - test[:, -1]) ** 2)
+    assert error < 0.5 * np.mean((test[:, -2] - test[:, -1]) ** 2)
+
+
+def test_no_frame_is_predicted_from_later_ones(fitted_images, sequences):
+    X = torch.from_numpy(sequences[:5]).flatten(2)
+    with torch.no_grad():
+        frames = fitted_images.module_(fitted_images.module_.standardization.standardize(X))
+        predicted = fitted_images.module_.standardization.to_data(frames.reconstruction)
+    for t in range(1, 6):
+        expected = fitted_images.predict(sequences[:5, :t]).reshape(5, -1)
+        np.testing.assert_allclose(predicted[:, t - 1], expected, atol=1e-5)
+
+
+def test_weight_of_two_is_a_sequence_there_twice():
+    X, weights = waves(60), np.random.RandomState(0).randint(0, 3, 60)
+    weighted = SequencePredictor(**SMALL).fit(X, sample_weight=weights)
+    repeated = SequencePredictor(**SMALL).fit(np.repeat(X, weights, axis=0))
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X))
+
+
+def test_noise_corrupts_what_is_shown_and_not_what_is_to_be_predicted(sequences):
+    shapes = []
+
+    def inverted(frames):
+        shapes.append(frames.shape)
+        return 1 - frames
+
+    predictor = SequencePredictor(**SMALL, noise=inverted).fit(sequences[:100])
+    clean = SequencePredictor(**SMALL).fit(sequences[:100])
+    assert shapes[0][1:] == (1, 8, 8)
+    assert predictor.loss_curve_[0] > clean.loss_curve_[0]
+
+
+def test_cross_entropy_predicts_values_between_zero_and_one(sequences):
+    predictor = SequencePredictor(**SMALL, loss="bce").fit(sequences[:200])
+    frames = predictor.forecast(sequences[:20], 5)
+    assert frames.min() >= 0
+    assert frames.max() <= 1
+
+
+# -- methods that belong together ----------------------------------------------------------
+
+
+def test_prediction_is_the_decoded_code_of_the_next_frame(fitted_images, sequences):
+    codes = fitted_images.transform(sequences)
+    assert codes.shape == (len(sequences), 8)
+    frames = fitted_images.inverse_transform(codes)
+    np.testing.assert_array_equal(frames, fitted_images.predict(sequences))
+
+
+def test_forecast_predicts_from_its_own_predictions(fitted_images, sequences):
+    history = sequences[:20].astype(np.float64)
+    expected = []
+    for _ in range(3):
+        expected.append(fitted_images.predict(history))
+        history = np.concatenate([history, expected[-1][:, None]], axis=1)
+    forecast = fitted_images.forecast(sequences[:20].astype(np.float64), 3)
+    np.testing.assert_allclose(forecast, np.stack(expected, axis=1), atol=1e-9)
+
+
+def test_score_is_the_explained_variance_of_the_last_frame(fitted_waves):
+    X = waves(seed=2)
+    module = fitted_waves.module_.double()
+    with torch.no_grad():
+        code = module.encode(torch.from_numpy(X[:, :-1, None]))
+        predicted = module.decode(code).numpy().ravel()
+    module.float()
+    assert fitted_waves.score(X) == pytest.approx(r2_score(X[:, -1], predicted), abs=1e-6)
+    ratio = np.mean((predicted - X[:, -1]) ** 2) / np.mean((X[:, -2] - X[:, -1]) ** 2)
+    assert fitted_waves.score(X, baseline="last") == pytest.approx(1 - ratio, abs=1e-6)
+    squared = (predicted - X[:, -1]) ** 2
+    np.testing.assert_allclose(fitted_waves.score_samples(X), -squared, atol=1e-6)
+
+
+def test_score_against_frames_that_never_change_is_undefined(fitted_waves):
+    still = np.repeat(np.arange(5.0)[:, None], 15, axis=1)
+    with pytest.warns(UndefinedMetricWarning, match="repeating the last frame"):
+        assert np.isnan(fitted_waves.score(still, baseline="last"))
+
+
+def test_pickled_predictor_answers_the_same(fitted_images, sequences):
+    again = pickle.loads(pickle.dumps(fitted_images))
+    np.testing.assert_array_equal(
+        again.forecast(sequences, 2), fitted_images.forecast(sequences, 2)
+    )
+
+
+def test_partial_fit_learns_from_sequences_of_any_length(sequences):
+    predictor = SequencePredictor(16, hidden_size=32, random_state=0)
+    for _ in range(10):
+        predictor.partial_fit(sequences[:500]).partial_fit(sequences[500:1000, 1:])
+    assert predictor.score(sequences[1000:], baseline="last") > 0.1
+
+
+# -- layouts -------------------------------------------------------------------------------
+
+
+def test_flat_sequences_with_a_frame_shape_are_those_in_more_dimensions(sequences):
+    X = sequences[:100]
+    flat = X.reshape(100, -1)
+    wide = SequencePredictor(**SMALL).fit(X)
+    narrow = SequencePredictor(**SMALL, frame_shape=(8, 8)).fit(flat)
+    assert narrow.frame_shape_ == wide.frame_shape_ == (8, 8)
+    np.testing.assert_array_equal(narrow.predict(flat), wide.predict(X).reshape(100, -1))
+    expected = wide.forecast(X, 2)
+    np.testing.assert_array_equal(narrow.forecast(flat, 2), expected.reshape(100, -1))
+    np.testing.assert_array_equal(wide.forecast(flat, 2), expected.reshape(100, -1))
+    np.testing.assert_array_equal(narrow.forecast(X, 2), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("frame_shape", [(3,), (4, 5), (4, 5, 3)])
+def test_frames_come_back_in_their_shape(frame_shape, dtype):
+    X = np.random.RandomState(0).randint(0, 255, (30, 4, *frame_shape)).astype(dtype)
+    predictor = SequencePredictor(**SMALL).fit(X)
+    assert predictor.predict(X).shape == (30, *frame_shape)
+    assert predictor.forecast(X, 2).shape == (30, 2, *frame_shape)
+    assert predictor.inverse_transform(np.zeros((7, 8))).shape == (7, *frame_shape)
+    assert predictor.predict(X).dtype == (np.float64 if dtype == np.float64 else np.float32)
+    assert np.isfinite(predictor.score(X))
+
+
+def test_a_series_of_numbers_gives_a_number_for_each(fitted_waves):
+    X = waves(seed=1)
+    assert fitted_waves.frame_shape_ == ()
+    assert fitted_waves.predict(X).shape == (300,)
+    assert fitted_waves.forecast(X, 4).shape == (300, 4)
+    assert fitted_waves.inverse_transform(fitted_waves.transform(X)).shape == (300,)
+
+
+@pytest.mark.parametrize("n_timesteps", [1, 3, 20])
+def test_history_may_be_of_any_length(n_timesteps, fitted_images, sequences):
+    X = np.resize(sequences[:10], (10, n_timesteps, 8, 8))
+    assert fitted_images.predict(X).shape == (10, 8, 8)
+    narrow = SequencePredictor(**SMALL, frame_shape=(1,)).fit(waves())
+    assert narrow.predict(waves(n_timesteps=n_timesteps)).shape == (300, 1)
+
+
+# -- what cannot be used -------------------------------------------------------------------
+
+
+def test_columns_without_a_frame_shape_keep_their_number(fitted_waves):
+    with pytest.raises(ValueError, match="X has 14 features"):
+        fitted_waves.predict(waves()[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("shape", "parameters", "message"),
+    [
+        ((20, 1, 4, 4), {}, "at least 2 frames"),
+        ((20, 1), {}, "at least 2 frames"),
+        ((20, 10), {"frame_shape": (3,)}, "frames of 3 values"),
+        ((20, 3), {"frame_shape": (3,)}, "at least 2 frames"),
+        ((20, 5, 4, 4), {"frame_shape": (2, 8)}, "expected frame_shape="),
+        ((20, 16), {"frame_shape": (0, 4)}, "frame_shape must be"),
+        ((20, 2, 2, 2, 2, 2), {}, "frame_shape must be"),
+        ((20, 16), {"frame_shape": 4}, "'frame_shape' parameter"),
+        ((20, 16), {"cell": "elman"}, "'cell' parameter"),
+        ((20, 16), {"loss": "ssim"}, "give frame_shape"),
+    ],
+)
+def test_data_and_parameters_that_do_not_fit_are_refused(shape, parameters, message):
+    predictor = SequencePredictor(**parameters)
+    with pytest.raises(ValueError, match=message):
+        predictor.fit(np.random.RandomState(0).uniform(size=shape))
+    assert not hasattr(predictor, "module_")
+
+
+def test_frames_of_another_shape_than_in_fit_are_refused(fitted_images):
+    with pytest.raises(ValueError, match=r"frames of shape \(4, 16\)"):
+        fitted_images.predict(np.zeros((5, 6, 4, 16)))
+
+
+def test_nonsense_questions_are_refused(fitted_waves):
+    with pytest.raises(ValueError, match="n_steps"):
+        fitted_waves.forecast(waves(), 0)
+    with pytest.raises(ValueError, match="baseline"):
+        fitted_waves.score(waves(), baseline="first")
+    with pytest.raises(ValueError, match="X has 3 components"):
+        fitted_waves.inverse_transform(np.zeros((2, 3)))
+
+
+def test_a_single_frame_has_no_score(fitted_images, sequences):
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        fitted_images.score(sequences[:, :1])
