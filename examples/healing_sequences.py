@@ -21,9 +21,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.linear_model import Ridge
 
+from skae import SequencePredictor
 from skae.architectures import Conv
 from skae.datasets import load_mnist, make_healing_sequences
-from skae.estimators.sequence import SequencePredictor
 from skae.metrics import reconstruction_error
 
 N_TIMESTEPS, N_TEST, N_SHOWN, N_DRAWN = 8, 500, 4, 5

@@ -70,7 +70,7 @@ def test_turning_digits_are_foreseen_better_than_by_linear_autoregression(sequen
     linear = LinearRegression().fit(windows[:, :2].reshape(-1, 128), windows[:, 2])
     foreseen = linear.predict(test[:, 3:5].reshape(-1, 128)).reshape(-1, 8, 8)
     error = np.mean((predictor.predict(test[:, :-1]) - test[:, -1]) ** 2)
-    assert error < 0.95 * np.mean((foreseen - test[:, -1]) ** 2)
+    assert error < np.mean((foreseen - test[:, -1]) ** 2)
     assert error < 0.5 * np.mean((test[:, -2] - test[:, -1]) ** 2)
 
 

@@ -107,7 +107,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
     Examples
     --------
     >>> import numpy as np
-    >>> from skae.estimators.sequence import SequencePredictor
+    >>> from skae import SequencePredictor
     >>> phases = np.random.RandomState(0).uniform(0, 2 * np.pi, (200, 1))
     >>> waves = np.sin(phases + np.arange(12) / 2)
     >>> predictor = SequencePredictor(4, hidden_size=32, max_iter=50, random_state=0).fit(waves)
