@@ -6,7 +6,6 @@ from importlib import import_module
 import torch
 from sklearn.utils._param_validation import (
     HasMethods,
-    Hidden,
     Interval,
     InvalidParameterError,
     Options,
@@ -17,7 +16,6 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 __all__ = [
     "HasMethods",
-    "Hidden",
     "Interval",
     "InvalidParameterError",
     "Options",

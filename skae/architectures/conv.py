@@ -138,7 +138,6 @@ class Conv(Architecture):
         self.linear_path = linear_path
         self.weight_init = weight_init
 
-    needs_images = True
     standardizes = True
 
     def build_encoder(self, shape, n_outputs):

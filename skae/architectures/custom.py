@@ -46,7 +46,6 @@ class Custom(Architecture):
         self.encoder = encoder
         self.decoder = decoder
 
-    needs_images = False
     standardizes = False
 
     def build_encoder(self, shape, n_outputs):

@@ -63,7 +63,6 @@ class Dense(Architecture):
         self.linear_path = linear_path
         self.weight_init = weight_init
 
-    needs_images = False
     standardizes = True
 
     def build_encoder(self, shape, n_outputs):
