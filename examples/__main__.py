@@ -1,0 +1,31 @@
+"""Repeat the studies of the field and print what was asked and what was reached.
+
+Each study is a module of this folder; run alone, it tells its story and draws its picture. The
+figures of a full run are kept in README.md beside this file.
+
+    python -m examples --quick
+    SKAE_DATA=/where/the/data/are python -m examples arena brain_mri
+"""
+
+import argparse
+import importlib
+
+STUDIES = ("arena", "brain_mri")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m examples", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("studies", nargs="*", choices=[*STUDIES, []], help="all by default")
+    parser.add_argument("--quick", action="store_true", help="fewer images and epochs")
+    arguments = parser.parse_args(argv)
+    print("| study | figure | asked | reached |\n|---|---|---|---|", flush=True)
+    for name in arguments.studies or STUDIES:
+        study = importlib.import_module(f".{name}", __package__)
+        for what, reached, asked in study.measure(quick=arguments.quick):
+            print(f"| {name} | {what} | {asked} | {reached:.4g} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
