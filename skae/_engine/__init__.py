@@ -3,7 +3,12 @@
 from .data import TrainingData, TrainingSet, sample_rows, to_float
 from .inference import map_rows, record_feature_maps
 from .noise import NOISES, Corruption
-from .start import start_at_least_squares, start_at_pca, start_at_probabilistic_pca
+from .start import (
+    start_at_least_squares,
+    start_at_pca,
+    start_at_probabilistic_pca,
+    start_empty,
+)
 from .training import OPTIMIZERS, SCHEDULES, Schedule, foreign_draws_isolated, make_net, train
 
 __all__ = [
@@ -22,6 +27,7 @@ __all__ = [
     "start_at_least_squares",
     "start_at_pca",
     "start_at_probabilistic_pca",
+    "start_empty",
     "to_float",
     "train",
 ]

@@ -7,7 +7,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.extmath import randomized_svd
 from torch import nn
 
-from ..networks.blocks import Sum
+from ..networks.blocks import Sum, silence
 
 # Up to this many features the covariance matrix is cheaper than a random projection.
 _EXACT_FEATURES = 1200
@@ -126,6 +126,22 @@ def start_at_least_squares(network, codes, rows, weights, *, inputs=None, random
         components, _ = _principal_components(inputs, weights, n_components, random_state)
         with torch.no_grad():
             _set_to_least_squares(encoder.linear, inputs, codes, weights, components)
+
+
+def start_empty(encoder):
+    """Let all codes start at zero, so that they come to hold what training asks for, no more.
+
+    What training does not ask for would otherwise stay in the code as its random initial
+    weights put it there. A linear path stays as it is, and so does an encoder whose last layer
+    is not a linear one: behind an activation zeros would stay zeros.
+
+    Parameters
+    ----------
+    encoder : Module
+    """
+    *_, last = encoder.modules()
+    if isinstance(last, nn.Linear):
+        silence(encoder)
 
 
 def _set_to_least_squares(linear, inputs, outputs, weights, components=None):

@@ -5,8 +5,9 @@ from numbers import Integral, Real
 import torch
 from sklearn.utils import check_consistent_length
 
-from .._engine import map_rows
+from .._engine import map_rows, start_empty
 from .._validation import Interval, StrOptions
+from ..architectures import Custom
 from ..networks.blocks import multilayer_perceptron
 from ..networks.wiring import SupervisedNetwork
 from ..objectives import JointObjective, PredictionObjective
@@ -118,8 +119,10 @@ class SupervisedAutoencoder(NetworkTransformer):
         return SupervisedNetwork(network.encoder, network.decoder, head, standardization)
 
     def _set_start(self, network, sample, seed):
-        """Let the head see codes of unit variance, as its initial weights expect."""
+        """Start a code that is only to predict empty, and let the head see unit variance."""
         super()._set_start(network, sample, seed)
+        if self.reconstruction_weight == 0 and not isinstance(self.architecture_, Custom):
+            start_empty(network.encoder)
         rows = sample.X[:: max(len(sample.X) // _FEW_ROWS, 1)]
         with torch.no_grad():
             codes = network.eval().encode(torch.from_numpy(rows).float())
