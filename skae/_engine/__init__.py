@@ -1,5 +1,6 @@
 """Training and inference: the only place that knows skorch."""
 
+from .checkpoint import open_checkpoint
 from .data import TrainingData, TrainingSet, sample_rows, to_float
 from .inference import map_rows, record_feature_maps
 from .noise import NOISES, Corruption
@@ -22,6 +23,7 @@ __all__ = [
     "foreign_draws_isolated",
     "make_net",
     "map_rows",
+    "open_checkpoint",
     "record_feature_maps",
     "sample_rows",
     "start_at_least_squares",

@@ -127,7 +127,8 @@ class EpochBar(Callback):
         losses = net.history[-1]
         shown = {name: losses[name] for name in ("train_loss", "valid_loss") if name in losses}
         self.bar_.set_postfix(shown, refresh=False)
-        self.bar_.update()
+        # A run that goes on from a checkpoint jumps ahead.
+        self.bar_.update(len(net.history) - self.bar_.n)
 
     def on_train_end(self, net, **kwargs):
         self.bar_.close()

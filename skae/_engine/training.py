@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from threading import RLock
 from typing import NamedTuple
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 from skorch.helper import predefined_split
@@ -17,6 +19,7 @@ from skorch.utils import noop
 from ..networks.randomness import drawing_from
 from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
 from .data import BatchIterator
+from .interruption import Interruption, is_within_search
 
 _FUSED = {"fused": True}
 
@@ -131,6 +134,12 @@ class Net(NeuralNet):
         for _, callback in self.callbacks_:
             if getattr(type(callback), method_name) is not idle:
                 getattr(callback, method_name)(self, **cb_kwargs)
+        if self.interruption and method_name == "on_batch_end":
+            raise KeyboardInterrupt
+
+    def fit_loop(self, X, y=None, epochs=None, **kwargs):
+        """Run the epochs that are left: all of them, unless a checkpoint has some."""
+        return super().fit_loop(X, y, self.max_epochs - len(self.history), **kwargs)
 
     def _set_training(self, training=True):
         """Walk through the modules only where the mode changes, not at every step."""
@@ -156,7 +165,9 @@ class Net(NeuralNet):
         return torch.Generator(self.device).manual_seed(self.seed)
 
 
-def make_net(network, objective, schedule, *, train_data, validation_data, corruption):
+def make_net(
+    network, objective, schedule, *, train_data, validation_data, corruption, checkpoint=None
+):
     """Assemble the skorch net that trains ``network``."""
     monitor = "train_loss" if validation_data is None else "valid_loss"
     n_batches = math.ceil(len(train_data) / schedule.batch_size)
@@ -188,7 +199,7 @@ def make_net(network, objective, schedule, *, train_data, validation_data, corru
         max_epochs=schedule.max_iter,
         batch_size=schedule.batch_size,
         train_split=None if validation_data is None else predefined_split(validation_data),
-        callbacks=[*callbacks, *schedule.callbacks],
+        callbacks=[*callbacks, *schedule.callbacks, *([checkpoint] if checkpoint else [])],
         callbacks__print_log=None,
         device=train_data.device,
         verbose=0,
@@ -196,6 +207,8 @@ def make_net(network, objective, schedule, *, train_data, validation_data, corru
     )
     net.seed = schedule.seed
     net.shuffling = torch.Generator().manual_seed(schedule.seed)
+    net.drawing = torch.Generator(train_data.device).manual_seed(schedule.seed)
+    net.interruption = Interruption()
     net.corruption = corruption
     net.validation_data = validation_data
     return net.initialize()
@@ -220,16 +233,33 @@ def train(net, data, isolate_seed=None):
         Seed for torch's global generator, where a user's own code may draw from it.
     """
     before = {name: torch.clone(w) for name, w in net.module_.state_dict().items()}
-    generator = torch.Generator(net.device).manual_seed(net.seed)
-    guard = nullcontext() if isolate_seed is None else foreign_draws_isolated(isolate_seed)
+    net.draws_globally = isolate_seed is not None
+    guard = foreign_draws_isolated(isolate_seed) if net.draws_globally else nullcontext()
     try:
-        with guard, drawing_from(generator):
+        with guard, drawing_from(net.drawing), net.interruption.noticed():
             net.partial_fit(data)
+        if net.interruption:
+            _tell_of_interruption(net)
     except BaseException:
         net.module_.load_state_dict(before)
         raise
     finally:
         net.module_.eval()
+
+
+def _tell_of_interruption(net):
+    """Warn that training was cut short, or hand the interruption on to a search."""
+    if is_within_search():
+        raise KeyboardInterrupt
+    epoch = len(net.history)
+    if net.history and "train_loss" not in net.history[-1]:
+        net.history.pop()
+    warnings.warn(
+        f"Training was interrupted in epoch {epoch} of {net.max_epochs}: the estimator is fitted "
+        "with the best weights so far.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
 
 
 @contextmanager

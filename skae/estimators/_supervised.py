@@ -60,6 +60,7 @@ class SupervisedAutoencoder(NetworkTransformer):
         tol=1e-4,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -85,6 +86,7 @@ class SupervisedAutoencoder(NetworkTransformer):
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.verbose = verbose
         self.random_state = random_state

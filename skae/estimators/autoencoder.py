@@ -65,6 +65,12 @@ class Autoencoder(NetworkTransformer):
         Go on from the weights of the previous ``fit``.
     callbacks : list of skorch callbacks, default=None
         As for `skorch.NeuralNet`: Checkpoint, EarlyStopping, TensorBoard and so on.
+    checkpoint : str or path-like, default=None
+        File to which `fit` writes its state after each epoch. The same call in a new process
+        goes on from there, and ends with the weights, bit for bit, of a fit that was never
+        killed; the file is removed then. Each fit needs a file of its own. The file of a fit
+        of other data or parameters is refused. `callbacks` start anew, but for skorch's
+        EarlyStopping and LRScheduler.
     device : str or torch.device, default='auto'
         Where to compute; ``'auto'`` is CUDA where there is one.
     verbose : int, default=0
@@ -150,6 +156,7 @@ class Autoencoder(NetworkTransformer):
         tol=1e-4,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -173,6 +180,7 @@ class Autoencoder(NetworkTransformer):
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.verbose = verbose
         self.random_state = random_state

@@ -5,6 +5,7 @@ import dataclasses
 import math
 from contextlib import nullcontext
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from .._engine import (
     foreign_draws_isolated,
     make_net,
     map_rows,
+    open_checkpoint,
     sample_rows,
     start_at_pca,
     train,
@@ -82,6 +84,7 @@ class NetworkEstimator(BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "checkpoint": [str, PathLike, None],
         "device": [str, torch.device],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -149,7 +152,11 @@ class NetworkEstimator(BaseEstimator):
 
     def _train(self, training_set, previous, once=False):
         """Train from ``previous`` or from the start, over all epochs or one."""
-        random_state = check_random_state(self.random_state)
+        checkpoint, random_state = None, self.random_state
+        if self.checkpoint is not None and not once:
+            checkpoint = open_checkpoint(self.checkpoint, self.get_params(), training_set)
+            random_state = checkpoint.entropy if random_state is None else random_state
+        random_state = check_random_state(random_state)
         seed = int(random_state.randint(2**31 - 1)) + getattr(self, "n_iter_", 0) * once
         device = resolve_device(self.device)
         training_set = training_set.merged()
@@ -167,6 +174,7 @@ class NetworkEstimator(BaseEstimator):
             train_data=training,
             validation_data=validation,
             corruption=self._corruption(network.input_standardization, sample),
+            checkpoint=checkpoint,
         )
         if once and hasattr(self, "net_"):
             net.optimizer_.state.update(self.net_.optimizer_.state)

@@ -58,7 +58,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         Standard deviation of gaussian noise, in units of the input's overall standard
         deviation; share of values that masking and salt-and-pepper noise change.
     optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, callbacks, device, verbose
+            validation_fraction, n_iter_no_change, tol, callbacks, checkpoint, device, verbose
         Training of the network, as for :class:`~skae.Autoencoder`.
     warm_start : bool, default=False
         Go on from the reducer and the weights of the previous ``fit``.
@@ -149,6 +149,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         tol=1e-4,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -173,6 +174,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.verbose = verbose
         self.random_state = random_state

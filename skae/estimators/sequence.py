@@ -55,8 +55,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
     batch_size : int or 'auto', default='auto'
         Sequences in a batch; ``'auto'`` is 32.
     optimizer, learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, device, verbose, \
-            random_state
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
+            device, verbose, random_state
         As for :class:`~skae.Autoencoder`.
 
     Attributes
@@ -142,6 +142,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         tol=1e-4,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -166,6 +167,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         self.tol = tol
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.verbose = verbose
         self.random_state = random_state

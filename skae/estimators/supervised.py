@@ -37,8 +37,8 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         16.
     architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
             learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, device, verbose, \
-            random_state
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
+            device, verbose, random_state
         As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
         The rows held out for early stopping have the classes in their shares.
 
@@ -258,8 +258,8 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         16.
     architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
             learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, device, verbose, \
-            random_state
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
+            device, verbose, random_state
         As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
 
     Attributes

@@ -58,7 +58,7 @@ class VariationalAutoencoder(Autoencoder):
         turn.
     image_shape, noise, noise_level, augment, optimizer, learning_rate_init, learning_rate, \
             alpha, batch_size, max_iter, early_stopping, validation_fraction, \
-            n_iter_no_change, tol, warm_start, callbacks, device, verbose, random_state
+            n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, random_state
         As for `Autoencoder`, with the same defaults.
 
     Attributes
@@ -148,6 +148,7 @@ class VariationalAutoencoder(Autoencoder):
         tol=1e-4,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -172,6 +173,7 @@ class VariationalAutoencoder(Autoencoder):
             tol=tol,
             warm_start=warm_start,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             device=device,
             verbose=verbose,
             random_state=random_state,

@@ -1,0 +1,219 @@
+"""Training that goes on where a killed process left it, to the bit."""
+
+import io
+import pickle
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
+
+from .._files import write_atomically
+from .callbacks import BestWeights
+
+_FORMAT = 1
+# What decides how training goes on, by the kind of callback.
+_STATE = {
+    BestWeights: ("best_loss_", "diverged_", "weights_"),
+    EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
+    LRScheduler: ("batch_idx_", "lr_scheduler_"),
+    PassthroughScoring: ("best_score_",),
+}
+# What goes wrong in reading a file of anything.
+_MISFITS = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
+
+
+class Checkpoint(Callback):
+    """Write all that training needs to go on after each epoch, and start from it.
+
+    It has to be the last of the callbacks, so that it sees and sets the state of the others.
+    The file goes once training has ended by itself.
+
+    Parameters
+    ----------
+    path : str or path-like
+    identity : dict of str to str
+        What tells this fit from others, by name; see `identify`.
+    entropy : int
+        Where chance comes from in a fit whose ``random_state`` is None.
+    state : dict or None
+        What an earlier process has written.
+    """
+
+    def __init__(self, path, identity, entropy, state):
+        self.path = Path(path)
+        self.identity = identity
+        self.entropy = entropy
+        self.state = state
+
+    def on_train_begin(self, net, **kwargs):
+        if self.state is not None:
+            _restore(net, self.state)
+
+    def on_epoch_end(self, net, **kwargs):
+        about = {"format": _FORMAT, "identity": self.identity, "entropy": self.entropy}
+        buffer = io.BytesIO()
+        torch.save(about | _collect(net), buffer)
+        write_atomically(self.path, buffer.getbuffer())
+
+    def on_train_end(self, net, **kwargs):
+        if not net.interruption:
+            self.path.unlink(missing_ok=True)
+
+
+def open_checkpoint(path, parameters, training_set):
+    """Begin a checkpoint, or go on with the one that is there.
+
+    Parameters
+    ----------
+    path : str or path-like
+    parameters : dict
+        Those of the estimator.
+    training_set : TrainingSet
+
+    Returns
+    -------
+    checkpoint : Checkpoint
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint, or that of another fit.
+    """
+    identity = identify(parameters, training_set)
+    state = _read(path)
+    if state is None:
+        entropy = int(np.random.default_rng().integers(2**31))
+        return Checkpoint(path, identity, entropy, None)
+    _check_identity(path, identity, state["identity"])
+    return Checkpoint(path, identity, state["entropy"], state)
+
+
+def _read(path):
+    """Return what a checkpoint holds, or None where there is none yet."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        return None
+    except _MISFITS as error:
+        raise ValueError(
+            f"checkpoint={str(path)!r} is not a file that fit wrote: delete it, or name another."
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise ValueError(
+            f"checkpoint={str(path)!r} is not a checkpoint of format {_FORMAT}, the one that this "
+            "version of skae reads."
+        )
+    return state
+
+
+def _check_identity(path, identity, other):
+    differences = [
+        f"{name} was {_shorten(other.get(name))} and is {_shorten(identity.get(name))}"
+        for name in sorted({*identity, *other})
+        if other.get(name) != identity.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"checkpoint={str(path)!r} belongs to another fit: {'; '.join(differences)}. Go on "
+            "with the same data and parameters, name another file, or delete this one."
+        )
+
+
+def identify(parameters, training_set):
+    """Describe a fit by what decides its result: parameters and data, each by name."""
+    ignored = {"checkpoint", "callbacks", "device", "verbose"}
+    described = {
+        name: _describe(value)
+        for name, value in parameters.items()
+        if name.partition("__")[0] not in ignored
+    }
+    parts = zip(("X", "X_target", "y", "sample_weight"), training_set, strict=True)
+    data = {
+        name: f"of shape {part.shape} with hash {joblib.hash(part)}"
+        for name, part in parts
+        if part is not None
+    }
+    return described | data
+
+
+def _describe(value):
+    """Text that is the same in another process wherever the value is."""
+    if isinstance(value, np.random.RandomState):
+        return f"RandomState {joblib.hash(value.get_state())}"
+    if isinstance(value, torch.nn.Module) or hasattr(value, "get_params"):
+        return type(value).__qualname__
+    return getattr(value, "__qualname__", None) or repr(value)
+
+
+def _shorten(text):
+    return "absent" if text is None else text if len(text) < 80 else f"{text[:77]}..."
+
+
+def _collect(net):
+    """Gather the state of a net between two epochs."""
+    return {
+        "module": net.module_.state_dict(),
+        "optimizer": net.optimizer_.state_dict(),
+        "callbacks": {name: _state_of(callback, names) for name, callback, names in _stateful(net)},
+        "history": [_plain(epoch, without="batches") for epoch in net.history],
+        "generators": [generator.get_state() for generator in (net.shuffling, net.drawing)],
+        "global_generator": torch.random.get_rng_state() if net.draws_globally else None,
+    }
+
+
+def _restore(net, state):
+    """Bring a net to the state that `_collect` gathered."""
+    net.module_.load_state_dict(state["module"])
+    for name, callback, _ in _stateful(net):
+        _set_state(callback, dict(state["callbacks"][name]))
+    # After the schedulers, whose making set the learning rate of the first step.
+    net.optimizer_.load_state_dict(state["optimizer"])
+    for epoch in state["history"]:
+        net.history.append({"batches": [], **epoch})
+    for generator, bits in zip((net.shuffling, net.drawing), state["generators"], strict=True):
+        generator.set_state(bits)
+    if net.draws_globally:
+        torch.random.set_rng_state(state["global_generator"])
+
+
+def _stateful(net):
+    """List name, callback and the names of what it has learned."""
+    return [
+        (name, callback, names)
+        for name, callback in net.callbacks_
+        for kind, names in _STATE.items()
+        if isinstance(callback, kind)
+    ]
+
+
+def _state_of(callback, names):
+    state = {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+    if "lr_scheduler_" in state:
+        state["lr_scheduler_"] = _plain(state["lr_scheduler_"].state_dict())
+    return _plain(state)
+
+
+def _set_state(callback, state):
+    scheduler = state.pop("lr_scheduler_", None)
+    if scheduler is not None:
+        callback.lr_scheduler_.load_state_dict(scheduler)
+    vars(callback).update(state)
+
+
+def _plain(values, without=None):
+    """Replace scalars of numpy by Python's: files that run no code hold no others."""
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in values.items()
+        if name != without
+    }
