@@ -194,6 +194,9 @@ class NetworkEstimator(BaseEstimator):
     def _seeded_network(self, standardization, seed):
         with SeededInitialisation(seed):
             network = self._build_network(standardization)
+        return self._in_image_layout(network)
+
+    def _in_image_layout(self, network):
         if self.image_shape_ is not None:
             network.to(memory_format=torch.channels_last)
         return network
@@ -327,11 +330,21 @@ class NetworkEstimator(BaseEstimator):
         super().__setstate__(state)
         if weights is None:
             return
-        empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
-        module = self._seeded_network(empty, seed=0)
-        tensors = {name: torch.from_numpy(np.array(w)) for name, w in weights.items()}
-        module.load_state_dict(tensors)
-        self.module_ = module.eval()
+        tensors = {name: torch.tensor(w) for name, w in weights.items()}
+        self.module_ = self._rebuild_network(tensors, sigmoid).eval()
+
+    def _rebuild_network(self, tensors, sigmoid):
+        """Build the network around its weights: layers of other sizes are never allocated."""
+        if isinstance(self.architecture_, Custom):
+            empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
+            network = self._seeded_network(empty, seed=0)
+            network.load_state_dict(tensors)
+            return network
+        with torch.device("meta"):
+            empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
+            network = self._build_network(empty)
+        network.load_state_dict(tensors, assign=True)
+        return self._in_image_layout(network)
 
 
 def _load_previous(network, previous):
