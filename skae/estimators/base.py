@@ -322,6 +322,8 @@ class NetworkEstimator(BaseEstimator):
         if module is not None:
             weights = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
             state["_weights"] = (module.standardization.sigmoid, weights)
+        if self.callbacks:
+            state["callbacks"] = type(self.callbacks)(map(_without_learned, self.callbacks))
         return state
 
     def __setstate__(self, state):
@@ -345,6 +347,19 @@ class NetworkEstimator(BaseEstimator):
             network = self._build_network(empty)
         network.load_state_dict(tensors, assign=True)
         return self._in_image_layout(network)
+
+
+def _without_learned(callback):
+    """Copy a callback without what it learned: it may hold on to an optimizer."""
+    if isinstance(callback, tuple):
+        name, callback = callback
+        return name, _without_learned(callback)
+    if isinstance(callback, type):
+        return callback
+    copied = copy.copy(callback)
+    for name in [name for name in vars(copied) if name.endswith("_")]:
+        delattr(copied, name)
+    return copied
 
 
 def _load_previous(network, previous):

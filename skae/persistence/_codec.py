@@ -99,7 +99,8 @@ class Encoder:
 
     def _describe_state(self, value, name, where):
         """Encode the attributes of a plain object, if they are all there is to it."""
-        function, arguments, state, *items = value.__reduce_ex__(2)
+        function, arguments, *rest = value.__reduce_ex__(2)
+        state, *items = rest or [None]
         is_plain = function.__name__ == "__newobj__" and arguments == (type(value),)
         if not is_plain or type(state) not in (dict, type(None)) or any(items):
             return self._refuse(name, where)

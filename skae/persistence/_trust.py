@@ -139,6 +139,7 @@ REBUILT = {
     "numpy.dtype": Rebuilt(_take_dtype, _call),
     "numpy.ma.MaskedArray": Rebuilt(_take_masked, _build_masked),
     "numpy.random.RandomState": Rebuilt(_take_random_state, _build_random_state),
+    "sklearn.utils.Bunch": Rebuilt(dict, lambda cls, parts: cls(**parts)),
     "torch.device": Rebuilt(lambda device: [str(device)], _call),
     "sklearn.neighbors.KDTree": Rebuilt(_take_neighbors_tree, _call),
     "sklearn.neighbors.BallTree": Rebuilt(_take_neighbors_tree, _call),
