@@ -96,7 +96,8 @@ def save(estimator, path, *, trusted=()):
 def load(path, *, trusted=()):
     """Read an estimator that `save` wrote.
 
-    Types are audited, numbers are not: an estimator from a stranger may predict nonsense.
+    Types are audited, numbers are not: an estimator from a stranger may predict nonsense. Look
+    at the `memory` of a stranger's Pipeline before you fit it: that is a folder of pickles.
 
     Parameters
     ----------
@@ -147,10 +148,11 @@ def load(path, *, trusted=()):
         _check_format(int(about["format"]), versions)
         return _build(*unpack(data), frozenset(trusted))
     except _MISFITS as error:
+        reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         written = ", ".join(f"{name} {number}" for name, number in dict(versions).items())
         here = ", ".join(f"{name} {number}" for name, number in _versions().items())
         raise ValueError(
-            f"{path} cannot be loaded: {error or type(error).__name__}. It was written by "
+            f"{path} cannot be loaded: {reason}. It was written by "
             f"{written or 'unknown versions'}; here are {here}."
         ) from error
 

@@ -43,7 +43,8 @@ def read(path):
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a regular file.")
     data = path.read_bytes()
-    found = _DIGEST.search(data, 8, 8 + int.from_bytes(data[:8], "little"))
+    # The header begins with its size, which can be anything where it was not skae that wrote it.
+    found = _DIGEST.search(data, 8, min(len(data), 8 + int.from_bytes(data[:8], "little")))
     if not found:
         raise ValueError(
             f"{path} is not a file that skae.save wrote: it has {len(data)} bytes and begins with "

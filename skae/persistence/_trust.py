@@ -68,6 +68,8 @@ def _take_masked(array):
 
 def _build_masked(cls, parts):
     data, mask, fill_value = parts
+    if data.shape != mask.shape:
+        raise ValueError(f"a mask of shape {mask.shape} does not fit an array of {data.shape}")
     return cls(data, mask=mask, fill_value=fill_value)
 
 
