@@ -7,9 +7,14 @@ import sklearn
 import skorch
 import torch
 
-from . import overhead, quality, variational
+from . import overhead, quality, reliability, variational
 
-PARTS = {"quality": quality, "overhead": overhead, "variational": variational}
+PARTS = {
+    "quality": quality,
+    "overhead": overhead,
+    "variational": variational,
+    "reliability": reliability,
+}
 
 
 def main():

@@ -8,6 +8,7 @@ from .estimators.outlier import ReconstructionOutlierDetector
 from .estimators.sequence import SequencePredictor
 from .estimators.supervised import AutoencoderClassifier, AutoencoderRegressor
 from .estimators.variational import VariationalAutoencoder
+from .persistence import load, save
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,8 @@ __all__ = [
     "architectures",
     "compare",
     "datasets",
+    "load",
     "metrics",
     "plotting",
+    "save",
 ]

@@ -19,6 +19,7 @@ LAYERS = {
     "metrics": 2,
     "_engine": 3,
     "estimators": 4,
+    "persistence": 5,
     "plotting": 5,
     "comparison": 6,
     "__init__": 7,

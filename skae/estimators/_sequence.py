@@ -62,6 +62,7 @@ class SequenceEstimator(NetworkEstimator):
         )
         if reset:
             self.frame_shape_, self._is_flat = frame_shape, is_flat
+            self._cell, self._hidden_size = self.cell, int(self.hidden_size)
             is_image = len(self.frame_shape_) > 1
             self.image_shape_ = (*self.frame_shape_, 1)[:3] if is_image else None
             self.n_components_ = int(self.n_components)
@@ -94,8 +95,8 @@ class SequenceEstimator(NetworkEstimator):
             self.architecture_.build_decoder(shape, self.n_components_),
             standardization,
             n_components=self.n_components_,
-            cell=self.cell,
-            hidden_size=int(self.hidden_size),
+            cell=self._cell,
+            hidden_size=self._hidden_size,
         )
 
     def _set_start(self, network, sample, seed):

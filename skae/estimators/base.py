@@ -202,6 +202,9 @@ class NetworkEstimator(BaseEstimator):
     def _seeded_network(self, standardization, seed):
         with SeededInitialisation(seed):
             network = self._build_network(standardization)
+        return self._in_image_layout(network)
+
+    def _in_image_layout(self, network):
         if self.image_shape_ is not None:
             network.to(memory_format=torch.channels_last)
         return network
@@ -327,6 +330,8 @@ class NetworkEstimator(BaseEstimator):
         if module is not None:
             weights = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
             state["_weights"] = (module.standardization.sigmoid, weights)
+        if self.callbacks:
+            state["callbacks"] = type(self.callbacks)(map(_without_learned, self.callbacks))
         return state
 
     def __setstate__(self, state):
@@ -335,11 +340,34 @@ class NetworkEstimator(BaseEstimator):
         super().__setstate__(state)
         if weights is None:
             return
-        empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
-        module = self._seeded_network(empty, seed=0)
-        tensors = {name: torch.from_numpy(np.array(w)) for name, w in weights.items()}
-        module.load_state_dict(tensors)
-        self.module_ = module.eval()
+        tensors = {name: torch.tensor(w) for name, w in weights.items()}
+        self.module_ = self._rebuild_network(tensors, sigmoid).eval()
+
+    def _rebuild_network(self, tensors, sigmoid):
+        """Build the network around its weights: layers of other sizes are never allocated."""
+        if isinstance(self.architecture_, Custom):
+            empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
+            network = self._seeded_network(empty, seed=0)
+            network.load_state_dict(tensors)
+            return network
+        with torch.device("meta"):
+            empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
+            network = self._build_network(empty)
+        network.load_state_dict(tensors, assign=True)
+        return self._in_image_layout(network)
+
+
+def _without_learned(callback):
+    """Copy a callback without what it learned: it may hold on to an optimizer."""
+    if isinstance(callback, tuple):
+        name, callback = callback
+        return name, _without_learned(callback)
+    if isinstance(callback, type):
+        return callback
+    copied = copy.copy(callback)
+    for name in [name for name in vars(copied) if name.endswith("_")]:
+        delattr(copied, name)
+    return copied
 
 
 def _load_previous(network, previous):

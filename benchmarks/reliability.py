@@ -1,0 +1,157 @@
+"""Files that are damaged, forged or half written: what `load` and `save` make of them.
+
+Each figure is measured in a process of its own, so that a crash is counted and not suffered.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import skae
+from skae.persistence._file import _DIGEST, _NO_DIGEST
+
+N_MUTATIONS, N_KILLS = 1000, 20
+QUICK = {"max_iter": 1, "random_state": 0}
+ESTIMATORS = {
+    "Autoencoder": skae.Autoencoder(8, **QUICK),
+    "VariationalAutoencoder": skae.VariationalAutoencoder(8, **QUICK),
+    "AutoencoderClassifier": skae.AutoencoderClassifier(8, **QUICK),
+    "AutoencoderRegressor": skae.AutoencoderRegressor(8, **QUICK),
+    "HybridAutoencoder": skae.HybridAutoencoder(8, **QUICK),
+    "SequencePredictor": skae.SequencePredictor(8, frame_shape=(8,), **QUICK),
+    "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
+    "Pipeline": make_pipeline(skae.Autoencoder(8, **QUICK), LogisticRegression(max_iter=1000)),
+}
+FIGURES = (
+    ("neither an error nor the same bits", "0"),
+    ("of those with a digest made right: neither an error nor an estimator", "0"),
+    ("slowest load, seconds", ""),
+    ("peak memory of all loads / size of the file", "≤ 10"),
+)
+
+
+def measure():
+    """Return rows of (what, value, asked)."""
+    rows = []
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ESTIMATORS:
+            with context.Pool(1) as pool:
+                values = pool.apply(attack, (name, Path(folder)))
+            what = f"{name}, {N_MUTATIONS} mutations"
+            rows += [
+                (f"{what}: {figure}", value, asked)
+                for (figure, asked), value in zip(FIGURES, values, strict=True)
+            ]
+        broken = kill_during_save(Path(folder))
+    return [*rows, (f"{N_KILLS} kills during save: files that were not whole", broken, "0")]
+
+
+def attack(name, folder):
+    """Load mutations of a saved estimator; return the values of `FIGURES`."""
+    X, y = load_digits(return_X_y=True)
+    fitted = ESTIMATORS[name].fit(X[:300], y[:300])
+    # All that is imported at the first load is imported now.
+    skae.save(fitted, folder / "intact")
+    skae.load(folder / "intact")
+    data = (folder / "intact").read_bytes()
+    expected, before = codes(fitted, X), peak_memory()
+    n_bad, n_bad_forged, slowest = 0, 0, 0.0
+    generator = np.random.default_rng(0)
+    for _ in range(N_MUTATIONS):
+        mutation = mutated(data, generator)
+        for is_forged, content in enumerate((mutation, signed(mutation))):
+            start = time.perf_counter()
+            loaded = load_bytes(content, folder / "mutation")
+            slowest = max(slowest, time.perf_counter() - start)
+            if is_forged:
+                n_bad_forged += loaded is not None and not hasattr(loaded, "get_params")
+            else:
+                n_bad += loaded is not None and not np.array_equal(codes(loaded, X), expected)
+    return n_bad, n_bad_forged, slowest, (peak_memory() - before) / len(data)
+
+
+def codes(fitted, X):
+    """What an estimator gives for X, whatever kind it is of."""
+    methods = ("predict", "transform", "score_samples")
+    return getattr(fitted, next(name for name in methods if hasattr(fitted, name)))(X)
+
+
+def load_bytes(content, path):
+    """Return what is loaded, or None where it is refused; another error ends the process."""
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return skae.load(path)
+        except ValueError:
+            return None
+
+
+def mutated(data, generator):
+    """Cut, flip, swap or replace bytes; half of the places are in the text of the file."""
+    n_text = data.index(b'"root"') if generator.random() < 0.5 else len(data)
+    a, b, c = sorted(int(place) for place in generator.integers(0, n_text, 3))
+    kinds = (
+        lambda: data[:a],
+        lambda: data[:a] + bytes([data[a] ^ 1 << b % 8]) + data[a + 1 :],
+        lambda: data[:a] + data[b:c] + data[a:b] + data[c:],
+        lambda: data[:a] + generator.bytes(8) + data[a + 8 :],
+        lambda: generator.bytes(a),
+    )
+    return kinds[generator.integers(len(kinds))]()
+
+
+def signed(data):
+    """Put the right digest in, as a forger would, where there is still a place for it."""
+    found = _DIGEST.search(data)
+    if not found:
+        return data
+    start, end = found.span(1)
+    digest = hashlib.sha256(data[:start] + _NO_DIGEST + data[end:]).hexdigest()
+    return data[:start] + digest.encode() + data[end:]
+
+
+def peak_memory():
+    """Most memory that this process has held so far, in bytes."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def kill_during_save(folder):
+    """Kill processes that save in turn two estimators to one path; count broken files."""
+    script = (
+        "import sys, skae\n"
+        "from sklearn.datasets import load_digits\n"
+        "X = load_digits().data\n"
+        "two = [skae.Autoencoder(k, max_iter=1).fit(X[:200]) for k in (2, 3)]\n"
+        "skae.save(two[0], sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "while True:\n"
+        "    [skae.save(estimator, sys.argv[1]) for estimator in two]\n"
+    )
+    path = folder / "killed"
+    generator = np.random.default_rng(0)
+    n_broken = 0
+    for _ in range(N_KILLS):
+        run = [sys.executable, "-c", script, str(path)]
+        with subprocess.Popen(run, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            time.sleep(generator.random() / 10)
+            os.kill(process.pid, signal.SIGKILL)
+        n_broken += load_bytes(path.read_bytes(), folder / "survivor") is None
+    return n_broken

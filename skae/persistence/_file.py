@@ -1,0 +1,94 @@
+"""One safetensors file with a digest over all of it; written whole or not at all."""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+_MANIFEST = "manifest"
+_NO_DIGEST = b"0" * 64
+_DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+# A value takes some 100 bytes of memory and two of text. So many are free; beyond them, a file
+# has to have so many bytes for each.
+_FREE_VALUES, _BYTES_OF_VALUE = 100_000, 10
+
+
+def pack(manifest, tensors, about):
+    """Return the bytes of a file.
+
+    Parameters
+    ----------
+    manifest : object
+        What JSON can hold.
+    tensors : dict of str to ndarray
+    about : dict of str to str
+        Kept where any reader of safetensors finds it.
+    """
+    text = json.dumps(manifest, separators=(",", ":")).encode("ascii")
+    tensors = {_MANIFEST: np.frombuffer(text, np.uint8), **tensors}
+    data = bytearray(safetensors.save(tensors, {**about, "sha256": _NO_DIGEST.decode()}))
+    start, end = _DIGEST.search(data).span(1)
+    data[start:end] = hashlib.sha256(data).hexdigest().encode()
+    return data
+
+
+def read(path):
+    """Return the bytes of a regular file, if its digest is that of its content."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a regular file.")
+    data = path.read_bytes()
+    # The header begins with its size, which can be anything where it was not skae that wrote it.
+    found = _DIGEST.search(data, 8, min(len(data), 8 + int.from_bytes(data[:8], "little")))
+    if not found:
+        raise ValueError(
+            f"{path} is not a file that skae.save wrote: it has {len(data)} bytes and begins with "
+            f"{data[:16]!r}."
+        )
+    start, end = found.span(1)
+    digest = hashlib.sha256(data[:start])
+    digest.update(_NO_DIGEST)
+    digest.update(memoryview(data)[end:])
+    if digest.hexdigest().encode() != found[1]:
+        raise ValueError(
+            f"{path} is damaged: the digest in it, {found[1].decode()[:12]}…, is not that of its "
+            f"content, {digest.hexdigest()[:12]}…"
+        )
+    return data
+
+
+def unpack_about(data):
+    """Return what `pack` was told about the file."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header["__metadata__"]
+
+
+def unpack(data):
+    """Return manifest and tensors; raises a ValueError where they are not in order."""
+    try:
+        tensors = safetensors.load(data)
+    except SafetensorError as error:
+        raise ValueError(f"its arrays are not in order: {error}") from error
+    text = tensors.pop(_MANIFEST).tobytes()
+    if text.count(b",") > max(_FREE_VALUES, len(data) // _BYTES_OF_VALUE):
+        raise ValueError("it holds more values than a file of its size can")
+    return json.loads(text), tensors
+
+
+def write_atomically(path, data):
+    """Write a file beside ``path`` and put it in its place once all of it is on the disk."""
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
