@@ -13,8 +13,9 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from .._files import write_atomically
 from ._codec import Decoder, Encoder
-from ._file import pack, read, unpack, unpack_about, write_atomically
+from ._file import pack, read, unpack, unpack_about
 from ._trust import find_class, find_value
 
 __all__ = ["load", "save"]

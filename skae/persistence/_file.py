@@ -1,11 +1,8 @@
-"""One safetensors file with a digest over all of it; written whole or not at all."""
+"""One safetensors file with a digest over all of it."""
 
 import hashlib
 import json
-import os
 import re
-import secrets
-from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
@@ -78,17 +75,3 @@ def unpack(data):
     if text.count(b",") > max(_FREE_VALUES, len(data) // _BYTES_OF_VALUE):
         raise ValueError("it holds more values than a file of its size can")
     return json.loads(text), tensors
-
-
-def write_atomically(path, data):
-    """Write a file beside ``path`` and put it in its place once all of it is on the disk."""
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
