@@ -1,12 +1,10 @@
 """Estimators as files that run no code when they are read.
 
-A file is a safetensors file: arrays as they are, and beside them a manifest in JSON that says
-of which types the estimator is made. It is audited before anything is built: a name that is not
-skae's, scikit-learn's or numpy's own is neither looked up nor imported. skops was the
-alternative. It reads zip members without looking at their size, reports damage by a dozen kinds
-of errors, and rebuilds more kinds of objects than an autoencoder's pipeline holds (methods,
-partials, constructors found in the file), by which strangers' code came in more than once
-(CVE-2024-37065, CVE-2025-54412, CVE-2025-54413). The manifest here has nine forms.
+A safetensors file holds the arrays, in their layout, and a manifest in JSON that names the types.
+Names are audited before anything is built: what is not skae's, scikit-learn's, numpy's or a listed
+part of torch is not even imported. Why not skops: it reads zip members of any size, reports damage
+by errors of many kinds, loses gaps between the rows of a matrix (and so the last bit), and builds
+more than such estimators hold (methods, partials), which is more to audit (CVE-2024-37065).
 """
 
 import json
