@@ -108,16 +108,9 @@ def measure(quick=False):
     predictor = fit_predictor(train, max_iter=3 if quick else 10, random_state=0)
     repeated, linear, predicted = errors(predictor, train, test).values()
     asked = name == "MNIST" and not quick
-    yield (
-        f"{name}: error of the next frame / repetition",
-        predicted / repeated,
-        ("≤ 0.5" if asked else ""),
-    )
-    yield (
-        f"{name}: error of the next frame / linear autoregression",
-        predicted / linear,
-        ("< 1" if asked else ""),
-    )
+    error = f"{name}: error of the next frame"
+    yield f"{error} / repetition", predicted / repeated, "≤ 0.5" if asked else ""
+    yield f"{error} / linear autoregression", predicted / linear, "< 1" if asked else ""
 
 
 def draw(predictor, sequences):

@@ -129,18 +129,16 @@ def measure(quick=False):
     ratio = error_beside_pca(train, test, max_iter=30 if quick else "auto")
     asked = "≤ 0.68" if name == "MNIST" and not quick else ""
     yield f"{name}: held-out error, PCA(16) + trained decoder / PCA's inverse", ratio, asked
-    few = train[: 500 if quick else 3000]
-    umap = UMAP(random_state=0, n_jobs=1).fit(few)
-    hybrid = HybridAutoencoder(reducer=FrozenEstimator(umap), max_iter=30, random_state=0).fit(few)
-    n_inverted = 10 if quick else N_INVERTED
-    for way, (rebuilt, seconds) in ways_back(umap, hybrid, test[:n_inverted], 60).items():
-        yield f"{name}: {n_inverted} images from UMAP(2), {way}, milliseconds", 1e3 * seconds, ""
+    shown = train[: 500 if quick else 3000]
+    umap = UMAP(random_state=0, n_jobs=1).fit(shown)
+    hybrid = HybridAutoencoder(reducer=FrozenEstimator(umap), max_iter=30, random_state=0)
+    hybrid.fit(shown)
+    few = test[: 10 if quick else N_INVERTED]
+    for way, (rebuilt, seconds) in ways_back(umap, hybrid, few, 60).items():
+        yield f"{name}: {len(few)} images from UMAP(2), {way}, milliseconds", 1e3 * seconds, ""
         if rebuilt is not None:
-            yield (
-                f"{name}: their variance explained, {way}",
-                explained_variance(test[:n_inverted], rebuilt),
-                "",
-            )
+            quality = explained_variance(few, rebuilt)
+            yield f"{name}: their variance explained, {way}", quality, ""
 
 
 def draw(hybrid, X, y, image_shape):
