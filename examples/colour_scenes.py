@@ -206,7 +206,6 @@ def find_kinds(reducer, scenes, kinds, random_state):
     """Return how well clusters of the codes agree with the kinds: 1 wholly, 0 by chance."""
     clusters = make_pipeline(
         FrozenEstimator(reducer),
-        StandardScaler(),
         KMeans(len(KINDS), n_init=10, random_state=random_state),
     )
     return adjusted_rand_score(kinds, clusters.fit_predict(scenes))
@@ -234,13 +233,13 @@ def judge(reducer, train, kinds_of_train, test, random_state):
 def map_of_codes(reducer, scenes, random_state):
     """Return the places of scenes on a map of their codes."""
     tsne = TSNE(2, perplexity=min(30, len(scenes) // 4), random_state=random_state)
-    return make_pipeline(FrozenEstimator(reducer), StandardScaler(), tsne).fit_transform(scenes)
+    return make_pipeline(FrozenEstimator(reducer), tsne).fit_transform(scenes)
 
 
 def draw(reducers, scenes, kinds, random_state):
     """Draw reconstructions, what lies between two scenes, and the map."""
-    figure = plt.figure(figsize=(12, 10), layout="constrained")
-    axes = figure.subplot_mosaic([["rebuilt"] * 2, ["between", "map"]])
+    figure = plt.figure(figsize=(12, 9), layout="constrained")
+    axes = figure.subplot_mosaic([["rebuilt"] * 2, ["between", "map"]], height_ratios=[3, 4])
     show = ReconstructionDisplay.from_reconstructions
     rebuilt = {name: reconstruct(reducer, scenes[:10]) for name, reducer in reducers.items()}
     show(scenes[:10], rebuilt, image_shape=IMAGE_SHAPE, ax=axes["rebuilt"])
