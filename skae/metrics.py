@@ -18,7 +18,7 @@ from sklearn.utils import (
     resample,
 )
 
-from ._validation import check_weights
+from ._validation import as_array, check_weights
 
 __all__ = [
     "continuity",
@@ -62,7 +62,7 @@ def reconstruction_error(X, X_reconstructed, *, sample_weight=None):
     """
     X, X_reconstructed = _check_pair(X, X_reconstructed)
     weights = check_weights(sample_weight, X)
-    return float(np.average(_mean_squares(X, X_reconstructed), weights=weights))
+    return float(np.average(mean_squares(X, X_reconstructed), weights=weights))
 
 
 def explained_variance(X, X_reconstructed):
@@ -109,8 +109,8 @@ def explained_variance(X, X_reconstructed):
             stacklevel=2,
         )
         return float("nan")
-    deviations = _mean_squares(X, np.broadcast_to(X.mean(axis=0, dtype="float64"), X.shape))
-    return float(1 - _mean_squares(X, X_reconstructed).sum() / deviations.sum())
+    deviations = mean_squares(X, np.broadcast_to(X.mean(axis=0, dtype="float64"), X.shape))
+    return float(1 - mean_squares(X, X_reconstructed).sum() / deviations.sum())
 
 
 def trustworthiness(X, Z, *, n_neighbors=5, max_samples=2000, random_state=None):
@@ -287,7 +287,7 @@ def reconstruction_scorer(estimator, X, y=None):
 
 def _check_rows(X, name):
     """Return X as a finite numeric matrix, images flattened, in the type it came in."""
-    X = check_array(X, allow_nd=True, input_name=name)
+    X = check_array(as_array(X, name), allow_nd=True, input_name=name)
     return X.reshape(len(X), -1)
 
 
@@ -313,10 +313,10 @@ def _check_spaces(X, Z, max_samples, random_state):
     return resample(X, Z, replace=False, n_samples=max_samples, random_state=random_state)
 
 
-def _mean_squares(A, B):
-    """Mean squared difference of each row.
+def mean_squares(A, B):
+    """Mean squared difference of each row, in float64.
 
-    It turns A into float64, or bytes would wrap around, but a batch at a time to save memory.
+    Bytes would wrap around and squares of float32 overflow; it converts a batch at a time.
     """
     squares = np.empty(len(A))
     for rows in gen_batches(len(A), _BATCH_SIZE):

@@ -156,7 +156,8 @@ class VariationalObjective(ReconstructionObjective):
     def _log_normalizer(self, variance):
         """Twice the logarithm of the gaussian's normalising constant, in the data's units."""
         (standardization,) = self._standardization
-        return torch.log(2 * math.pi * variance * standardization.scale**2)
+        # The square of the scale may be more than float32 can hold.
+        return torch.log(2 * math.pi * variance) + 2 * standardization.scale.log().to(variance)
 
     def _lowest(self):
         """The least that the loss could be with its constants."""

@@ -1,6 +1,6 @@
 """Training and inference: the only place that knows skorch."""
 
-from .data import TrainingData, TrainingSet, sample_rows, to_float
+from .data import TrainingData, TrainingSet, computing_dtype, sample_rows, to_float
 from .inference import map_rows, record_feature_maps
 from .noise import NOISES, Corruption
 from .start import start_at_least_squares, start_at_pca, start_at_probabilistic_pca
@@ -14,6 +14,7 @@ __all__ = [
     "Schedule",
     "TrainingData",
     "TrainingSet",
+    "computing_dtype",
     "foreign_draws_isolated",
     "make_net",
     "map_rows",

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine import record_feature_maps
 from ..architectures import DataShape
+from ..metrics import mean_squares
 from ..networks.wiring import AutoencoderNetwork
 from ._input import check_layout, read_codes, read_rows
 from .base import NetworkEstimator
@@ -107,10 +108,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         Returns
         -------
         scores : ndarray of shape (n,)
-            In the units of X squared.
+            In the units of X squared, float64.
         """
-        rows, reconstructed = self._compare(X)
-        return -np.mean((reconstructed - rows) ** 2, axis=1)
+        return -mean_squares(*self._compare(X))
 
     def _compare(self, X):
         rows, _ = self._read(X)

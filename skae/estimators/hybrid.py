@@ -10,7 +10,13 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._engine import TrainingSet, record_feature_maps, start_at_least_squares, to_float
+from .._engine import (
+    TrainingSet,
+    computing_dtype,
+    record_feature_maps,
+    start_at_least_squares,
+    to_float,
+)
 from .._validation import HasMethods, import_optional
 from ..architectures import DataShape
 from ..losses import resolve_loss
@@ -293,7 +299,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
             raise ValueError(
                 f"{name} must have a code for each row: expected {rows.shape[0]}, got {len(codes)}."
             )
-        return codes.astype(np.float64 if rows.dtype == np.float64 else np.float32, copy=False)
+        return codes.astype(computing_dtype(rows), copy=False)
 
     def _encode(self, rows):
         return super()._encode(rows) if self._is_distilled else self._reduce(rows)
@@ -311,7 +317,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         return DistilledNetwork(encoder, decoder, standardization, codes)
 
     def _set_start(self, network, sample, seed):
-        codes = sample.labels if self._is_distilled else sample.X
+        codes = to_float(sample.labels if self._is_distilled else sample.X)
         network.code_standardization = self._standardization(codes, sample.weights)
         start_at_least_squares(
             network, codes, sample.rows, sample.weights, inputs=sample.X, random_state=seed
@@ -331,11 +337,10 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         # What is corrupted are codes, whatever the data are.
         return dataclasses.replace(corruption, image_shape=None)
 
-    def _measure(self, sample):
+    def _measure(self, sample, dtype):
         if self._is_distilled:
-            return super()._measure(sample)
-        codes = sample.X.astype(np.float32)
-        return reconstruction_error(sample.rows, self._decode(codes))
+            return super()._measure(sample, dtype)
+        return reconstruction_error(sample.rows, self._decode(sample.X.astype(dtype)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import check_array, check_random_state, gen_batches
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._validation import (
     HasMethods,
@@ -19,6 +19,7 @@ from .._validation import (
     unchanged_on_error,
     validate_parameter_constraints,
 )
+from ._input import read_samples
 
 # Reconstructions that a row is compared with, at most: more cost time and find no more.
 _MOST_REFERENCES = 1000
@@ -150,8 +151,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._validate_params()
-            X = validate_data(self, X, allow_nd=True, ensure_min_samples=3)
-            self._fit(X)
+            self._fit(read_samples(self, X, reset=True, min_rows=3))
         return self
 
     def _fit(self, X):
@@ -301,7 +301,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
 
     def _read(self, X):
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, allow_nd=True)
+        X = read_samples(self, X, reset=False)
         if X.shape[1:] != self.scale_.shape:
             raise ValueError(
                 f"X must hold samples of shape {self.scale_.shape}, got {X.shape[1:]}."

@@ -3,7 +3,6 @@
 import warnings
 from numbers import Integral
 
-import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_scalar
@@ -11,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine import map_rows
 from .._validation import lookup
-from ..metrics import explained_variance, reconstruction_error
+from ..metrics import explained_variance, mean_squares, reconstruction_error
 from ..networks.recurrent import Forecaster
 from ._input import read_codes
 from ._sequence import SequenceEstimator
@@ -307,10 +306,10 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         Returns
         -------
         scores : ndarray of shape (n,)
-            In the units of X squared.
+            In the units of X squared, float64.
         """
         _, truth, predicted = self._compare(X)
-        return -np.mean((predicted - truth) ** 2, axis=1)
+        return -mean_squares(truth, predicted)
 
     def _compare(self, X):
         """Frames before the last, the last, and their prediction, as rows."""

@@ -354,6 +354,8 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         training_set = training_set.merged()
         labels, weights = training_set.labels, training_set.weights
         if previous is None:
+            # StandardScaler takes the sum of weights for a number of rows.
+            weights = None if weights is None else weights / weights.mean()
             self._target_scaler = StandardScaler().fit(labels, sample_weight=weights)
         elif self.n_outputs_ != self._target_scaler.n_features_in_:
             raise ValueError(

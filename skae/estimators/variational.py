@@ -281,8 +281,8 @@ class VariationalAutoencoder(Autoencoder):
     def _train(self, training_set, previous, once=False):
         super()._train(training_set, previous, once)
         network = self.module_
-        variance = network.noise_variance * network.standardization.scale**2
-        self.noise_variance_ = None if self.loss == "bce" else variance.item()
+        variance = network.noise_variance.item() * network.standardization.scale.item() ** 2
+        self.noise_variance_ = None if self.loss == "bce" else variance
         self.code_density_ = None if once else self._fit_density(training_set)
 
     def _fit_density(self, training_set):
