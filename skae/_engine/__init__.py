@@ -2,9 +2,10 @@
 
 from .data import TrainingData, TrainingSet, computing_dtype, sample_rows, to_float
 from .inference import map_rows, record_feature_maps
+from .isolation import foreign_draws_isolated
 from .noise import NOISES, Corruption
 from .start import start_at_least_squares, start_at_pca, start_at_probabilistic_pca
-from .training import OPTIMIZERS, SCHEDULES, Schedule, foreign_draws_isolated, make_net, train
+from .training import OPTIMIZERS, SCHEDULES, Schedule, make_net, train
 
 __all__ = [
     "NOISES",

@@ -10,6 +10,7 @@ from torch import nn
 
 from .._validation import check_finite
 from .data import computing_dtype, to_float
+from .isolation import survive_forks
 
 # Numbers in a chunk of rows: few enough to stay in a processor's cache.
 _CHUNK = 2**21
@@ -37,6 +38,7 @@ def map_rows(network, method, X, n_outputs):
     ValueError
         Where X holds NaN or infinity.
     """
+    survive_forks()
     dtype = computing_dtype(X)
     if dtype is np.float64:
         # A copy, not a conversion in place: other threads may be using the network.

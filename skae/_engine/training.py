@@ -3,9 +3,8 @@
 import inspect
 import math
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import RLock
 from typing import NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from skorch.utils import noop
 from ..networks.randomness import drawing_from
 from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
 from .data import BatchIterator
+from .isolation import foreign_draws_isolated, survive_forks
 
 _FUSED = {"fused": True}
 
@@ -31,8 +31,6 @@ OPTIMIZERS = {
 
 # Steps in which the one-cycle learning rate rises to its peak.
 _WARM_UP = 50
-
-_GLOBAL_GENERATOR = RLock()
 
 
 @dataclass(frozen=True)
@@ -219,6 +217,7 @@ def train(net, data, isolate_seed=None):
     isolate_seed : int or None
         Seed for torch's global generator, where a user's own code may draw from it.
     """
+    survive_forks()
     before = {name: torch.clone(w) for name, w in net.module_.state_dict().items()}
     generator = torch.Generator(net.device).manual_seed(net.seed)
     guard = nullcontext() if isolate_seed is None else foreign_draws_isolated(isolate_seed)
@@ -230,11 +229,3 @@ def train(net, data, isolate_seed=None):
         raise
     finally:
         net.module_.eval()
-
-
-@contextmanager
-def foreign_draws_isolated(seed):
-    """Seed torch's global generator for code that draws from it; give it back as it was."""
-    with _GLOBAL_GENERATOR, torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
