@@ -67,7 +67,7 @@ def _constant(run):
 
 
 def _adaptive(run):
-    patience = int(min(max(run.patience // 2, 1), run.n_epochs))
+    patience = int(min(max(run.patience / 2, 1), run.n_epochs))
     policy = torch.optim.lr_scheduler.ReduceLROnPlateau
     return [
         LRScheduler(
