@@ -1,9 +1,11 @@
 """Any reducer with a trained decoder: its inverse, where it has none or a worse one."""
 
 import dataclasses
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.decomposition import PCA
@@ -17,6 +19,7 @@ from .._engine import (
     start_at_least_squares,
     to_float,
 )
+from .._typing import MatrixLike
 from .._validation import HasMethods, import_optional
 from ..architectures import DataShape
 from ..losses import resolve_loss
@@ -183,7 +186,14 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Fit the reducer to X and train the network on its codes.
 
         Parameters
@@ -210,7 +220,14 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         """
         return self._fit(X, sample_weight, X_target, y=y)
 
-    def partial_fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Train the network for one pass over a batch of data.
 
         The first call fits the reducer and builds the network; later ones train the network on
@@ -227,7 +244,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         """
         return self._partial_fit(X, sample_weight, X_target, y=y)
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: object = None) -> float:
         """Share of X's variance that the reconstruction explains: 1 is perfect.
 
         Parameters
@@ -242,7 +259,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         """
         return explained_variance(*self._compare(X))
 
-    def feature_maps(self, X):
+    def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
         """Show what each convolution gives on the way from the code to the reconstruction.
 
         Where ``distill=True``, also on the way to the code.

@@ -2,13 +2,17 @@
 
 import warnings
 from numbers import Integral
+from typing import Self
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine import map_rows
+from .._typing import MatrixLike
 from .._validation import lookup
 from ..metrics import explained_variance, mean_squares, reconstruction_error
 from ..networks.recurrent import Forecaster
@@ -169,7 +173,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn to predict every next frame of the sequences.
 
         Parameters
@@ -192,7 +196,9 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         return self._fit(X, sample_weight)
 
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Pass once over a batch of sequences, from where the calls before have come to.
 
         The first call builds the network and takes centre, scale and starting point from its
@@ -209,7 +215,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         return self._partial_fit(X, sample_weight)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> np.ndarray:
         """Encode the next frame.
 
         Parameters
@@ -223,7 +229,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         return self._encode(self._read(X)[0])
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Decode codes.
 
         Parameters
@@ -238,7 +244,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         check_is_fitted(self)
         return self._to_frames(self._decode(read_codes(self, X)), self._is_flat)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the next frame: the code that `transform` gives, decoded.
 
         Parameters
@@ -253,7 +259,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         sequences, is_flat = self._read(X)
         return self._to_frames(self._predict(sequences), is_flat)
 
-    def forecast(self, X, n_steps):
+    def forecast(self, X: MatrixLike, n_steps: int) -> np.ndarray:
         """Predict the next frames, each from the ones before it, predicted ones included.
 
         Parameters
@@ -273,7 +279,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         frames = map_rows(forecaster, "forward", sequences, n_steps * self._n_outputs)
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
-    def score(self, X, y=None, *, baseline="mean"):
+    def score(self, X: MatrixLike, y: object = None, *, baseline: str = "mean") -> float:
         """Compare the last frames with what is predicted from the frames before: 1 is perfect.
 
         Parameters
@@ -295,7 +301,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         score = lookup("baseline", baseline, _SCORES)
         return score(*self._compare(X))
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Minus the mean squared error of each predicted last frame: higher is more normal.
 
         Parameters
