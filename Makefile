@@ -17,6 +17,7 @@ test: .venv/test
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 bench: .venv/test
 	$(BIN)/python -m benchmarks

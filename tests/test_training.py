@@ -108,6 +108,11 @@ def test_an_adaptive_learning_rate_is_divided_by_five_where_the_loss_stalls(digi
     assert sorted(set(rates)) == pytest.approx([2e-10, 1e-9])
 
 
+def test_an_adaptive_learning_rate_goes_with_patience_without_end(digits):
+    rates = learning_rates(digits, learning_rate="adaptive", n_iter_no_change=np.inf)
+    assert set(rates) == {0.002}
+
+
 @pytest.mark.parametrize(
     "optimizer", ["adam", "adamw", "nadam", "rmsprop", "sgd", torch.optim.Adagrad]
 )

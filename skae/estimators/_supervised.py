@@ -6,7 +6,7 @@ import torch
 from sklearn.utils import check_consistent_length
 
 from .._engine import map_rows, start_empty
-from .._validation import Interval, StrOptions
+from .._validation import Interval, StrOptions, as_array
 from ..architectures import Custom
 from ..networks.blocks import multilayer_perceptron
 from ..networks.wiring import SupervisedNetwork
@@ -98,7 +98,7 @@ class SupervisedAutoencoder(NetworkTransformer):
                 "is None."
             )
         training_set = super()._read_training_set(X, sample_weight, X_target, reset)
-        labels = self._read_labels(y, reset, **classes)
+        labels = self._read_labels(as_array(y, "y"), reset, **classes)
         check_consistent_length(training_set.X, labels)
         if reset:
             self._head_sizes = self._read_head_sizes()

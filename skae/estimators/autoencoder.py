@@ -1,5 +1,10 @@
 """The autoencoder: a transformer that stands where PCA stood."""
 
+from typing import Self
+
+from numpy.typing import ArrayLike
+
+from .._typing import MatrixLike
 from ..metrics import explained_variance
 from ._transformer import NetworkTransformer
 
@@ -185,7 +190,14 @@ class Autoencoder(NetworkTransformer):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Learn a code for X.
 
         Parameters
@@ -211,7 +223,14 @@ class Autoencoder(NetworkTransformer):
         """
         return self._fit(X, sample_weight, X_target)
 
-    def partial_fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Pass once over a batch of data, from where the calls before have come to.
 
         The first call builds the network and takes centre, scale and starting point from its
@@ -228,7 +247,7 @@ class Autoencoder(NetworkTransformer):
         """
         return self._partial_fit(X, sample_weight, X_target)
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: object = None) -> float:
         """Share of X's variance that the reconstruction explains: 1 is perfect.
 
         Parameters
