@@ -93,6 +93,14 @@ def test_a_cosine_learning_rate_falls_to_zero(digits):
     assert rates[-1] < 1e-5
 
 
+def test_a_schedule_ends_in_time_where_a_last_batch_of_one_row_joined_another(digits):
+    rates = learning_rates(
+        digits[:101], learning_rate="cosine", batch_size=10, early_stopping=False
+    )
+    assert len(rates) == 6 * 10
+    assert rates[-1] < 1e-5
+
+
 def test_a_one_cycle_learning_rate_rises_before_it_falls(digits):
     rates = learning_rates(digits, learning_rate="one_cycle")
     assert rates[0] < 0.1 * max(rates)

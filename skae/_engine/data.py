@@ -177,6 +177,11 @@ class BatchIterator:
         self.generator = generator
         self.corruption = corruption
 
+    def __len__(self):
+        n_batches = math.ceil(len(self.data) / self.batch_size)
+        n_in_last = len(self.data) - (n_batches - 1) * self.batch_size
+        return n_batches - (n_in_last == 1 and n_batches > 1)
+
     def __iter__(self):
         n_rows = len(self.data)
         if self.generator is None:

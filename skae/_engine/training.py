@@ -168,7 +168,7 @@ def make_net(
 ):
     """Assemble the skorch net that trains ``network``."""
     monitor = "train_loss" if validation_data is None else "valid_loss"
-    n_batches = math.ceil(len(train_data) / schedule.batch_size)
+    n_batches = len(BatchIterator(train_data, schedule.batch_size))
     run = _Run(
         schedule.learning_rate_init,
         schedule.max_iter,

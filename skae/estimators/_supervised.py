@@ -13,9 +13,6 @@ from ..networks.wiring import SupervisedNetwork
 from ..objectives import JointObjective, PredictionObjective
 from ._transformer import NetworkTransformer
 
-# Small sets have small batches: at one update an epoch, early stopping would end training before
-# the head has learned anything.
-_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 8, 16, 128
 # About so many rows tell the size of the codes before training.
 _FEW_ROWS = 1000
 
@@ -140,9 +137,6 @@ class SupervisedAutoencoder(NetworkTransformer):
         if weight in (0, 1):
             return reconstruction if weight else prediction
         return JointObjective(reconstruction, prediction, weight)
-
-    def _auto_batch_size(self, n_rows):
-        return min(max(n_rows // _UPDATES_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
 
     def _outputs(self, X):
         """Outputs of the head, of shape (n, n_outputs)."""

@@ -54,9 +54,9 @@ class Autoencoder(NetworkTransformer):
     alpha : float, default=0.01
         Weight decay.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is 128.
+        Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 16 and at most 128.
     max_iter : int or 'auto', default='auto'
-        Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 200 epochs.
+        Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 60 epochs.
     early_stopping : bool, default=True
         Hold out rows, stop where their loss no longer falls, and restore the best weights.
         If False, all rows train, and training stops where the training loss no longer falls.

@@ -46,9 +46,11 @@ from ..networks.wiring import Standardization
 from ..objectives import ReconstructionObjective
 from ._input import check_layout, check_unit_interval, read_image_shape, read_rows, read_target
 
-_BATCH_SIZE = 128
-# ``max_iter='auto'`` aims at this many updates, within these numbers of epochs.
-_UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 200
+# ``batch_size='auto'`` is the share of the rows that makes so many updates an epoch, within
+# bounds: few rows in batches of many would be done with before training has begun.
+_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 128
+# ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
+_UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
 # Rows on which the error of the fitted network is measured.
 _MEASURED_ROWS = 10_000
 _LARGEST_SCALE = 1e150
@@ -244,7 +246,7 @@ class NetworkEstimator(BaseEstimator):
         return random_state.permutation(len(data))
 
     def _auto_batch_size(self, n_rows):
-        return _BATCH_SIZE
+        return min(max(n_rows // _UPDATES_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
 
     def _schedule(self, n_rows, seed, once):
         is_auto = self.batch_size == "auto"

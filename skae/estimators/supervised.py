@@ -36,11 +36,8 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
     head_hidden_layer_sizes : tuple of int, default=(64,)
         Units of the hidden layers between code and prediction. ``()`` makes it linear in the
         code.
-    batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is 128, or an eighth of fewer than 1,024 rows, but at least
-        16.
     architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
-            learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
             validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
             device, verbose, random_state
         As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
@@ -279,11 +276,8 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
     head_hidden_layer_sizes : tuple of int, default=(64,)
         Units of the hidden layers between code and prediction. ``()`` makes it linear in the
         code.
-    batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is 128, or an eighth of fewer than 1,024 rows, but at least
-        16.
     architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
-            learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
             validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
             device, verbose, random_state
         As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
