@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= --data digits
+STUDIES ?= --quick
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench studies clean
 
 demo: .venv/demo
-	$(BIN)/python examples/compare_reducers.py $(DEMO)
+	$(BIN)/python -m examples.compare_reducers $(DEMO)
 
 test: .venv/test
 	$(MAKE) --no-print-directory lint
@@ -16,9 +17,13 @@ test: .venv/test
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 bench: .venv/test
 	$(BIN)/python -m benchmarks
+
+studies: .venv/test
+	OMP_NUM_THREADS=1 $(BIN)/python -m examples $(STUDIES)
 
 .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

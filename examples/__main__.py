@@ -10,7 +10,18 @@ figures of a full run are kept in README.md beside this file.
 import argparse
 import importlib
 
-STUDIES = ("arena", "brain_mri")
+STUDIES = (
+    "arena",
+    "brain_mri",
+    "colour_scenes",
+    "fashion_conv",
+    "healing_images",
+    "healing_sequences",
+    "hybrid_umap",
+    "joint_classifier_mnist",
+    "outliers",
+    "variational_mnist",
+)
 
 
 def main(argv=None):

@@ -8,7 +8,7 @@ images, and the rest is asked: how much of the variance is rebuilt, are neighbou
 neighbours, and can the class be told from the code? A table answers in numbers, a picture to
 the eye.
 
-    python examples/compare_reducers.py --data digits --n-components 16 --output demo.png
+    python -m examples.compare_reducers --data digits --n-components 16 --output demo.png
 """
 
 import argparse

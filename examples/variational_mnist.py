@@ -8,21 +8,19 @@ the code and the share of variance that is rebuilt. It ends with how sure a clas
 on real digits is of drawn ones: codes drawn as the training images have them, and codes drawn
 from the standard normal prior, which also fills the space between the digits.
 
-    SKAE_DATA=/where/mnist_10k.npz/is python examples/variational_mnist.py
-    python examples/variational_mnist.py --max-iter 5
+    SKAE_DATA=/where/mnist_10k.npz/is python -m examples.variational_mnist
+    python -m examples.variational_mnist --max-iter 5
 """
 
 import argparse
-import os
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
-from skae.datasets import load_mnist
-from skae.estimators.variational import VariationalAutoencoder
+from skae import VariationalAutoencoder
+
+from ._data import handwritten_digits
 
 BETAS = (0.3, 1, 4)
 N_DRAWN = 1000
@@ -38,25 +36,46 @@ def parse_arguments(argv=None):
     return parser.parse_args(argv)
 
 
-def load():
-    """Return images in [0, 1] and digits, split: MNIST where it lies, or else 8×8 digits."""
-    if Path(os.environ.get("SKAE_DATA", ""), "mnist_10k.npz").is_file():
-        digits, largest, n_train = load_mnist(), 255, 8000
-    else:
-        digits, largest, n_train = load_digits(), 16, 1400
-    images, target = (digits.images / largest).astype("float32"), digits.target
-    return images[:n_train], target[:n_train], images[n_train:]
+def fit_classifier(images, digits):
+    """Fit the judge of what is drawn, on written digits."""
+    classifier = MLPClassifier((64,), learning_rate_init=0.01, tol=0.01, random_state=0)
+    return classifier.fit(images.reshape(len(images), -1), digits)
 
 
-def draw_digits(vae, n_components, random_state):
+def draw_digits(vae, random_state):
     """Return digits of codes as training has them, and of codes from the prior."""
-    codes = np.random.default_rng(random_state).standard_normal((N_DRAWN, n_components))
+    codes = np.random.default_rng(random_state).standard_normal((N_DRAWN, vae.n_components_))
     return vae.sample(N_DRAWN, random_state=random_state), vae.inverse_transform(codes)
 
 
 def confidence(classifier, images):
     """Mean probability of the digit that each image is taken for."""
     return classifier.predict_proba(images.reshape(len(images), -1)).max(axis=1).mean()
+
+
+def judge(vae, test, classifier, random_state=0):
+    """Return the table's figures by name, and images drawn."""
+    drawn, of_prior = draw_digits(vae, random_state)
+    figures = {
+        "bound": vae.score_samples(test).mean(),
+        "nats in code": vae.history_[-1]["valid_kl"],
+        "variance": vae.score(test),
+        "sure of drawn": confidence(classifier, drawn),
+        "of drawn from prior": confidence(classifier, of_prior),
+    }
+    return figures, drawn
+
+
+def measure(quick=False):
+    """Yield what, reached and asked of one autoencoder with beta = 1."""
+    name, train, target, test, _ = handwritten_digits(2000 if quick else None)
+    classifier = fit_classifier(train, target)
+    vae = VariationalAutoencoder(16, max_iter=6 if quick else 20, random_state=0).fit(train)
+    figures, _ = judge(vae, test, classifier)
+    yield f"{name}: bound of the held-out log-likelihood, nats", figures["bound"], ""
+    yield f"{name}: divergence (KL), nats in a code", figures["nats in code"], "> 1"
+    yield f"{name}: a classifier's certainty of written digits", confidence(classifier, test), ""
+    yield f"{name}: its certainty of drawn digits", figures["sure of drawn"], ""
 
 
 def mosaic(images, n_rows=5, n_columns=12):
@@ -68,10 +87,9 @@ def mosaic(images, n_rows=5, n_columns=12):
 
 def main(argv=None):
     arguments = parse_arguments(argv)
-    train, target, test = load()
-    classifier = MLPClassifier((64,), learning_rate_init=0.01, tol=0.01, random_state=0)
-    classifier.fit(train.reshape(len(train), -1), target)
-    print(f"{len(train)} images of {train.shape[1:]} to train on, {len(test)} to test on")
+    name, train, target, test, _ = handwritten_digits()
+    classifier = fit_classifier(train, target)
+    print(f"{name}: {len(train)} images to train on, {len(test)} to test on")
     print(f"A classifier is {confidence(classifier, test):.1%} sure of those to test on.\n")
     print("  beta    bound  nats in code  variance  sure of drawn  of drawn from prior")
     pictures = {"held out": test}
@@ -83,13 +101,9 @@ def main(argv=None):
             max_iter=arguments.max_iter,
             random_state=arguments.random_state,
         ).fit(train)
-        drawn, of_prior = draw_digits(vae, arguments.n_components, arguments.random_state)
-        print(
-            f"{beta:6} {vae.score_samples(test).mean():8.1f} {vae.history_[-1]['valid_kl']:13.1f} "
-            f"{vae.score(test):9.1%} {confidence(classifier, drawn):14.1%} "
-            f"{confidence(classifier, of_prior):20.1%}"
-        )
+        figures, drawn = judge(vae, test, classifier, arguments.random_state)
         pictures[f"drawn, beta = {beta}"] = drawn
+        print("{:6} {:8.1f} {:13.1f} {:9.1%} {:14.1%} {:20.1%}".format(beta, *figures.values()))
     figure, axes = plt.subplots(2, 2, figsize=(11, 5.2), layout="constrained")
     for ax, (title, images) in zip(axes.flat, pictures.items(), strict=True):
         ax.imshow(mosaic(images), cmap="gray_r", vmin=0, vmax=1)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -25,6 +27,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
+from ._typing import Seed
 from ._validation import import_optional
 from .estimators.autoencoder import Autoencoder
 from .estimators.hybrid import HybridAutoencoder
@@ -90,6 +93,16 @@ class Comparison:
         What is rebuilt from the codes, for the reducers whose reconstruction is scored.
     image_shape : tuple of int or None
         ``(height, width[, channels])`` where the rows are images.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from skae import compare
+    >>> X, y = load_iris(return_X_y=True)
+    >>> comparison = compare(X, y, reducers={"PCA": PCA(2)}, random_state=0)
+    >>> comparison.codes["PCA"].shape, comparison.estimators["PCA"]
+    ((38, 2), PCA(n_components=2))
     """
 
     table: Any
@@ -100,7 +113,7 @@ class Comparison:
     reconstructions: dict
     image_shape: tuple | None
 
-    def plot(self, *, n_images=10):
+    def plot(self, *, n_images: int = 10) -> Any:
         """Draw held-out images with their reconstructions, and the codes coloured by class.
 
         Data that are no images get a bar chart of the reconstruction errors.
@@ -116,7 +129,7 @@ class Comparison:
         """
         return plot_comparison(self, n_images=n_images)
 
-    def to_html(self, path):
+    def to_html(self, path: str | PathLike) -> None:
         """Write the table and the picture into one page that needs no other file.
 
         Parameters
@@ -141,16 +154,16 @@ class Comparison:
 
 
 def compare(
-    X,
-    y=None,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
     *,
-    reducers=None,
-    n_components=16,
-    image_shape=None,
-    test_size=0.25,
-    random_state=None,
-    verbose=0,
-):
+    reducers: Mapping[str, Any] | None = None,
+    n_components: int = 16,
+    image_shape: tuple[int, ...] | None = None,
+    test_size: float = 0.25,
+    random_state: Seed = None,
+    verbose: int = 0,
+) -> Comparison:
     """Fit several reducers on one part of the data and score them on the other.
 
     Each gets flattened rows. None sees y but those that cannot be fitted without, such as

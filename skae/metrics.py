@@ -5,8 +5,10 @@ Nothing here knows which model made the code or the reconstruction.
 
 import warnings
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import manifold
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.neighbors import KNeighborsClassifier
@@ -18,7 +20,8 @@ from sklearn.utils import (
     resample,
 )
 
-from ._validation import check_weights
+from ._typing import Seed
+from ._validation import as_array, check_weights
 
 __all__ = [
     "continuity",
@@ -32,7 +35,9 @@ __all__ = [
 _BATCH_SIZE = 1024
 
 
-def reconstruction_error(X, X_reconstructed, *, sample_weight=None):
+def reconstruction_error(
+    X: ArrayLike, X_reconstructed: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
     """Mean squared difference between data and their reconstruction.
 
     Parameters
@@ -62,10 +67,10 @@ def reconstruction_error(X, X_reconstructed, *, sample_weight=None):
     """
     X, X_reconstructed = _check_pair(X, X_reconstructed)
     weights = check_weights(sample_weight, X)
-    return float(np.average(_mean_squares(X, X_reconstructed), weights=weights))
+    return float(np.average(mean_squares(X, X_reconstructed), weights=weights))
 
 
-def explained_variance(X, X_reconstructed):
+def explained_variance(X: ArrayLike, X_reconstructed: ArrayLike) -> float:
     """Share of the variance of the data that their reconstruction keeps.
 
     This is one minus the squared residuals over the squared deviations from the column means
@@ -109,11 +114,18 @@ def explained_variance(X, X_reconstructed):
             stacklevel=2,
         )
         return float("nan")
-    deviations = _mean_squares(X, np.broadcast_to(X.mean(axis=0, dtype="float64"), X.shape))
-    return float(1 - _mean_squares(X, X_reconstructed).sum() / deviations.sum())
+    deviations = mean_squares(X, np.broadcast_to(X.mean(axis=0, dtype="float64"), X.shape))
+    return float(1 - mean_squares(X, X_reconstructed).sum() / deviations.sum())
 
 
-def trustworthiness(X, Z, *, n_neighbors=5, max_samples=2000, random_state=None):
+def trustworthiness(
+    X: ArrayLike,
+    Z: ArrayLike,
+    *,
+    n_neighbors: int = 5,
+    max_samples: int | None = 2000,
+    random_state: Seed = None,
+) -> float:
     """Tell how far neighbours in the code are neighbours in the data.
 
     It falls where points that the code puts side by side are far apart in the data. This is
@@ -160,7 +172,14 @@ def trustworthiness(X, Z, *, n_neighbors=5, max_samples=2000, random_state=None)
     return float(manifold.trustworthiness(X, Z, n_neighbors=n_neighbors))
 
 
-def continuity(X, Z, *, n_neighbors=5, max_samples=2000, random_state=None):
+def continuity(
+    X: ArrayLike,
+    Z: ArrayLike,
+    *,
+    n_neighbors: int = 5,
+    max_samples: int | None = 2000,
+    random_state: Seed = None,
+) -> float:
     """Tell how far neighbours in the data are still neighbours in the code.
 
     It falls where the code tears points apart that are side by side in the data: this is
@@ -206,7 +225,13 @@ def continuity(X, Z, *, n_neighbors=5, max_samples=2000, random_state=None):
     return float(manifold.trustworthiness(Z, X, n_neighbors=n_neighbors))
 
 
-def knn_accuracy(Z_train, y_train, Z_test, y_test, n_neighbors=5):
+def knn_accuracy(
+    Z_train: ArrayLike,
+    y_train: ArrayLike,
+    Z_test: ArrayLike,
+    y_test: ArrayLike,
+    n_neighbors: int = 5,
+) -> float:
     """Accuracy with which the nearest neighbours in the code tell the class.
 
     Parameters
@@ -245,7 +270,7 @@ def knn_accuracy(Z_train, y_train, Z_test, y_test, n_neighbors=5):
     return float(classifier.score(Z_test, y_test))
 
 
-def reconstruction_scorer(estimator, X, y=None):
+def reconstruction_scorer(estimator: Any, X: ArrayLike, y: object = None) -> float:
     """Score a fitted reducer by the variance that it rebuilds; for ``scoring=``.
 
     It ranks PCA, pipelines and autoencoders by the same number, the
@@ -285,13 +310,13 @@ def reconstruction_scorer(estimator, X, y=None):
     return explained_variance(X, estimator.inverse_transform(estimator.transform(X)))
 
 
-def _check_rows(X, name):
+def _check_rows(X: Any, name: str) -> np.ndarray:
     """Return X as a finite numeric matrix, images flattened, in the type it came in."""
-    X = check_array(X, allow_nd=True, input_name=name)
+    X = check_array(as_array(X, name), allow_nd=True, input_name=name)
     return X.reshape(len(X), -1)
 
 
-def _check_pair(X, X_reconstructed):
+def _check_pair(X: ArrayLike, X_reconstructed: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the two as matrices, or say that their shapes differ."""
     if np.shape(X) != np.shape(X_reconstructed):
         raise ValueError(
@@ -313,12 +338,14 @@ def _check_spaces(X, Z, max_samples, random_state):
     return resample(X, Z, replace=False, n_samples=max_samples, random_state=random_state)
 
 
-def _mean_squares(A, B):
-    """Mean squared difference of each row.
+def mean_squares(A, B):
+    """Mean squared difference of each row, in float64.
 
-    It turns A into float64, or bytes would wrap around, but a batch at a time to save memory.
+    Bytes would wrap around and squares of float32 overflow; it converts a batch at a time.
+    Values that A masks are left out; a row without others gets 0.
     """
     squares = np.empty(len(A))
     for rows in gen_batches(len(A), _BATCH_SIZE):
-        squares[rows] = np.square(A[rows].astype("float64") - B[rows]).mean(axis=1)
+        means = np.square(A[rows].astype("float64") - B[rows]).mean(axis=1)
+        squares[rows] = np.ma.filled(means, 0.0)
     return squares

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .losses import Loss, weighted_mean
+from .losses import weighted_mean
 
 # Added to losses that are balanced: else one that is zero from the start, such as that of a code
 # as long as the row, would take all the weight.
@@ -40,7 +40,7 @@ class ReconstructionObjective(nn.Module):
         Span of the data, by which the losses that need images in [0, 1] divide.
     """
 
-    def __init__(self, loss: Loss, standardization, image_shape, data_range=1.0):
+    def __init__(self, loss, standardization, image_shape, data_range=1.0):
         super().__init__()
         self.loss = loss
         self.image_shape = image_shape
@@ -172,7 +172,8 @@ class VariationalObjective(ReconstructionObjective):
     def _log_normalizer(self, variance):
         """Twice the logarithm of the gaussian's normalising constant, in the data's units."""
         (standardization,) = self._standardization
-        return torch.log(2 * math.pi * variance * standardization.scale**2)
+        # The square of the scale may be more than float32 can hold.
+        return torch.log(2 * math.pi * variance) + 2 * standardization.scale.log().to(variance)
 
     def _lowest(self):
         """The least that the loss could be with its constants."""

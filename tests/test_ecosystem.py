@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
+from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -104,3 +107,15 @@ def test_a_pipeline_leads_back_to_the_data(digits):
 def test_codes_go_on_to_tsne(digits):
     pipeline = make_pipeline(Autoencoder(4, **QUICK), TSNE(perplexity=5, max_iter=250))
     assert pipeline.fit_transform(digits[:60]).shape == (60, 2)
+
+
+@pytest.mark.parametrize("clusters", [KMeans(10, random_state=0), AgglomerativeClustering(10)])
+def test_clusters_of_codes_resemble_the_classes(digits, labels, clusters):
+    pipeline = make_pipeline(Autoencoder(8, **QUICK), clusters)
+    assert adjusted_rand_score(labels[:600], pipeline.fit_predict(digits[:600])) > 0.4
+
+
+def test_a_fitted_autoencoder_stays_as_it_is_in_a_pipeline(digits):
+    fitted = Autoencoder(4, **QUICK).fit(digits)
+    pipeline = make_pipeline(FrozenEstimator(fitted), KMeans(3, random_state=0)).fit(digits[:300])
+    assert np.array_equal(pipeline[:-1].transform(digits), fitted.transform(digits))

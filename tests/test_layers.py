@@ -11,6 +11,7 @@ ROOT = Path(skae.__file__).parent
 # Everything below a name stands in its layer; parts of one package may import each other.
 LAYERS = {
     "_files": 0,
+    "_typing": 0,
     "_validation": 0,
     "losses": 1,
     "networks": 1,

@@ -2,19 +2,22 @@
 
 import copy
 import io
+import os
 import pickle
 import random
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from small import ESTIMATORS, FOR_IMAGES, images, results, wine
 
-from skae import Autoencoder
+from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Custom, Dense
 
 FORMS = {
@@ -38,6 +41,82 @@ form = Conv((4,), dropout=0.2)
 fitted = Autoencoder(3, architecture=form, image_shape=(8, 8), max_iter=3, random_state=5).fit(X)
 print(hashlib.sha256(fitted.transform(X).tobytes()).hexdigest())
 """
+
+
+# What was done before, how hashes fall and who else draws must not show.
+EVERY_ESTIMATOR = """
+import hashlib, pickle, sys
+import numpy as np, torch
+from sklearn.base import clone
+from small import ESTIMATORS, FOR_IMAGES, images, results, wine
+others_were_busy = sys.argv[1] == "busy"
+for estimators, (X, y) in [(ESTIMATORS, wine()), (FOR_IMAGES, images())]:
+    for name, estimator in estimators.items():
+        if others_were_busy:
+            np.random.seed(3)
+            torch.manual_seed(3)
+            clone(estimator).set_params(random_state=1).fit(X[::-1].copy(), y[::-1])
+            estimator = pickle.loads(pickle.dumps(clone(estimator).fit(X, y)))
+        fitted = estimator.fit(X, y)
+        if others_were_busy:
+            results(fitted, X[:7])
+            fitted = pickle.loads(pickle.dumps(fitted))
+        made = b"".join(each.tobytes() for each in results(fitted, X))
+        print(name, hashlib.sha256(made).hexdigest())
+"""
+
+
+def test_every_estimator_gives_the_same_bits_in_another_process_whatever_was_done_before():
+    shown = []
+    for order, hash_seed in (("alone", "1"), ("busy", "2")):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+        run = [sys.executable, "-W", "ignore", "-c", EVERY_ESTIMATOR, order]
+        done = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
+        shown.append(done.stdout.splitlines())
+    assert shown[0] == shown[1]
+    assert len(shown[0]) == len(ESTIMATORS) + len(FOR_IMAGES)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-4)])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_row_gives_the_same_whatever_the_number_of_rows(name, dtype, tolerance):
+    X, y = wine()
+    fitted = clone(ESTIMATORS[name]).fit(X, y)
+    # Such as are worked off in several chunks, too.
+    many = results(fitted, np.tile(X, (200, 1)).astype(dtype))
+    for n_rows in (1, 2, 7, 45):
+        few = results(fitted, X[:n_rows].astype(dtype))
+        for one, other in zip(few, many, strict=True):
+            np.testing.assert_allclose(one, other[:n_rows], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-3)])
+@pytest.mark.parametrize("name", FOR_IMAGES)
+def test_an_image_gives_the_same_whatever_the_number_of_images(name, dtype, tolerance):
+    X, y = images()
+    fitted = clone(FOR_IMAGES[name]).fit(X, y)
+    many = results(fitted, np.tile(X, (20, 1, 1)).astype(dtype))
+    for n_rows in (1, 7, 30):
+        few = results(fitted, X[:n_rows].astype(dtype))
+        for one, other in zip(few, many, strict=True):
+            np.testing.assert_allclose(one, other[:n_rows], rtol=tolerance, atol=tolerance)
+
+
+def test_codes_and_scores_of_a_variational_autoencoder_depend_on_no_draw(digits):
+    fitted = VariationalAutoencoder(3, max_iter=2, random_state=0).fit(digits)
+
+    def everything():
+        mean, std = fitted.posterior(digits)
+        return [*results(fitted, digits), mean, std, fitted.reconstruct(digits)]
+
+    first = everything()
+    torch.manual_seed(99)
+    np.random.seed(99)
+    fitted.sample(5)
+    fitted.set_params(random_state=7)
+    for one, other in zip(everything(), first, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("form", FORMS)

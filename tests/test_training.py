@@ -93,6 +93,14 @@ def test_a_cosine_learning_rate_falls_to_zero(digits):
     assert rates[-1] < 1e-5
 
 
+def test_a_schedule_ends_in_time_where_a_last_batch_of_one_row_joined_another(digits):
+    rates = learning_rates(
+        digits[:101], learning_rate="cosine", batch_size=10, early_stopping=False
+    )
+    assert len(rates) == 6 * 10
+    assert rates[-1] < 1e-5
+
+
 def test_a_one_cycle_learning_rate_rises_before_it_falls(digits):
     rates = learning_rates(digits, learning_rate="one_cycle")
     assert rates[0] < 0.1 * max(rates)
@@ -106,6 +114,11 @@ def test_an_adaptive_learning_rate_is_divided_by_five_where_the_loss_stalls(digi
         digits, learning_rate="adaptive", learning_rate_init=1e-9, tol=0.01, n_iter_no_change=4
     )
     assert sorted(set(rates)) == pytest.approx([2e-10, 1e-9])
+
+
+def test_an_adaptive_learning_rate_goes_with_patience_without_end(digits):
+    rates = learning_rates(digits, learning_rate="adaptive", n_iter_no_change=np.inf)
+    assert set(rates) == {0.002}
 
 
 @pytest.mark.parametrize(

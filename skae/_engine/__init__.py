@@ -1,8 +1,9 @@
 """Training and inference: the only place that knows skorch."""
 
 from .checkpoint import open_checkpoint
-from .data import TrainingData, TrainingSet, sample_rows, to_float
+from .data import TrainingData, TrainingSet, computing_dtype, sample_rows, to_float
 from .inference import map_rows, record_feature_maps
+from .isolation import foreign_draws_isolated
 from .noise import NOISES, Corruption
 from .start import (
     start_at_least_squares,
@@ -10,7 +11,7 @@ from .start import (
     start_at_probabilistic_pca,
     start_empty,
 )
-from .training import OPTIMIZERS, SCHEDULES, Schedule, foreign_draws_isolated, make_net, train
+from .training import OPTIMIZERS, SCHEDULES, Schedule, make_net, train
 
 __all__ = [
     "NOISES",
@@ -20,6 +21,7 @@ __all__ = [
     "Schedule",
     "TrainingData",
     "TrainingSet",
+    "computing_dtype",
     "foreign_draws_isolated",
     "make_net",
     "map_rows",

@@ -19,6 +19,11 @@ _MERGED_ROWS = 1000
 _SAMPLED_ROWS = 20_000
 
 
+def computing_dtype(X):
+    """Precision in which X is encoded, and its codes are decoded."""
+    return np.float64 if X.dtype == np.float64 else np.float32
+
+
 def to_float(rows, dtype=np.float64):
     """Return rows as a dense float array of the kind that torch takes over without a copy."""
     return np.require(_densify(rows), dtype=dtype, requirements="CW")
@@ -186,6 +191,11 @@ class BatchIterator:
         self.batch_size = batch_size
         self.generator = generator
         self.corruption = corruption
+
+    def __len__(self):
+        n_batches = math.ceil(len(self.data) / self.batch_size)
+        n_in_last = len(self.data) - (n_batches - 1) * self.batch_size
+        return n_batches - (n_in_last == 1 and n_batches > 1)
 
     def __iter__(self):
         n_rows = len(self.data)

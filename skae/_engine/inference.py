@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from .._validation import check_finite
-from .data import to_float
+from .data import computing_dtype, to_float
+from .isolation import survive_forks
 
 # Numbers in a chunk of rows: few enough to stay in a processor's cache.
 _CHUNK = 2**21
@@ -39,9 +40,9 @@ def map_rows(network, method, X, n_outputs, *, allow_nan=False):
     ValueError
         Where X holds infinity or, unless allowed, NaN.
     """
-    dtype = np.float64 if X.dtype == np.float64 else np.float32
-    tensor_dtype = torch.float64 if dtype is np.float64 else torch.float32
-    if tensor_dtype is torch.float64:
+    survive_forks()
+    dtype = computing_dtype(X)
+    if dtype is np.float64:
         # A copy, not a conversion in place: other threads may be using the network.
         network = copy.deepcopy(network).double()
     device = next(iter(network.state_dict().values())).device

@@ -4,9 +4,8 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import RLock
 from typing import NamedTuple
 
 import torch
@@ -20,6 +19,7 @@ from ..networks.randomness import drawing_from
 from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
 from .data import BatchIterator
 from .interruption import Interruption, is_within_search
+from .isolation import foreign_draws_isolated, survive_forks
 
 _FUSED = {"fused": True}
 
@@ -34,8 +34,6 @@ OPTIMIZERS = {
 
 # Steps in which the one-cycle learning rate rises to its peak.
 _WARM_UP = 50
-
-_GLOBAL_GENERATOR = RLock()
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def _constant(run):
 
 
 def _adaptive(run):
-    patience = int(min(max(run.patience // 2, 1), run.n_epochs))
+    patience = int(min(max(run.patience / 2, 1), run.n_epochs))
     policy = torch.optim.lr_scheduler.ReduceLROnPlateau
     return [
         LRScheduler(
@@ -170,7 +168,7 @@ def make_net(
 ):
     """Assemble the skorch net that trains ``network``."""
     monitor = "train_loss" if validation_data is None else "valid_loss"
-    n_batches = math.ceil(len(train_data) / schedule.batch_size)
+    n_batches = len(BatchIterator(train_data, schedule.batch_size))
     run = _Run(
         schedule.learning_rate_init,
         schedule.max_iter,
@@ -232,6 +230,7 @@ def train(net, data, isolate_seed=None):
     isolate_seed : int or None
         Seed for torch's global generator, where a user's own code may draw from it.
     """
+    survive_forks()
     before = {name: torch.clone(w) for name, w in net.module_.state_dict().items()}
     net.draws_globally = isolate_seed is not None
     guard = foreign_draws_isolated(isolate_seed) if net.draws_globally else nullcontext()
@@ -260,11 +259,3 @@ def _tell_of_interruption(net):
         ConvergenceWarning,
         stacklevel=2,
     )
-
-
-@contextmanager
-def foreign_draws_isolated(seed):
-    """Seed torch's global generator for code that draws from it; give it back as it was."""
-    with _GLOBAL_GENERATOR, torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

@@ -10,7 +10,7 @@ from .conv import Conv
 from .custom import Custom
 from .dense import Dense
 
-__all__ = ["Conv", "Custom", "DataShape", "Dense", "resolve_architecture"]
+__all__ = ["Conv", "Custom", "DataShape", "Dense"]
 
 _BY_NAME = {"dense": Dense, "conv": Conv}
 

@@ -1,9 +1,11 @@
 """What descriptions of networks share."""
 
+from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import NamedTuple
 
 from sklearn.base import BaseEstimator
+from torch import nn
 
 from .._validation import (
     Interval,
@@ -25,15 +27,61 @@ COMMON_CONSTRAINTS = {
 class DataShape(NamedTuple):
     """What an architecture has to know of the data.
 
-    ``image_shape`` is (height, width, channels), or None where rows are no images.
+    Parameters
+    ----------
+    n_features : int
+        Length of a row.
+    image_shape : tuple of int, default=None
+        (height, width, channels), or None where rows are no images.
+
+    Examples
+    --------
+    >>> from skae.architectures import DataShape, Dense
+    >>> encoder = Dense((16,)).build_encoder(DataShape(n_features=64), n_outputs=2)
+    >>> encoder.linear
+    Linear(in_features=64, out_features=2, bias=True)
     """
 
     n_features: int
     image_shape: tuple | None = None
 
 
-class Architecture(BaseEstimator):
-    """Parameter checks and the last step of building, which the descriptions share."""
+class Architecture(BaseEstimator, ABC):
+    """What the descriptions offer, and the checks and the last step of building they share."""
+
+    @abstractmethod
+    def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
+        """Build the encoder.
+
+        Parameters
+        ----------
+        shape : DataShape
+            What the data are like.
+        n_outputs : int
+            Size of the code, or of what describes its distribution.
+
+        Returns
+        -------
+        encoder : torch.nn.Module
+            Maps rows (n, n_features) to (n, n_outputs).
+        """
+
+    @abstractmethod
+    def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
+        """Build the decoder.
+
+        Parameters
+        ----------
+        shape : DataShape
+            What the data are like.
+        n_inputs : int
+            Size of the code.
+
+        Returns
+        -------
+        decoder : torch.nn.Module
+            Maps codes (n, n_inputs) to rows (n, n_features).
+        """
 
     def _validate(self):
         try:

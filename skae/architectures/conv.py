@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+from torch import nn
+
 from .._validation import Interval, StrOptions
 from ..networks.conv import (
     DOWNSAMPLING,
@@ -12,7 +14,7 @@ from ..networks.conv import (
     conv_encoder,
     stage_sizes,
 )
-from ._base import COMMON_CONSTRAINTS, Architecture, positive_ints
+from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
 # Channels of the automatic network, as many stages as the image has halvings to give.
 _AUTO_CHANNELS = (32, 64)
@@ -140,8 +142,7 @@ class Conv(Architecture):
 
     standardizes = True
 
-    def build_encoder(self, shape, n_outputs):
-        """Build the module that maps (n, n_features) to (n, n_outputs)."""
+    def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
         image_shape = _as_image(shape)
         stages = self._encoder_stages(image_shape)
         has_dense = self.bottleneck in ("both", "encoder")
@@ -157,8 +158,7 @@ class Conv(Architecture):
         )
         return self._finish(network, shape.n_features, n_outputs)
 
-    def build_decoder(self, shape, n_inputs):
-        """Build the module that maps (n, n_inputs) to (n, n_features)."""
+    def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
         image_shape = _as_image(shape)
         encoder = self._encoder_stages(image_shape)
         stages = self._decoder_stages(encoder)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ..networks.conv import ImagesToRows, RowsToImages
-from ._base import Architecture
+from ._base import Architecture, DataShape
 
 
 class Custom(Architecture):
@@ -48,16 +48,14 @@ class Custom(Architecture):
 
     standardizes = False
 
-    def build_encoder(self, shape, n_outputs):
-        """Build the module that maps (n, n_features) to (n, n_outputs)."""
+    def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
         self._validate()
         encoder = _own_module(self.encoder, _torch_shape(shape), n_outputs)
         if shape.image_shape is not None:
             encoder = nn.Sequential(RowsToImages(*shape.image_shape), encoder)
         return _tried("encoder", encoder, shape.n_features, n_outputs)
 
-    def build_decoder(self, shape, n_inputs):
-        """Build the module that maps (n, n_inputs) to (n, n_features)."""
+    def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
         self._validate()
         decoder = _own_module(self.decoder, n_inputs, _torch_shape(shape))
         if shape.image_shape is not None:

@@ -2,9 +2,11 @@
 
 from numbers import Integral
 
+from torch import nn
+
 from .._validation import Interval, StrOptions
 from ..networks.blocks import NORMALIZATIONS, multilayer_perceptron
-from ._base import COMMON_CONSTRAINTS, Architecture, positive_ints
+from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
 
 class Dense(Architecture):
@@ -65,12 +67,10 @@ class Dense(Architecture):
 
     standardizes = True
 
-    def build_encoder(self, shape, n_outputs):
-        """Build the module that maps (n, n_features) to (n, n_outputs)."""
+    def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
         return self._build(shape.n_features, self._hidden(), n_outputs)
 
-    def build_decoder(self, shape, n_inputs):
-        """Build the module that maps (n, n_inputs) to (n, n_features)."""
+    def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
         return self._build(n_inputs, self._hidden()[::-1], shape.n_features)
 
     def _hidden(self):

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import Bunch, check_random_state, gen_batches
 
+from .._typing import Seed
 from .._validation import Interval, validate_parameter_constraints
 
 _CONSTRAINTS = {
@@ -46,7 +47,9 @@ distance   (n,) of the body from the arena's centre, in arena radii
 """
 
 
-def make_arena(n_samples=1000, size=50, noise=0.1, random_state=None):
+def make_arena(
+    n_samples: int = 1000, size: int = 50, noise: float = 0.1, random_state: Seed = None
+) -> Bunch:
     """Draw noisy images of an animal that stands anywhere in a round arena, facing anywhere.
 
     The animal has a dark body with a tail and a bright head. Position and direction are

@@ -1,10 +1,13 @@
 """Healing pictures and sequences: images that turn, with a white square in their corner."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_random_state, gen_batches
 
+from .._typing import Seed
 from .._validation import Interval, StrOptions, validate_parameter_constraints
 
 _SHARE = [Interval(Real, 0, 1, closed="both")]
@@ -22,8 +25,14 @@ _CHUNK_PIXELS = 2**17
 
 
 def make_healing_images(
-    images, *, rotated=0.5, max_angle=180, square=0.5, square_size=5, random_state=None
-):
+    images: ArrayLike,
+    *,
+    rotated: float = 0.5,
+    max_angle: float = 180,
+    square: float = 0.5,
+    square_size: int | str = 5,
+    random_state: Seed = None,
+) -> np.ndarray:
     """Rotate a share of the images and put a white square in the corner of a share.
 
     The two shares are drawn independently of each other. The square lies in the top-left
@@ -100,15 +109,15 @@ def make_healing_images(
 
 
 def make_healing_sequences(
-    images,
-    n_timesteps=8,
+    images: ArrayLike,
+    n_timesteps: int = 8,
     *,
-    angle_step=(10, 30),
-    square=1.0,
-    square_size=5,
-    growing=False,
-    random_state=None,
-):
+    angle_step: float | tuple[float, float] = (10, 30),
+    square: float = 1.0,
+    square_size: int | str = 5,
+    growing: bool = False,
+    random_state: Seed = None,
+) -> np.ndarray:
     """Turn each image step by step, while a white square appears in a corner and goes.
 
     A sequence starts with its image as given. From frame to frame the image turns by one
@@ -224,7 +233,7 @@ def _check_fits(square_size, size):
         )
 
 
-def _unit_images(images):
+def _unit_images(images: Any) -> np.ndarray:
     """Return the images as a new float32 array with values from 0 to 1."""
     images = check_array(
         images,

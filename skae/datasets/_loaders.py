@@ -1,6 +1,7 @@
 """MNIST and Fashion-MNIST from a folder of the user's, or else from the network."""
 
 import os
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ _CLOTHES = [
 ]
 
 
-def load_mnist(*, data_home=None, return_X_y=False):
+def load_mnist(
+    *, data_home: str | PathLike | None = None, return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load MNIST, grey images of handwritten digits at 28×28 pixels.
 
     Where the environment variable ``SKAE_DATA`` names a folder that holds
@@ -83,7 +86,9 @@ def load_mnist(*, data_home=None, return_X_y=False):
     return _load("MNIST", "mnist_10k.npz", _DIGITS, data_home, return_X_y)
 
 
-def load_fashion_mnist(*, data_home=None, return_X_y=False):
+def load_fashion_mnist(
+    *, data_home: str | PathLike | None = None, return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load Fashion-MNIST, grey images of clothes at 28×28 pixels.
 
     Where the environment variable ``SKAE_DATA`` names a folder that holds

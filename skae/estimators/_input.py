@@ -8,6 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
+from .._validation import as_array, naming_types
+
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 
@@ -36,17 +38,27 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
     """
     X, layout = _flatten(X)
     check = check_array if any_width else partial(validate_data, estimator, reset=reset)
-    rows = check(
-        X,
-        accept_sparse="csr",
-        dtype=_DTYPES,
-        ensure_min_samples=min_rows,
-        ensure_all_finite=check_finite,
-    )
+    with naming_types(X):
+        rows = check(
+            X,
+            accept_sparse="csr",
+            dtype=_DTYPES,
+            ensure_min_samples=min_rows,
+            ensure_all_finite=check_finite,
+        )
     # check_array looks through a memmap, and what is read from a disk must not be copied.
     if isinstance(X, np.memmap) and rows.dtype == X.dtype:
         rows = X
     return rows, layout
+
+
+def read_samples(estimator, X, *, reset, min_rows=1):
+    """Validate X as samples of any shape, which they keep: see `read_rows`."""
+    X = as_array(X)
+    with naming_types(X):
+        return validate_data(
+            estimator, X, reset=reset, allow_nd=True, dtype=_DTYPES, ensure_min_samples=min_rows
+        )
 
 
 def read_target(X_target, rows):
@@ -54,13 +66,15 @@ def read_target(X_target, rows):
 
     NaN passes, as what is missing.
     """
-    target = check_array(
-        _flatten(X_target)[0],
-        accept_sparse="csr",
-        dtype=_DTYPES,
-        input_name="X_target",
-        ensure_all_finite="allow-nan",
-    )
+    X_target, _ = _flatten(X_target, "X_target")
+    with naming_types(X_target, "X_target"):
+        target = check_array(
+            X_target,
+            accept_sparse="csr",
+            dtype=_DTYPES,
+            input_name="X_target",
+            ensure_all_finite="allow-nan",
+        )
     if target.shape != rows.shape:
         raise ValueError(
             f"X_target must have the shape of X, {rows.shape} as rows, got {target.shape}."
@@ -112,6 +126,7 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
     is_flat : bool
         Whether X had two dimensions.
     """
+    X = as_array(X)
     shape = getattr(X, "shape", ())
     is_flat = len(shape) <= 2
     if not is_flat:
@@ -144,7 +159,9 @@ def _read_frame_shape(given, found):
 
 def read_codes(estimator, X):
     """Validate X as codes of a fitted estimator, (n, n_components) of floats."""
-    codes = check_array(X, dtype=[np.float64, np.float32])
+    X = as_array(X)
+    with naming_types(X):
+        codes = check_array(X, dtype=[np.float64, np.float32], input_name="X")
     if codes.shape[1] != estimator.n_components_:
         raise ValueError(
             f"X has {codes.shape[1]} components, but {type(estimator).__name__} is expecting "
@@ -186,14 +203,15 @@ def check_unit_interval(rows, loss):
         )
 
 
-def _flatten(X):
+def _flatten(X, name="X"):
     """Images to rows of pixels; everything else as it is."""
+    X = as_array(X, name)
     shape = getattr(X, "shape", ())
     if len(shape) <= 2:
         return X, None
     if len(shape) > 4:
         raise ValueError(
-            "X must be rows (n, n_features) or images (n, height, width[, channels]), got an "
-            f"array of shape {tuple(shape)}."
+            f"{name} must be rows (n, n_features) or images (n, height, width[, channels]), got "
+            f"an array of shape {tuple(shape)}."
         )
     return X.reshape(shape[0], -1), tuple(shape[1:])

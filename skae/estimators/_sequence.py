@@ -119,8 +119,8 @@ class SequenceEstimator(NetworkEstimator):
         frames, _ = _frames(sample.X, None)
         return super()._corruption(standardization, sample._replace(X=frames))
 
-    def _measure(self, sample):
-        sequences = sample.X.astype(np.float32)
+    def _measure(self, sample, dtype):
+        sequences = sample.X.astype(dtype)
         return reconstruction_error(sequences[:, -1], self._predict(sequences[:, :-1]))
 
     # -- inference -------------------------------------------------------------------------

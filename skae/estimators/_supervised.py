@@ -6,16 +6,13 @@ import torch
 from sklearn.utils import check_consistent_length
 
 from .._engine import map_rows, start_empty
-from .._validation import Interval, StrOptions
+from .._validation import Interval, StrOptions, as_array
 from ..architectures import Custom
 from ..networks.blocks import multilayer_perceptron
 from ..networks.wiring import SupervisedNetwork
 from ..objectives import JointObjective, PredictionObjective
 from ._transformer import NetworkTransformer
 
-# Small sets have small batches: at one update an epoch, early stopping would end training before
-# the head has learned anything.
-_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 8, 16, 128
 # About so many rows tell the size of the codes before training.
 _FEW_ROWS = 1000
 
@@ -98,7 +95,7 @@ class SupervisedAutoencoder(NetworkTransformer):
                 "is None."
             )
         training_set = super()._read_training_set(X, sample_weight, X_target, reset)
-        labels = self._read_labels(y, reset, **classes)
+        labels = self._read_labels(as_array(y, "y"), reset, **classes)
         check_consistent_length(training_set.X, labels)
         if reset:
             self._head_sizes = self._read_head_sizes()
@@ -140,9 +137,6 @@ class SupervisedAutoencoder(NetworkTransformer):
         if weight in (0, 1):
             return reconstruction if weight else prediction
         return JointObjective(reconstruction, prediction, weight)
-
-    def _auto_batch_size(self, n_rows):
-        return min(max(n_rows // _UPDATES_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
 
     def _outputs(self, X):
         """Outputs of the head, of shape (n, n_outputs)."""

@@ -3,12 +3,15 @@
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine import record_feature_maps
+from .._typing import MatrixLike
 from ..architectures import DataShape
+from ..metrics import mean_squares
 from ..networks.wiring import AutoencoderNetwork
 from ._input import check_layout, read_codes, read_rows
 from .base import NetworkEstimator
@@ -17,7 +20,7 @@ from .base import NetworkEstimator
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     """Encode, decode, and compare the two: what estimators with encoder and decoder share."""
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> np.ndarray:
         """Encode X.
 
         Parameters
@@ -30,7 +33,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """
         return self._encode(self._read(X)[0])
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Decode codes.
 
         Parameters
@@ -45,7 +48,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         check_is_fitted(self)
         return self._to_layout(self._decode(read_codes(self, X)), self._layout)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: MatrixLike) -> np.ndarray:
         """Encode X and decode the codes.
 
         Parameters
@@ -59,7 +62,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         rows, layout = self._read(X)
         return self._to_layout(self._decode(self._encode(rows)), layout)
 
-    def interpolate(self, a, b, n=8):
+    def interpolate(self, a: ArrayLike, b: ArrayLike, n: int = 8) -> np.ndarray:
         """Decode the straight path between the codes of two samples.
 
         Parameters
@@ -81,7 +84,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         shares = np.linspace(0, 1, n, dtype=start.dtype)[:, None]
         return self.inverse_transform((1 - shares) * start + shares * end)
 
-    def feature_maps(self, X):
+    def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
         """Show what each convolution gives, on the way to the code and back.
 
         Parameters
@@ -99,7 +102,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
             self.module_, "reconstruct", rows, self.n_features_in_, allow_nan=self._takes_gaps
         )
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Minus the mean squared error of each sample's reconstruction: higher is more normal.
 
         Parameters
@@ -109,11 +112,10 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         Returns
         -------
         scores : ndarray of shape (n,)
-            In the units of X squared. Missing values are left out; a row that has no others
-            scores 0.
+            In the units of X squared, float64. Missing values are left out; a row that has no
+            others scores 0.
         """
-        rows, reconstructed = self._compare(X)
-        return -np.ma.filled(np.mean((reconstructed - rows) ** 2, axis=1), 0.0)
+        return -mean_squares(*self._compare(X))
 
     def _compare(self, X):
         """Return X, as a masked array where values are missing, and its reconstruction."""

@@ -1,7 +1,11 @@
 """The autoencoder: a transformer that stands where PCA stood."""
 
-import numpy as np
+from typing import Self
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._typing import MatrixLike
 from .._validation import StrOptions
 from ..losses import resolve_loss
 from ..metrics import explained_variance
@@ -61,9 +65,9 @@ class Autoencoder(NetworkTransformer):
     alpha : float, default=0.01
         Weight decay.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is 128.
+        Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 16 and at most 128.
     max_iter : int or 'auto', default='auto'
-        Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 200 epochs.
+        Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 60 epochs.
     early_stopping : bool, default=True
         Hold out rows, stop where their loss no longer falls, and restore the best weights.
         If False, all rows train, and training stops where the training loss no longer falls.
@@ -214,7 +218,14 @@ class Autoencoder(NetworkTransformer):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Learn a code for X.
 
         Parameters
@@ -240,7 +251,14 @@ class Autoencoder(NetworkTransformer):
         """
         return self._fit(X, sample_weight, X_target)
 
-    def partial_fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Pass once over a batch of data, from where the calls before have come to.
 
         The first call builds the network and takes centre, scale and starting point from its
@@ -257,7 +275,7 @@ class Autoencoder(NetworkTransformer):
         """
         return self._partial_fit(X, sample_weight, X_target)
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: object = None) -> float:
         """Share of X's variance that the reconstruction explains: 1 is perfect.
 
         Missing values are left out.

@@ -20,6 +20,7 @@ from .._engine import (
     Schedule,
     TrainingData,
     TrainingSet,
+    computing_dtype,
     foreign_draws_isolated,
     make_net,
     map_rows,
@@ -51,13 +52,16 @@ from ._input import (
     refuse_gaps,
 )
 
-_BATCH_SIZE = 128
-# ``max_iter='auto'`` aims at this many updates, within these numbers of epochs.
-_UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 200
+# ``batch_size='auto'`` is the share of the rows that makes so many updates an epoch, within
+# bounds: few rows in batches of many would be done with before training has begun.
+_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 128
+# ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
+_UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
 # Share of the values that are there which training hides from the encoder, if some are missing.
 _HIDDEN = 0.3
 # Rows on which the error of the fitted network is measured.
 _MEASURED_ROWS = 10_000
+_LARGEST_SCALE = 1e150
 
 
 class NetworkEstimator(BaseEstimator):
@@ -179,6 +183,8 @@ class NetworkEstimator(BaseEstimator):
         foreign = self._runs_foreign_code()
         with foreign_draws_isolated(seed) if foreign else nullcontext():
             network = self._prepare_network(known, previous, once, seed)
+        if device.type == "mps":  # which has no float64
+            network.float()
         network.to(device)
         data = TrainingData(training_set, network, device)
         training, validation = (data, None) if once else self._split(data, random_state)
@@ -195,7 +201,7 @@ class NetworkEstimator(BaseEstimator):
             net.optimizer_.state.update(self.net_.optimizer_.state)
         train(net, training, isolate_seed=seed if foreign else None)
         self._remember(net, once)
-        self.reconstruction_err_ = self._measure(sample)
+        self.reconstruction_err_ = self._measure(sample, computing_dtype(training_set.X))
 
     def _prepare_network(self, sample, previous, once, seed):
         """Build the network and set where training starts."""
@@ -232,10 +238,8 @@ class NetworkEstimator(BaseEstimator):
         sigmoid = resolve_loss(self.loss).is_probabilistic
         center, scale = np.zeros(rows.shape[1]), 1.0
         if self.architecture_.standardizes:
-            center = np.average(rows, axis=0, weights=weights)
-            deviations = np.average((rows - center) ** 2, axis=0, weights=weights)
-            scale = math.sqrt(deviations.mean()) or 1.0
-        return Standardization(torch.tensor(center).float(), scale, sigmoid=sigmoid)
+            center, scale = _center_and_scale(rows, weights)
+        return Standardization(torch.tensor(center), scale, sigmoid=sigmoid)
 
     def _split(self, data, random_state):
         """Set rows aside for validation, where there are two or more."""
@@ -256,7 +260,7 @@ class NetworkEstimator(BaseEstimator):
         return random_state.permutation(len(data))
 
     def _auto_batch_size(self, n_rows):
-        return _BATCH_SIZE
+        return min(max(n_rows // _UPDATES_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
 
     def _schedule(self, n_rows, seed, once):
         is_auto = self.batch_size == "auto"
@@ -291,14 +295,14 @@ class NetworkEstimator(BaseEstimator):
             return None
         # The extremes of a picture's pixels are those of all of them.
         axis = 0 if self.image_shape_ is None else None
-        limits = (torch.tensor(bound).float() for bound in (sample.X.min(axis), sample.X.max(axis)))
-        device = standardization.center.device
+        bounds = (torch.tensor(bound) for bound in (sample.X.min(axis), sample.X.max(axis)))
+        limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
         return Corruption(
             noise=self.noise,
             level=self.noise_level,
             augment=self.augment,
             standardization=standardization,
-            limits=tuple(standardization.standardize(bound.to(device)) for bound in limits),
+            limits=tuple(limit.float() for limit in limits),
             image_shape=self.image_shape_,
             hidden=hidden,
         )
@@ -318,11 +322,11 @@ class NetworkEstimator(BaseEstimator):
         self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
         self.n_iter_ = len(self.history_)
 
-    def _measure(self, sample):
+    def _measure(self, sample, dtype):
         """Mean squared error of the reconstruction, in the data's units squared."""
-        rows = sample.X[:_MEASURED_ROWS].astype(np.float32)
+        rows = sample.X[:_MEASURED_ROWS].astype(dtype)
         reconstructed = self._decode(self._encode(rows))
-        return float(np.nanmean((reconstructed - sample.rows[:_MEASURED_ROWS]) ** 2))
+        return float(np.nanmean((sample.rows[:_MEASURED_ROWS] - reconstructed) ** 2))
 
     # -- inference -------------------------------------------------------------------------
 
@@ -387,6 +391,25 @@ def _without_learned(callback):
     for name in [name for name in vars(copied) if name.endswith("_")]:
         delattr(copied, name)
     return copied
+
+
+def _center_and_scale(rows, weights):
+    """Mean of each feature, and the root mean square of all deviations from them."""
+    center = np.average(rows, axis=0, weights=weights)
+    deviations = rows - center
+    largest, size = np.abs(deviations).max(), np.abs(center).max()
+    # What is left of constant features is rounding, which must not be blown up.
+    if largest <= 4 * np.finfo(np.float64).eps * size:
+        return center, size or 1.0
+    # Divided first: neither huge nor tiny numbers can be squared.
+    variances = np.average((deviations / largest) ** 2, axis=0, weights=weights)
+    scale = largest * math.sqrt(variances.mean())
+    if not scale < _LARGEST_SCALE:
+        raise ValueError(
+            f"X must have a standard deviation below {_LARGEST_SCALE:g}, so that errors can be "
+            f"squared, got {scale:.3g}: divide X by a constant."
+        )
+    return center, scale
 
 
 def _load_previous(network, previous):

@@ -1,16 +1,25 @@
 """Any reducer with a trained decoder: its inverse, where it has none or a worse one."""
 
 import dataclasses
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._engine import TrainingSet, record_feature_maps, start_at_least_squares, to_float
+from .._engine import (
+    TrainingSet,
+    computing_dtype,
+    record_feature_maps,
+    start_at_least_squares,
+    to_float,
+)
+from .._typing import MatrixLike
 from .._validation import HasMethods, import_optional
 from ..architectures import DataShape
 from ..losses import resolve_loss
@@ -179,7 +188,14 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Fit the reducer to X and train the network on its codes.
 
         Parameters
@@ -206,7 +222,14 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         """
         return self._fit(X, sample_weight, X_target, y=y)
 
-    def partial_fit(self, X, y=None, sample_weight=None, *, X_target=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Train the network for one pass over a batch of data.
 
         The first call fits the reducer and builds the network; later ones train the network on
@@ -223,7 +246,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         """
         return self._partial_fit(X, sample_weight, X_target, y=y)
 
-    def score(self, X, y=None):
+    def score(self, X: MatrixLike, y: object = None) -> float:
         """Share of X's variance that the reconstruction explains: 1 is perfect.
 
         Parameters
@@ -238,7 +261,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         """
         return explained_variance(*self._compare(X))
 
-    def feature_maps(self, X):
+    def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
         """Show what each convolution gives on the way from the code to the reconstruction.
 
         Where ``distill=True``, also on the way to the code.
@@ -295,7 +318,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
             raise ValueError(
                 f"{name} must have a code for each row: expected {rows.shape[0]}, got {len(codes)}."
             )
-        return codes.astype(np.float64 if rows.dtype == np.float64 else np.float32, copy=False)
+        return codes.astype(computing_dtype(rows), copy=False)
 
     def _encode(self, rows):
         return super()._encode(rows) if self._is_distilled else self._reduce(rows)
@@ -313,7 +336,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         return DistilledNetwork(encoder, decoder, standardization, codes)
 
     def _set_start(self, network, sample, seed):
-        codes = sample.labels if self._is_distilled else sample.X
+        codes = to_float(sample.labels if self._is_distilled else sample.X)
         network.code_standardization = self._standardization(codes, sample.weights)
         start_at_least_squares(
             network, codes, sample.rows, sample.weights, inputs=sample.X, random_state=seed
@@ -333,11 +356,10 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         # What is corrupted are codes, whatever the data are.
         return dataclasses.replace(corruption, image_shape=None)
 
-    def _measure(self, sample):
+    def _measure(self, sample, dtype):
         if self._is_distilled:
-            return super()._measure(sample)
-        codes = sample.X.astype(np.float32)
-        return reconstruction_error(sample.rows, self._decode(codes))
+            return super()._measure(sample, dtype)
+        return reconstruction_error(sample.rows, self._decode(sample.X.astype(dtype)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,6 +1,7 @@
 """Outliers by reconstruction: asks of a reducer only ``transform`` and ``inverse_transform``."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
@@ -9,8 +10,9 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import check_array, check_random_state, gen_batches
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from .._typing import MatrixLike
 from .._validation import (
     HasMethods,
     Interval,
@@ -19,6 +21,8 @@ from .._validation import (
     unchanged_on_error,
     validate_parameter_constraints,
 )
+from ._input import read_samples
+from ._thresholds import CONTAMINATION, THRESHOLDS, offset_by_contamination
 
 # Reconstructions that a row is compared with, at most: more cost time and find no more.
 _MOST_REFERENCES = 1000
@@ -107,7 +111,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "method": [StrOptions({"neighbors", "error"})],
-        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "contamination": CONTAMINATION,
         "n_neighbors": [
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 1, closed="right"),
@@ -133,7 +137,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: object = None) -> Self:
         """Fit a clone of the reducer, and put the threshold where `contamination` says.
 
         Parameters
@@ -150,8 +154,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._validate_params()
-            X = validate_data(self, X, allow_nd=True, ensure_min_samples=3)
-            self._fit(X)
+            self._fit(read_samples(self, X, reset=True, min_rows=3))
         return self
 
     def _fit(self, X):
@@ -159,7 +162,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         self._learn(X[fitted])
         self.training_scores_ = self._score_samples(X)
         self.calibration_scores_ = np.sort(self.training_scores_[held_out])
-        self.offset_ = _offset_by_contamination(self, self.contamination)
+        self.offset_ = offset_by_contamination(self, self.contamination)
 
     def _split(self, n_rows):
         n_held_out = max(1, round(self.calibration_fraction * n_rows))
@@ -189,7 +192,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, n_references), algorithm="brute")
         self._neighbors = neighbors.fit(self._scaled(self.references_))
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Score rows by their negative mean squared deviation; higher is more normal.
 
         Parameters
@@ -204,15 +207,41 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         """
         return self._score_samples(self._read(X))
 
-    def decision_function(self, X):
-        """Score rows as `score_samples` does, shifted so that outliers are below zero."""
+    def decision_function(self, X: MatrixLike) -> np.ndarray:
+        """Score rows as `score_samples` does, shifted so that outliers are below zero.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        decisions : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``.
+        """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
-        """Tell normal rows (1) from outliers (-1)."""
+    def predict(self, X: MatrixLike) -> np.ndarray:
+        """Tell normal rows from outliers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            1 for normal rows, -1 for outliers.
+        """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def set_threshold(self, *, contamination=None, quantile=None, false_alarm_rate=None):
+    def set_threshold(
+        self,
+        *,
+        contamination: float | str | None = None,
+        quantile: float | None = None,
+        false_alarm_rate: float | None = None,
+    ) -> Self:
         """Move `offset_` without another fit; give exactly one of the three.
 
         Parameters
@@ -248,12 +277,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
                 f"false_alarm_rate, got {given or 'none'}."
             )
         [(name, value)] = given.items()
-        constraints, offset = _THRESHOLDS[name]
+        constraints, offset = THRESHOLDS[name]
         validate_parameter_constraints({name: constraints}, given, "set_threshold")
         self.offset_ = offset(self, value)
         return self
 
-    def p_values(self, X):
+    def p_values(self, X: MatrixLike) -> np.ndarray:
         """Conformal p-values: how often a normal row looks at least as odd.
 
         With m held-out rows it is ``(1 + those that score no higher) / (m + 1)``. For a new
@@ -276,7 +305,7 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         n_as_odd = np.searchsorted(self.calibration_scores_, scores, side="right")
         return (1 + n_as_odd) / (1 + len(self.calibration_scores_))
 
-    def feature_scores(self, X):
+    def feature_scores(self, X: MatrixLike) -> Any:
         """Tell which features make a row an outlier.
 
         Parameters
@@ -294,14 +323,14 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         rows = self._read(X)
         deviations = np.sqrt(self._squared_deviations(rows)) * self.scale_
         deviations = deviations.astype(np.result_type(rows, np.float32), copy=False)
-        if not hasattr(X, "iloc"):
+        if not (hasattr(X, "index") and hasattr(X, "columns")):
             return deviations
         pandas = import_optional("pandas", "plot")
         return pandas.DataFrame(deviations, index=X.index, columns=X.columns)
 
     def _read(self, X):
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, allow_nd=True)
+        X = read_samples(self, X, reset=False)
         if X.shape[1:] != self.scale_.shape:
             raise ValueError(
                 f"X must hold samples of shape {self.scale_.shape}, got {X.shape[1:]}."
@@ -353,39 +382,3 @@ def _ranges(X):
     ranges = X.max(axis=0).astype(np.float64) - X.min(axis=0)
     varies = ranges > 0
     return np.where(varies, ranges, np.median(ranges[varies]) if varies.any() else 1.0)
-
-
-def _offset_by_contamination(detector, contamination):
-    if contamination == "auto":
-        low, high = np.quantile(detector.calibration_scores_, [0.25, 0.75])
-        return float(low - 1.5 * (high - low))
-    return float(np.quantile(detector.training_scores_, contamination))
-
-
-def _offset_by_quantile(detector, quantile):
-    return float(np.quantile(detector.training_scores_, 1 - quantile))
-
-
-def _offset_by_false_alarm_rate(detector, rate):
-    """Put the offset where a score is below it just if its p-value is at most ``rate``."""
-    scores = detector.calibration_scores_
-    p_values = np.arange(1, len(scores) + 1) / (len(scores) + 1)
-    n_alarms = np.searchsorted(p_values, rate, side="right")
-    if n_alarms == 0:
-        raise ValueError(
-            f"false_alarm_rate must be at least {p_values[0]:.3g} with {len(scores)} held-out "
-            f"rows, got {rate}: fit with more rows or a larger calibration_fraction."
-        )
-    return float(scores[n_alarms - 1])
-
-
-_SHARE = [Interval(Real, 0, 1, closed="neither")]
-
-_THRESHOLDS = {
-    "contamination": (
-        ReconstructionOutlierDetector._parameter_constraints["contamination"],
-        _offset_by_contamination,
-    ),
-    "quantile": (_SHARE, _offset_by_quantile),
-    "false_alarm_rate": (_SHARE, _offset_by_false_alarm_rate),
-}

@@ -2,16 +2,19 @@
 
 import warnings
 from numbers import Integral
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine import map_rows
+from .._typing import MatrixLike
 from .._validation import lookup
-from ..metrics import explained_variance, reconstruction_error
+from ..metrics import explained_variance, mean_squares, reconstruction_error
 from ..networks.recurrent import Forecaster
 from ._input import read_codes
 from ._sequence import SequenceEstimator
@@ -172,7 +175,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn to predict every next frame of the sequences.
 
         Parameters
@@ -195,7 +198,9 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         return self._fit(X, sample_weight)
 
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(
+        self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Pass once over a batch of sequences, from where the calls before have come to.
 
         The first call builds the network and takes centre, scale and starting point from its
@@ -212,7 +217,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         return self._partial_fit(X, sample_weight)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> np.ndarray:
         """Encode the next frame.
 
         Parameters
@@ -226,7 +231,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         return self._encode(self._read(X)[0])
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Decode codes.
 
         Parameters
@@ -241,7 +246,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         check_is_fitted(self)
         return self._to_frames(self._decode(read_codes(self, X)), self._is_flat)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the next frame: the code that `transform` gives, decoded.
 
         Parameters
@@ -256,7 +261,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         sequences, is_flat = self._read(X)
         return self._to_frames(self._predict(sequences), is_flat)
 
-    def forecast(self, X, n_steps):
+    def forecast(self, X: MatrixLike, n_steps: int) -> np.ndarray:
         """Predict the next frames, each from the ones before it, predicted ones included.
 
         Parameters
@@ -276,7 +281,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         frames = map_rows(forecaster, "forward", sequences, n_steps * self._n_outputs)
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
-    def score(self, X, y=None, *, baseline="mean"):
+    def score(self, X: MatrixLike, y: object = None, *, baseline: str = "mean") -> float:
         """Compare the last frames with what is predicted from the frames before: 1 is perfect.
 
         Parameters
@@ -298,7 +303,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         score = lookup("baseline", baseline, _SCORES)
         return score(*self._compare(X))
 
-    def score_samples(self, X):
+    def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Minus the mean squared error of each predicted last frame: higher is more normal.
 
         Parameters
@@ -309,10 +314,10 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         Returns
         -------
         scores : ndarray of shape (n,)
-            In the units of X squared.
+            In the units of X squared, float64.
         """
         _, truth, predicted = self._compare(X)
-        return -np.mean((predicted - truth) ** 2, axis=1)
+        return -mean_squares(truth, predicted)
 
     def _compare(self, X):
         """Frames before the last, the last, and their prediction, as rows."""

@@ -1,6 +1,9 @@
 """Autoencoders whose code is to tell a class or numbers as well."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder, StandardScaler
@@ -8,6 +11,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from torch.nn import functional as F
 
+from .._typing import MatrixLike
 from ._supervised import SupervisedAutoencoder
 
 
@@ -32,11 +36,8 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
     head_hidden_layer_sizes : tuple of int, default=(64,)
         Units of the hidden layers between code and prediction. ``()`` makes it linear in the
         code.
-    batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is 128, or an eighth of fewer than 1,024 rows, but at least
-        16.
     architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
-            learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
             validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
             device, verbose, random_state
         As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
@@ -92,7 +93,14 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
     ((450, 5), (450, 64))
     """
 
-    def fit(self, X, y, sample_weight=None, *, X_target=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Learn a code for X that tells y.
 
         Parameters
@@ -117,25 +125,40 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         """
         return self._fit(X, sample_weight, X_target, y=y)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None, *, X_target=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Pass once over a batch of data, from where the calls before have come to.
 
         Parameters
         ----------
-        X, y, sample_weight, X_target
+        X, y
             As for `fit`.
         classes : array-like of shape (n_classes,), default=None
             All labels there will be; needed at the first call.
+        sample_weight, X_target
+            As for `fit`.
 
         Returns
         -------
         self : AutoencoderClassifier
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `fit`, and where ``classes`` are not given at first or differ later.
         """
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit, got None.")
         return self._partial_fit(X, sample_weight, X_target, y=y, classes=classes)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the class of each row.
 
         Parameters
@@ -149,7 +172,7 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -163,7 +186,7 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         """
         return softmax(self._outputs(X), axis=1)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the logarithm of the probability of each class.
 
         Parameters
@@ -177,7 +200,7 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         """
         return log_softmax(self._outputs(X), axis=1)
 
-    def decision_function(self, X):
+    def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Outputs of the head: logarithms of the probabilities, up to a constant in each row.
 
         Parameters
@@ -253,11 +276,8 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
     head_hidden_layer_sizes : tuple of int, default=(64,)
         Units of the hidden layers between code and prediction. ``()`` makes it linear in the
         code.
-    batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is 128, or an eighth of fewer than 1,024 rows, but at least
-        16.
     architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
-            learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
             validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
             device, verbose, random_state
         As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
@@ -286,7 +306,14 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
     (442, 3)
     """
 
-    def fit(self, X, y, sample_weight=None, *, X_target=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Learn a code for X that tells y.
 
         Parameters
@@ -311,7 +338,14 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         """
         return self._fit(X, sample_weight, X_target, y=y)
 
-    def partial_fit(self, X, y, sample_weight=None, *, X_target=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
         """Pass once over a batch of data, from where the calls before have come to.
 
         The first call takes centre and scale of the targets from its data.
@@ -327,7 +361,7 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         """
         return self._partial_fit(X, sample_weight, X_target, y=y)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the targets of each row.
 
         Parameters
@@ -354,6 +388,8 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         training_set = training_set.merged()
         labels, weights = training_set.labels, training_set.weights
         if previous is None:
+            # StandardScaler takes the sum of weights for a number of rows.
+            weights = None if weights is None else weights / weights.mean()
             self._target_scaler = StandardScaler().fit(labels, sample_weight=weights)
         elif self.n_outputs_ != self._target_scaler.n_features_in_:
             raise ValueError(

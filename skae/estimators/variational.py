@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine import map_rows, start_at_probabilistic_pca
+from .._typing import MatrixLike, Seed
 from .._validation import Interval, StrOptions
 from ..architectures import DataShape
 from ..losses import resolve_loss
@@ -181,7 +182,7 @@ class VariationalAutoencoder(Autoencoder):
         self.beta = beta
         self.kl_warmup = kl_warmup
 
-    def posterior(self, X):
+    def posterior(self, X: MatrixLike) -> tuple[np.ndarray, np.ndarray]:
         """Distribution of the code of each sample.
 
         Parameters
@@ -195,7 +196,7 @@ class VariationalAutoencoder(Autoencoder):
         """
         return self._posterior(self._read(X)[0])
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: Seed = None) -> np.ndarray:
         """Decode codes that are drawn at random.
 
         They are drawn from the density of the training rows' codes, `code_density_`, which
@@ -216,15 +217,15 @@ class VariationalAutoencoder(Autoencoder):
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
-        random_state = check_random_state(random_state)
-        codes = random_state.standard_normal((n_samples, self.n_components_))
+        generator = check_random_state(random_state)
+        codes = generator.standard_normal((n_samples, self.n_components_))
         if self.code_density_ is not None:
             density = self.code_density_
-            parts = random_state.choice(density.n_components, n_samples, p=density.weights_)
+            parts = generator.choice(density.n_components, n_samples, p=density.weights_)
             codes = density.means_[parts] + np.sqrt(density.covariances_[parts]) * codes
         return self.inverse_transform(codes)
 
-    def score_samples(self, X, *, n_draws=16):
+    def score_samples(self, X: MatrixLike, *, n_draws: int = 16) -> np.ndarray:
         """Lower bound of each sample's log-likelihood (the ELBO): higher is more normal.
 
         The bound is the mean log-likelihood of the sample given codes from its distribution,
@@ -283,8 +284,8 @@ class VariationalAutoencoder(Autoencoder):
     def _train(self, training_set, previous, once=False):
         super()._train(training_set, previous, once)
         network = self.module_
-        variance = network.noise_variance * network.standardization.scale**2
-        self.noise_variance_ = None if self.loss == "bce" else variance.item()
+        variance = network.noise_variance.item() * network.standardization.scale.item() ** 2
+        self.noise_variance_ = None if self.loss == "bce" else variance
         self.code_density_ = None if once else self._fit_density(training_set)
 
     def _fit_density(self, training_set):

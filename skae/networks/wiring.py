@@ -24,6 +24,8 @@ class NetworkOutput(NamedTuple):
 class Standardization(nn.Module):
     """Centre every feature and divide by one scale: the objective stays PCA's.
 
+    Both are kept in float64, or data far from zero would not be centred.
+
     Parameters
     ----------
     center : Tensor of shape (n_features,)
@@ -34,17 +36,17 @@ class Standardization(nn.Module):
 
     def __init__(self, center, scale, *, sigmoid=False):
         super().__init__()
-        self.register_buffer("center", center)
-        self.register_buffer("scale", torch.as_tensor(scale, dtype=center.dtype))
+        self.register_buffer("center", center.double())
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
         self.sigmoid = sigmoid
 
     def standardize(self, x):
         """Data to the encoder's units."""
-        return (x - self.center).div_(self.scale)
+        return (x - self.center.to(x.dtype)).div_(self.scale)
 
     def unstandardize(self, x):
         """The encoder's units back to data: the inverse of `standardize`."""
-        return x * self.scale + self.center
+        return x * self.scale + self.center.to(x.dtype)
 
     def to_data(self, x):
         """The decoder's output to data."""

@@ -8,8 +8,12 @@ more than such estimators hold (methods, partials), which is more to audit (CVE-
 """
 
 import json
+import os
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+
+from sklearn.base import BaseEstimator
 
 from .._files import write_atomically
 from ._codec import Decoder, Encoder
@@ -31,7 +35,9 @@ _MISFITS = (
 )
 
 
-def save(estimator, path, *, trusted=()):
+def save(
+    estimator: BaseEstimator, path: str | os.PathLike[str], *, trusted: Iterable[str] = ()
+) -> None:
     """Save an estimator as a file that `load` reads without running code from it.
 
     Parameters
@@ -92,7 +98,7 @@ def save(estimator, path, *, trusted=()):
     write_atomically(path, pack(manifest, encoder.tensors, about))
 
 
-def load(path, *, trusted=()):
+def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEstimator:
     """Read an estimator that `save` wrote.
 
     Types are audited, numbers are not: an estimator from a stranger may predict nonsense. Look

@@ -2,6 +2,7 @@
 
 from math import ceil
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_scalar
@@ -15,7 +16,7 @@ _PANEL_WIDTH = 2.9  # inches
 _MOST_POINTS = 3000
 
 
-def plot_comparison(comparison, *, n_images=10):
+def plot_comparison(comparison: Any, *, n_images: int = 10) -> Any:
     """Draw the reconstructions and the codes of reducers that were compared.
 
     The upper part shows, where the data are images, some held-out ones above what each reducer
@@ -33,6 +34,17 @@ def plot_comparison(comparison, *, n_images=10):
     Returns
     -------
     matplotlib Figure
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from skae import compare
+    >>> from skae.plotting import plot_comparison
+    >>> X, y = load_digits(return_X_y=True)
+    >>> comparison = compare(X, y, reducers={"PCA": PCA(2)}, image_shape=(8, 8), random_state=0)
+    >>> plot_comparison(comparison, n_images=5)
+    <Figure size ...>
     """
     plt = import_optional("matplotlib.pyplot", "plot")
     check_scalar(n_images, "n_images", Integral, min_val=1)

@@ -1,10 +1,14 @@
 """The code as a cloud of points."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+from .._typing import MatrixLike
 from .._validation import import_optional
 
 _MOST_CLASSES = 20
@@ -52,7 +56,16 @@ class LatentSpaceDisplay:
         self.axis_labels = axis_labels
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, legend=True, **scatter_kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        *,
+        ax: Any = None,
+        legend: bool = True,
+        **scatter_kwargs: Any,
+    ) -> Self:
         """Draw the code that a fitted reducer gives to X.
 
         Parameters
@@ -78,7 +91,15 @@ class LatentSpaceDisplay:
         return cls.from_codes(codes, y, ax=ax, legend=legend, **scatter_kwargs)
 
     @classmethod
-    def from_codes(cls, codes, y=None, *, ax=None, legend=True, **scatter_kwargs):
+    def from_codes(
+        cls,
+        codes: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        ax: Any = None,
+        legend: bool = True,
+        **scatter_kwargs: Any,
+    ) -> Self:
         """Draw codes that are there already.
 
         Parameters
@@ -105,7 +126,7 @@ class LatentSpaceDisplay:
         display = cls(positions=positions, y=y, axis_labels=axis_labels)
         return display.plot(ax=ax, legend=legend, **scatter_kwargs)
 
-    def plot(self, ax=None, *, legend=True, **scatter_kwargs):
+    def plot(self, ax: Any = None, *, legend: bool = True, **scatter_kwargs: Any) -> Self:
         """Draw the points.
 
         Parameters

@@ -1,5 +1,7 @@
 """The loss, epoch by epoch."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -43,7 +45,9 @@ class LossCurveDisplay:
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, *, name=None, ax=None, **line_kwargs):
+    def from_estimator(
+        cls, estimator: Any, *, name: str | None = None, ax: Any = None, **line_kwargs: Any
+    ) -> Self:
         """Draw the losses that a fitted estimator keeps in ``history_``.
 
         Parameters
@@ -76,12 +80,12 @@ class LossCurveDisplay:
                 f"{type(estimator).__name__}, which does not."
             )
         train_loss = np.array([epoch["train_loss"] for epoch in estimator.history_])
-        valid_loss = np.array([epoch.get("valid_loss", np.nan) for epoch in estimator.history_])
-        valid_loss = None if np.isnan(valid_loss).all() else valid_loss
+        losses = np.array([epoch.get("valid_loss", np.nan) for epoch in estimator.history_])
+        valid_loss = None if np.isnan(losses).all() else losses
         display = cls(train_loss=train_loss, valid_loss=valid_loss, name=name)
         return display.plot(ax=ax, **line_kwargs)
 
-    def plot(self, ax=None, **line_kwargs):
+    def plot(self, ax: Any = None, **line_kwargs: Any) -> Self:
         """Draw the curves.
 
         Parameters

@@ -1,8 +1,10 @@
 """Images above what reducers make of them."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_scalar
 
 from .._validation import import_optional
@@ -48,8 +50,15 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, image_shape=None, n_images=10, ax=None, **imshow_kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        n_images: int = 10,
+        ax: Any = None,
+        **imshow_kwargs: Any,
+    ) -> Self:
         """Rebuild images by one or several fitted reducers and draw them.
 
         Parameters
@@ -90,8 +99,15 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_reconstructions(
-        cls, X, reconstructions, *, image_shape=None, n_images=10, ax=None, **imshow_kwargs
-    ):
+        cls,
+        X: ArrayLike,
+        reconstructions: Any,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        n_images: int = 10,
+        ax: Any = None,
+        **imshow_kwargs: Any,
+    ) -> Self:
         """Draw images above reconstructions that are there already.
 
         Parameters
@@ -124,7 +140,7 @@ class ReconstructionDisplay:
         rebuilt = {name: as_images(R, shape)[:n_images] for name, R in reconstructions.items()}
         return cls(images=images, reconstructions=rebuilt).plot(ax=ax, **imshow_kwargs)
 
-    def plot(self, ax=None, **imshow_kwargs):
+    def plot(self, ax: Any = None, **imshow_kwargs: Any) -> Self:
         """Draw the rows.
 
         Parameters

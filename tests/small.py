@@ -1,0 +1,60 @@
+"""Every public estimator, small enough to be fitted in milliseconds, and data for it."""
+
+import numpy as np
+from sklearn.datasets import load_digits, load_wine
+from sklearn.preprocessing import StandardScaler
+
+from skae import (
+    Autoencoder,
+    AutoencoderClassifier,
+    AutoencoderRegressor,
+    HybridAutoencoder,
+    ReconstructionOutlierDetector,
+    SequencePredictor,
+    VariationalAutoencoder,
+)
+from skae.architectures import Conv, Dense
+
+QUICK = {"architecture": Dense((8,)), "max_iter": 2, "random_state": 0}
+
+# All but the detector own a network.
+NETWORKS = {
+    "Autoencoder": Autoencoder(2, **QUICK),
+    "VariationalAutoencoder": VariationalAutoencoder(2, **QUICK),
+    "HybridAutoencoder": HybridAutoencoder(2, **QUICK),
+    "distilled": HybridAutoencoder(2, distill=True, **QUICK),
+    "AutoencoderClassifier": AutoencoderClassifier(2, **QUICK),
+    "AutoencoderRegressor": AutoencoderRegressor(2, **QUICK),
+    "SequencePredictor": SequencePredictor(2, hidden_size=8, **QUICK),
+}
+ESTIMATORS = {**NETWORKS, "detector": ReconstructionOutlierDetector(random_state=0)}
+FOR_IMAGES = {
+    name: estimator.__class__(**{**estimator.get_params(deep=False), "architecture": Conv((2,))})
+    for name, estimator in NETWORKS.items()
+    if name != "SequencePredictor"
+}
+
+
+def wine():
+    """45 wines of three kinds, five measurements each, standardised."""
+    X, y = load_wine(return_X_y=True)
+    return StandardScaler().fit_transform(X[::4, :5]), y[::4]
+
+
+def images():
+    """30 digits (n, 8, 8) with values from 0 to 16, and whether they are above four."""
+    digits = load_digits()
+    return digits.images[:30], digits.target[:30] > 4
+
+
+def results(estimator, X):
+    """List all that a fitted estimator makes of X: codes, reconstructions, predictions, scores."""
+    made = []
+    if hasattr(estimator, "transform"):
+        codes = estimator.transform(X)
+        made += [codes, estimator.inverse_transform(codes)]
+    if hasattr(estimator, "predict_proba"):
+        made.append(estimator.predict_proba(X))
+    elif hasattr(estimator, "predict"):
+        made.append(estimator.predict(X))
+    return [np.asarray(each) for each in [*made, estimator.score_samples(X)]]
