@@ -21,6 +21,7 @@ ESTIMATORS = [
     Autoencoder(),
     Autoencoder(**QUICK_CONV),
     Autoencoder(missing_values="mask", max_iter=10),
+    Autoencoder(ordered=True, max_iter=10),
     VariationalAutoencoder(),
     VariationalAutoencoder(**QUICK_CONV),
     HybridAutoencoder(max_iter=10),

@@ -32,7 +32,7 @@ def start_at_pca(network, rows, weights, random_state):
     if not isinstance(encoder, Sum) or not isinstance(decoder, Sum):
         return
     rows = _standardized(network.standardization, rows)
-    n_components = min(decoder.linear.in_features, *rows.shape)
+    n_components = min(encoder.linear.out_features, *rows.shape)
     components, deviations = _principal_components(rows, weights, n_components, random_state)
     with torch.no_grad():
         _set_to_zero(encoder.linear, decoder.linear)

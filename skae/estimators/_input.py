@@ -157,12 +157,18 @@ def _read_frame_shape(given, found):
     return tuple(map(int, sides))
 
 
-def read_codes(estimator, X):
-    """Validate X as codes of a fitted estimator, (n, n_components) of floats."""
+def read_codes(estimator, X, *, may_be_short=False):
+    """Validate X as codes of a fitted estimator, (n, n_components) of floats.
+
+    Zeros stand for last components that may be left out.
+    """
     X = as_array(X)
     with naming_types(X):
         codes = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-    if codes.shape[1] != estimator.n_components_:
+    n_absent = estimator.n_components_ - codes.shape[1]
+    if may_be_short and n_absent > 0:
+        return np.pad(codes, ((0, 0), (0, n_absent)))
+    if n_absent:
         raise ValueError(
             f"X has {codes.shape[1]} components, but {type(estimator).__name__} is expecting "
             f"codes of {estimator.n_components_}."

@@ -39,14 +39,16 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         Parameters
         ----------
         X : array-like of shape (n, n_components)
-            Codes.
+            Codes. Of ordered components (see `Autoencoder`) the first ones are enough.
 
         Returns
         -------
         X_reconstructed : ndarray of shape (n, n_features), or of images where `fit` got images
         """
         check_is_fitted(self)
-        return self._to_layout(self._decode(read_codes(self, X)), self._layout)
+        return self._to_layout(
+            self._decode(read_codes(self, X, may_be_short=self._is_ordered)), self._layout
+        )
 
     def reconstruct(self, X: MatrixLike) -> np.ndarray:
         """Encode X and decode the codes.
@@ -137,8 +139,15 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
     def _build_network(self, standardization):
         shape = DataShape(self.n_features_in_, self.image_shape_)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
-        decoder = self.architecture_.build_decoder(shape, self.n_components_)
-        return AutoencoderNetwork(encoder, decoder, standardization, fills_gaps=self._takes_gaps)
+        n_inputs = (2 if self._is_ordered else 1) * self.n_components_
+        decoder = self.architecture_.build_decoder(shape, n_inputs)
+        return AutoencoderNetwork(
+            encoder,
+            decoder,
+            standardization,
+            fills_gaps=self._takes_gaps,
+            is_ordered=self._is_ordered,
+        )
 
     @property
     def _n_features_out(self):

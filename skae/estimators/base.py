@@ -111,6 +111,8 @@ class NetworkEstimator(BaseEstimator):
 
     # Whether missing values may come in; learned in `fit` by those that offer the choice.
     _takes_gaps = False
+    # Whether the components of the code are in order, likewise.
+    _is_ordered = False
 
     # -- training --------------------------------------------------------------------------
 

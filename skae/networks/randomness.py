@@ -30,6 +30,11 @@ def keep_mask(x, share):
     return torch.empty_like(x).bernoulli_(share, generator=_GENERATOR.get())
 
 
+def uniform(n, device):
+    """Uniform numbers in [0, 1)."""
+    return torch.empty(n, device=device).uniform_(generator=_GENERATOR.get())
+
+
 class SeededInitialisation(TorchFunctionMode):
     """Within this context, modules that are built draw their weights from one seed.
 

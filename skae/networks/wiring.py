@@ -5,6 +5,12 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from .randomness import uniform
+
+# How often training keeps the first k components is the sum of a share proportional to a power
+# of k, and this one for all of them: the last is learned from whole codes alone.
+_WHOLE, _POWER = 0.2, -0.75
+
 
 class NetworkOutput(NamedTuple):
     """What a forward pass gives; a network leaves out what it does not have.
@@ -66,14 +72,18 @@ class AutoencoderNetwork(nn.Module):
     fills_gaps : bool
         Whether missing values (NaN) may come in: the encoder sees zero there, which is the
         feature's mean where data are centred.
+    is_ordered : bool
+        Whether `forward` decodes only so many first components of a code, see `truncated`, and
+        the decoder is told which ones, see `with_presence`.
     """
 
-    def __init__(self, encoder, decoder, standardization, *, fills_gaps=False):
+    def __init__(self, encoder, decoder, standardization, *, fills_gaps=False, is_ordered=False):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.standardization = standardization
         self.fills_gaps = fills_gaps
+        self.is_ordered = is_ordered
 
     @property
     def input_standardization(self):
@@ -82,7 +92,7 @@ class AutoencoderNetwork(nn.Module):
 
     def forward(self, x):
         code = self._code_of(x)
-        return NetworkOutput(self.decoder(code), code)
+        return NetworkOutput(self._decoded(truncated(code) if self.is_ordered else code), code)
 
     def encode(self, x):
         """Rows (n, n_features) to codes (n, n_components)."""
@@ -90,7 +100,10 @@ class AutoencoderNetwork(nn.Module):
 
     def decode(self, code):
         """Codes (n, n_components) to rows (n, n_features)."""
-        return self.standardization.to_data(self.decoder(code))
+        return self.standardization.to_data(self._decoded(code))
+
+    def _decoded(self, code):
+        return self.decoder(with_presence(code) if self.is_ordered else code)
 
     def _code_of(self, x):
         return self.encoder(x.masked_fill(x.isnan(), 0.0) if self.fills_gaps else x)
@@ -98,6 +111,46 @@ class AutoencoderNetwork(nn.Module):
     def reconstruct(self, x):
         """Rows (n, n_features) to what is decoded from their codes."""
         return self.decode(self.encode(x))
+
+
+def truncated(code):
+    """Set the last components of each code to zero, at random how many.
+
+    This is the nested dropout of Rippel, Gelbart and Adams (2014). The numbers of components
+    kept are spread evenly over their distribution: each batch holds about the same of them.
+
+    Parameters
+    ----------
+    code : Tensor of shape (n, n_components)
+        Rows in random order.
+
+    Returns
+    -------
+    Tensor of shape (n, n_components)
+    """
+    n_rows, n_components = code.shape
+    places = torch.arange(n_components, device=code.device)
+    shares = (places + 1.0) ** _POWER
+    bounds = (1 - _WHOLE) * shares.cumsum(0)[:-1] / shares.sum()
+    draws = (torch.arange(n_rows, device=code.device) + uniform(1, code.device)) / n_rows
+    last = torch.bucketize(draws, bounds)
+    return code * (places <= last[:, None])
+
+
+def with_presence(code):
+    """Put beside each component whether it is there: a code may end in zeros that stand for none.
+
+    Parameters
+    ----------
+    code : Tensor of shape (n, n_components)
+
+    Returns
+    -------
+    Tensor of shape (n, 2 * n_components)
+        The code, then ones up to its last component that is not zero.
+    """
+    backwards = (code != 0).to(code.dtype).flip(1)
+    return torch.cat([code, backwards.cummax(dim=1).values.flip(1)], dim=1)
 
 
 class SupervisedNetwork(AutoencoderNetwork):
