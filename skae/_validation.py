@@ -110,11 +110,11 @@ def _types_of_entries(X):
     return sorted({str(getattr(each, "name", each)) for each in types})
 
 
-def check_finite(X, name="X"):
-    """Raise a ValueError where a float array holds NaN or infinity."""
+def check_finite(X, name="X", *, allow_nan=False):
+    """Raise a ValueError where a float array holds infinity or, unless allowed, NaN."""
     # A sum is finite only where all its terms are; torch's uses all cores.
     if not torch.from_numpy(X).sum().isfinite():
-        assert_all_finite(X, input_name=name)
+        assert_all_finite(X, allow_nan=allow_nan, input_name=name)
 
 
 def check_weights(sample_weight, X):

@@ -78,12 +78,15 @@ class Loss:
         Whether the loss means something for images alone.
     takes_reduction : bool
         Whether ``function`` knows the ``reduction`` argument.
+    hit : tuple of float
+        A prediction and a target between which there is no loss.
     """
 
     function: Callable
     units: str = "standardized"
     needs_images: bool = False
     takes_reduction: bool = True
+    hit: tuple = (0.0, 0.0)
 
     @property
     def is_probabilistic(self):
@@ -116,7 +119,7 @@ LOSSES = {
     "mse": Loss(F.mse_loss),
     "l1": Loss(F.l1_loss),
     "huber": Loss(F.huber_loss),
-    "bce": Loss(F.binary_cross_entropy_with_logits, units="logits"),
+    "bce": Loss(F.binary_cross_entropy_with_logits, units="logits", hit=(1e3, 1.0)),
     "ssim": Loss(_one_minus_ssim, units="data", needs_images=True),
 }
 

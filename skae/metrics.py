@@ -342,8 +342,10 @@ def mean_squares(A, B):
     """Mean squared difference of each row, in float64.
 
     Bytes would wrap around and squares of float32 overflow; it converts a batch at a time.
+    Values that A masks are left out; a row without others gets 0.
     """
     squares = np.empty(len(A))
     for rows in gen_batches(len(A), _BATCH_SIZE):
-        squares[rows] = np.square(A[rows].astype("float64") - B[rows]).mean(axis=1)
+        means = np.square(A[rows].astype("float64") - B[rows]).mean(axis=1)
+        squares[rows] = np.ma.filled(means, 0.0)
     return squares

@@ -76,6 +76,22 @@ class ReconstructionObjective(nn.Module):
         return rows.reshape(-1, *self.image_shape).permute(0, 3, 1, 2)
 
 
+class ObservedObjective(ReconstructionObjective):
+    """Distance of the reconstruction from what is there of data with gaps (NaN)."""
+
+    def reconstruction(self, reconstruction, target):
+        """Reconstruction loss of a batch, as the mean over the values that are there."""
+        gaps = target.rows.isnan().to(reconstruction.dtype).mean()
+        return super().reconstruction(reconstruction, target) / (1 - gaps).clamp(min=_NEGLIGIBLE)
+
+    def _in_units_of_loss(self, reconstruction, rows):
+        """Count what is missing as hit."""
+        prediction, rows = super()._in_units_of_loss(reconstruction, rows)
+        gaps = rows.isnan()
+        right, wanted = self.loss.hit
+        return prediction.masked_fill(gaps, right), rows.masked_fill(gaps, wanted)
+
+
 class VariationalObjective(ReconstructionObjective):
     """Minus the evidence lower bound (ELBO) of a variational network, per feature.
 

@@ -31,6 +31,7 @@ ESTIMATORS = {
         4, **{**SMALL, "architecture": Dense((16,), dropout=0.2)}, learning_rate="adaptive"
     ),
     "cosine, noise": Autoencoder(4, noise="gaussian", learning_rate="cosine", **SMALL),
+    "missing values": Autoencoder(4, missing_values="mask", **SMALL),
     "no validation": Autoencoder(4, early_stopping=False, optimizer="sgd", **SMALL),
     "early stopping": Autoencoder(4, n_iter_no_change=2, tol=0.1, **SMALL),
     "batch norm": Autoencoder(

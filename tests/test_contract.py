@@ -20,6 +20,7 @@ QUICK_DENSE = {"architecture": Dense(16), "learning_rate_init": 0.02, "max_iter"
 ESTIMATORS = [
     Autoencoder(),
     Autoencoder(**QUICK_CONV),
+    Autoencoder(missing_values="mask", max_iter=10),
     VariationalAutoencoder(),
     VariationalAutoencoder(**QUICK_CONV),
     HybridAutoencoder(max_iter=10),

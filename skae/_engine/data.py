@@ -69,10 +69,25 @@ class TrainingSet(NamedTuple):
         used = weights > 0
         parts = [p if p is None else _densify(p)[used] for p in self[:3]]
         keys = np.column_stack([part for part in parts if part is not None])
+        # Missing values are alike, though NaN differs from NaN.
+        keys = np.where(np.isnan(keys), np.inf, keys)
         _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         merged = np.bincount(inverse.ravel(), weights=weights[used])
         parts = [part if part is None else part[first] for part in parts]
         return TrainingSet(*parts, weights=None if np.ptp(merged) == 0 else merged)
+
+    def filled(self):
+        """Give missing values the mean of their feature, or zero where that is missing as a whole.
+
+        The set has to be dense and in floats.
+        """
+        X_target = None if self.X_target is None else _filled(self.X_target, self.weights)
+        return self._replace(X=_filled(self.X, self.weights), X_target=X_target)
+
+
+def _filled(rows, weights):
+    known = np.ma.masked_invalid(rows)
+    return known.filled(np.ma.average(known, axis=0, weights=weights).filled(0.0))
 
 
 def sample_rows(training_set, random_state):

@@ -16,7 +16,7 @@ from .isolation import survive_forks
 _CHUNK = 2**21
 
 
-def map_rows(network, method, X, n_outputs):
+def map_rows(network, method, X, n_outputs, *, allow_nan=False):
     """Apply ``network.encode`` or ``network.decode`` to the rows of X.
 
     Parameters
@@ -28,6 +28,8 @@ def map_rows(network, method, X, n_outputs):
     X : ndarray or csr_matrix of shape (n, n_inputs), or ndarray of shape (n, ..., n_inputs)
         Computed in float64 where X is, otherwise in float32.
     n_outputs : int
+    allow_nan : bool, default=False
+        Whether NaN may pass.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def map_rows(network, method, X, n_outputs):
     Raises
     ------
     ValueError
-        Where X holds NaN or infinity.
+        Where X holds infinity or, unless allowed, NaN.
     """
     survive_forks()
     dtype = computing_dtype(X)
@@ -51,18 +53,18 @@ def map_rows(network, method, X, n_outputs):
         for start in range(0, n_rows, step):
             rows = to_float(X[start : start + step], dtype)
             # Here, and not for all rows at once, they are in the cache already.
-            check_finite(rows)
+            check_finite(rows, allow_nan=allow_nan)
             rows = torch.from_numpy(rows).to(device)
             outputs[start : start + step] = getattr(network, method)(rows).cpu().numpy()
     return outputs
 
 
-def record_feature_maps(network, method, X, n_outputs):
+def record_feature_maps(network, method, X, n_outputs, *, allow_nan=False):
     """List what the network's convolutions give for X on their way through ``method``.
 
     Parameters
     ----------
-    network, method, X, n_outputs
+    network, method, X, n_outputs, allow_nan
         As for `map_rows`.
 
     Returns
@@ -75,7 +77,7 @@ def record_feature_maps(network, method, X, n_outputs):
     for name, layer in network.named_modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             layer.register_forward_hook(partial(_record, maps, name))
-    map_rows(network, method, to_float(X, np.float32), n_outputs)
+    map_rows(network, method, to_float(X, np.float32), n_outputs, allow_nan=allow_nan)
     return {name: np.concatenate(chunks) for name, chunks in maps.items()}
 
 

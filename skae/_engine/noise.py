@@ -26,6 +26,8 @@ class Corruption:
     limits : tuple of Tensor
         Smallest and largest value, of each feature or of all, in standardised units.
     image_shape : tuple or None
+    hidden : float
+        Share of the values that the network is shown as missing (NaN).
     """
 
     noise: object
@@ -34,6 +36,7 @@ class Corruption:
     standardization: object
     limits: tuple
     image_shape: tuple | None
+    hidden: float = 0.0
 
     def augmented(self, x):
         """A batch as it is to be learned."""
@@ -41,11 +44,13 @@ class Corruption:
 
     def corrupted(self, x):
         """A batch as the network is shown it."""
-        if self.noise is None:
-            return x
         if callable(self.noise):
-            return self._in_data_units(self.noise, x)
-        return NOISES[self.noise](self, x)
+            x = self._in_data_units(self.noise, x)
+        elif self.noise is not None:
+            x = NOISES[self.noise](self, x)
+        if self.hidden:
+            x = x.masked_fill(keep_mask(x, self.hidden).bool(), torch.nan)
+        return x
 
     def _in_data_units(self, function, x):
         """Apply a user's function to rows, or to (n, channels, height, width) of images."""

@@ -24,7 +24,7 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
     reset : bool
         Whether the attributes are set, as in ``fit``.
     min_rows : int, default=1
-    check_finite : bool, default=True
+    check_finite : bool or 'allow-nan', default=True
         False leaves it to inference, which checks each chunk of rows as it passes.
     any_width : bool, default=False
         Take any number of features, and leave the attributes alone.
@@ -62,10 +62,19 @@ def read_samples(estimator, X, *, reset, min_rows=1):
 
 
 def read_target(X_target, rows):
-    """Validate what is to be reconstructed in place of X: rows of the same shape."""
+    """Validate what is to be reconstructed in place of X: rows of the same shape.
+
+    NaN passes, as what is missing.
+    """
     X_target, _ = _flatten(X_target, "X_target")
     with naming_types(X_target, "X_target"):
-        target = check_array(X_target, accept_sparse="csr", dtype=_DTYPES, input_name="X_target")
+        target = check_array(
+            X_target,
+            accept_sparse="csr",
+            dtype=_DTYPES,
+            input_name="X_target",
+            ensure_all_finite="allow-nan",
+        )
     if target.shape != rows.shape:
         raise ValueError(
             f"X_target must have the shape of X, {rows.shape} as rows, got {target.shape}."
@@ -170,9 +179,23 @@ def check_layout(layout, image_shape):
         )
 
 
+def refuse_gaps(estimator, **parts):
+    """Refuse NaN in any of the named parts of the data, and say what takes it."""
+    for name, rows in parts.items():
+        if rows is not None and np.isnan(rows.min()):
+            raise ValueError(
+                f"Input {name} contains NaN: Autoencoder(missing_values='mask') trains on what "
+                f"is there. {type(estimator).__name__} as it is needs complete rows; "
+                "SimpleImputer makes such."
+            )
+
+
 def check_unit_interval(rows, loss):
-    """Refuse data outside [0, 1]."""
-    lowest, highest = rows.min(), rows.max()
+    """Refuse data outside [0, 1]; missing values may be anything."""
+    if sparse.issparse(rows):
+        lowest, highest = rows.nanmin(), rows.nanmax()
+    else:
+        lowest, highest = np.fmin.reduce(rows, axis=None), np.fmax.reduce(rows, axis=None)
     if lowest < 0 or highest > 1:
         raise ValueError(
             f"loss={loss!r} expects values in [0, 1], got values from {lowest:.6g} to "

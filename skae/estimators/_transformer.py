@@ -98,7 +98,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
             Empty for a network without convolutions.
         """
         rows, _ = self._read(X)
-        return record_feature_maps(self.module_, "reconstruct", rows, self.n_features_in_)
+        return record_feature_maps(
+            self.module_, "reconstruct", rows, self.n_features_in_, allow_nan=self._takes_gaps
+        )
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Minus the mean squared error of each sample's reconstruction: higher is more normal.
@@ -110,14 +112,18 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         Returns
         -------
         scores : ndarray of shape (n,)
-            In the units of X squared, float64.
+            In the units of X squared, float64. Missing values are left out; a row that has no
+            others scores 0.
         """
         return -mean_squares(*self._compare(X))
 
     def _compare(self, X):
+        """Return X, as a masked array where values are missing, and its reconstruction."""
         rows, _ = self._read(X)
         rows = rows.toarray() if hasattr(rows, "toarray") else rows
-        return rows, self._decode(self._encode(rows))
+        reconstructed = self._decode(self._encode(rows))
+        has_gaps = self._takes_gaps and np.isnan(rows.min())
+        return np.ma.masked_invalid(rows) if has_gaps else rows, reconstructed
 
     def _read(self, X):
         check_is_fitted(self)
@@ -132,7 +138,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         shape = DataShape(self.n_features_in_, self.image_shape_)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
-        return AutoencoderNetwork(encoder, decoder, standardization)
+        return AutoencoderNetwork(encoder, decoder, standardization, fills_gaps=self._takes_gaps)
 
     @property
     def _n_features_out(self):

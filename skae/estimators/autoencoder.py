@@ -2,10 +2,14 @@
 
 from typing import Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .._typing import MatrixLike
+from .._validation import StrOptions
+from ..losses import resolve_loss
 from ..metrics import explained_variance
+from ..objectives import ObservedObjective
 from ._transformer import NetworkTransformer
 
 
@@ -33,6 +37,13 @@ class Autoencoder(NetworkTransformer):
         sigmoid. ``'ssim'`` is one minus the structural similarity of images. A callable
         ``loss(reconstruction, target)`` gets tensors in the units of the data, rows or
         ``(n, channels, height, width)``.
+    missing_values : {None, 'mask'}, default=None
+        ``'mask'`` takes NaN in X as values that are missing, here and in every method.
+        Training looks at what is there alone, and hides 30 % of that from the encoder at
+        random, so that it learns to do without; `reconstruct` fills the gaps. The encoder sees
+        the feature's mean in their place (zero with a `Custom` architecture). Any loss of
+        single values will do, which ``'ssim'`` is not; a callable sees zeros on both sides of a
+        gap. None refuses NaN.
     noise : {'gaussian', 'masking', 'salt_pepper'} or callable, default=None
         What the input is corrupted with in training, while the clean data are to be
         reconstructed. ``'masking'`` sets values to zero, ``'salt_pepper'`` to the smallest or
@@ -128,6 +139,7 @@ class Autoencoder(NetworkTransformer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from skae import Autoencoder
     >>> X, _ = load_digits(return_X_y=True)
@@ -137,7 +149,21 @@ class Autoencoder(NetworkTransformer):
     (1797, 8)
     >>> autoencoder.inverse_transform(codes).shape
     (1797, 64)
+
+    Half of the pixels are lost and come back:
+
+    >>> rng = np.random.default_rng(0)
+    >>> X_lost = np.where(rng.random(X.shape) < 0.5, np.nan, X)
+    >>> autoencoder = Autoencoder(8, missing_values="mask", max_iter=20, random_state=0)
+    >>> X_found = autoencoder.fit(X_lost).reconstruct(X_lost)
+    >>> bool(np.mean((X_found - X)[np.isnan(X_lost)] ** 2) < 0.5 * X.var(axis=0).mean())
+    True
     """
+
+    _parameter_constraints = {
+        **NetworkTransformer._parameter_constraints,
+        "missing_values": [StrOptions({"mask"}), None],
+    }
 
     def __init__(
         self,
@@ -146,6 +172,7 @@ class Autoencoder(NetworkTransformer):
         architecture="auto",
         image_shape=None,
         loss="mse",
+        missing_values=None,
         noise=None,
         noise_level=0.1,
         augment=None,
@@ -170,6 +197,7 @@ class Autoencoder(NetworkTransformer):
         self.architecture = architecture
         self.image_shape = image_shape
         self.loss = loss
+        self.missing_values = missing_values
         self.noise = noise
         self.noise_level = noise_level
         self.augment = augment
@@ -250,6 +278,8 @@ class Autoencoder(NetworkTransformer):
     def score(self, X: MatrixLike, y: object = None) -> float:
         """Share of X's variance that the reconstruction explains: 1 is perfect.
 
+        Missing values are left out.
+
         Parameters
         ----------
         X : array-like or CSR matrix of shape (n, n_features), or images
@@ -261,4 +291,33 @@ class Autoencoder(NetworkTransformer):
         score : float
         """
         rows, reconstructed = self._compare(X)
-        return explained_variance(rows, reconstructed)
+        if not np.ma.isMaskedArray(rows):
+            return explained_variance(rows, reconstructed)
+        left, whole = (np.sum((rows - other) ** 2) for other in (reconstructed, rows.mean(axis=0)))
+        return float(1 - left / whole)
+
+    def _read_training_set(self, X, sample_weight, X_target, reset=True):
+        if reset:
+            self._takes_gaps = self.missing_values == "mask"
+        return super()._read_training_set(X, sample_weight, X_target, reset)
+
+    def _check_loss(self):
+        loss = super()._check_loss()
+        if self._takes_gaps and loss.needs_images:
+            raise ValueError(
+                f"loss={self.loss!r} compares whole images, but missing_values='mask' needs a "
+                "loss of single values, such as 'mse', 'l1', 'huber' or 'bce'."
+            )
+        return loss
+
+    def _build_objective(self, network, data_range):
+        if not self._takes_gaps:
+            return super()._build_objective(network, data_range)
+        return ObservedObjective(
+            resolve_loss(self.loss), network.standardization, self.image_shape_, data_range
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing_values == "mask"
+        return tags

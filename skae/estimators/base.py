@@ -40,17 +40,25 @@ from .._validation import (
 )
 from ..architectures import Custom, DataShape, resolve_architecture
 from ..losses import LOSSES, resolve_loss
-from ..metrics import reconstruction_error
 from ..networks.randomness import SeededInitialisation
 from ..networks.wiring import Standardization
 from ..objectives import ReconstructionObjective
-from ._input import check_layout, check_unit_interval, read_image_shape, read_rows, read_target
+from ._input import (
+    check_layout,
+    check_unit_interval,
+    read_image_shape,
+    read_rows,
+    read_target,
+    refuse_gaps,
+)
 
 # ``batch_size='auto'`` is the share of the rows that makes so many updates an epoch, within
 # bounds: few rows in batches of many would be done with before training has begun.
 _UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 128
 # ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
 _UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
+# Share of the values that are there which training hides from the encoder, if some are missing.
+_HIDDEN = 0.3
 # Rows on which the error of the fitted network is measured.
 _MEASURED_ROWS = 10_000
 _LARGEST_SCALE = 1e150
@@ -101,6 +109,9 @@ class NetworkEstimator(BaseEstimator):
             resolve_loss(self.loss), network.standardization, self.image_shape_, data_range
         )
 
+    # Whether missing values may come in; learned in `fit` by those that offer the choice.
+    _takes_gaps = False
+
     # -- training --------------------------------------------------------------------------
 
     def _fit(self, X, sample_weight=None, X_target=None, **labels):
@@ -128,7 +139,7 @@ class NetworkEstimator(BaseEstimator):
         return self
 
     def _read_training_set(self, X, sample_weight, X_target, reset=True):
-        rows, layout = read_rows(self, X, reset=reset, min_rows=2)
+        rows, layout = read_rows(self, X, reset=reset, min_rows=2, check_finite="allow-nan")
         if reset:
             self.image_shape_ = read_image_shape(self.image_shape, layout, rows.shape[1])
             self.n_components_ = int(self.n_components)
@@ -136,6 +147,8 @@ class NetworkEstimator(BaseEstimator):
         check_layout(layout, self.image_shape_)
         weights = None if sample_weight is None else check_weights(sample_weight, rows)
         target = None if X_target is None else read_target(X_target, rows)
+        if not self._takes_gaps:
+            refuse_gaps(self, X=rows, X_target=target)
         loss = self._check_loss()
         if loss.is_probabilistic:
             check_unit_interval(rows if target is None else target, self.loss)
@@ -166,9 +179,10 @@ class NetworkEstimator(BaseEstimator):
         device = resolve_device(self.device)
         training_set = training_set.merged()
         sample = sample_rows(training_set, random_state)
+        known = sample.filled() if self._takes_gaps else sample
         foreign = self._runs_foreign_code()
         with foreign_draws_isolated(seed) if foreign else nullcontext():
-            network = self._prepare_network(sample, previous, once, seed)
+            network = self._prepare_network(known, previous, once, seed)
         if device.type == "mps":  # which has no float64
             network.float()
         network.to(device)
@@ -176,11 +190,11 @@ class NetworkEstimator(BaseEstimator):
         training, validation = (data, None) if once else self._split(data, random_state)
         net = make_net(
             network,
-            self._build_objective(network, np.ptp(sample.rows)),
+            self._build_objective(network, np.ptp(known.rows)),
             self._schedule(len(training), seed, once),
             train_data=training,
             validation_data=validation,
-            corruption=self._corruption(network.input_standardization, sample),
+            corruption=self._corruption(network.input_standardization, known),
             checkpoint=checkpoint,
         )
         if once and hasattr(self, "net_"):
@@ -276,7 +290,8 @@ class NetworkEstimator(BaseEstimator):
         )
 
     def _corruption(self, standardization, sample):
-        if self.noise is None and self.augment is None:
+        hidden = _HIDDEN if self._takes_gaps else 0.0
+        if self.noise is None and self.augment is None and not hidden:
             return None
         # The extremes of a picture's pixels are those of all of them.
         axis = 0 if self.image_shape_ is None else None
@@ -289,6 +304,7 @@ class NetworkEstimator(BaseEstimator):
             standardization=standardization,
             limits=tuple(limit.float() for limit in limits),
             image_shape=self.image_shape_,
+            hidden=hidden,
         )
 
     def _runs_foreign_code(self):
@@ -310,7 +326,7 @@ class NetworkEstimator(BaseEstimator):
         """Mean squared error of the reconstruction, in the data's units squared."""
         rows = sample.X[:_MEASURED_ROWS].astype(dtype)
         reconstructed = self._decode(self._encode(rows))
-        return reconstruction_error(sample.rows[:_MEASURED_ROWS], reconstructed)
+        return float(np.nanmean((sample.rows[:_MEASURED_ROWS] - reconstructed) ** 2))
 
     # -- inference -------------------------------------------------------------------------
 
@@ -320,7 +336,9 @@ class NetworkEstimator(BaseEstimator):
         return self.n_features_in_
 
     def _encode(self, rows):
-        return map_rows(self.module_, "encode", rows, self.n_components_)
+        return map_rows(
+            self.module_, "encode", rows, self.n_components_, allow_nan=self._takes_gaps
+        )
 
     def _decode(self, codes):
         return map_rows(self.module_, "decode", codes, self._n_outputs)

@@ -58,13 +58,22 @@ class AutoencoderNetwork(nn.Module):
 
     `encode` and `decode` speak the data's units; `forward`, which training calls, takes rows
     that are standardised already, so that they are standardised once and not every epoch.
+
+    Parameters
+    ----------
+    encoder, decoder : Module
+    standardization : Standardization
+    fills_gaps : bool
+        Whether missing values (NaN) may come in: the encoder sees zero there, which is the
+        feature's mean where data are centred.
     """
 
-    def __init__(self, encoder, decoder, standardization):
+    def __init__(self, encoder, decoder, standardization, *, fills_gaps=False):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.standardization = standardization
+        self.fills_gaps = fills_gaps
 
     @property
     def input_standardization(self):
@@ -72,16 +81,19 @@ class AutoencoderNetwork(nn.Module):
         return self.standardization
 
     def forward(self, x):
-        code = self.encoder(x)
+        code = self._code_of(x)
         return NetworkOutput(self.decoder(code), code)
 
     def encode(self, x):
         """Rows (n, n_features) to codes (n, n_components)."""
-        return self.encoder(self.standardization.standardize(x))
+        return self._code_of(self.standardization.standardize(x))
 
     def decode(self, code):
         """Codes (n, n_components) to rows (n, n_features)."""
         return self.standardization.to_data(self.decoder(code))
+
+    def _code_of(self, x):
+        return self.encoder(x.masked_fill(x.isnan(), 0.0) if self.fills_gaps else x)
 
     def reconstruct(self, x):
         """Rows (n, n_features) to what is decoded from their codes."""
