@@ -22,7 +22,7 @@ lint: .venv/test
 bench: .venv/test
 	$(BIN)/python -m benchmarks
 
-studies: .venv/test
+studies: .venv/studies
 	OMP_NUM_THREADS=1 $(BIN)/python -m examples $(STUDIES)
 
 .venv/%: pyproject.toml constraints.txt

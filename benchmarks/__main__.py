@@ -7,10 +7,11 @@ import sklearn
 import skorch
 import torch
 
-from . import overhead, quality, reliability, variational
+from . import defaults, overhead, quality, reliability, variational
 
 PARTS = {
     "quality": quality,
+    "defaults": defaults,
     "overhead": overhead,
     "variational": variational,
     "reliability": reliability,

@@ -1,5 +1,8 @@
 """The data of the benchmarks: MNIST where it is at hand, digits of scikit-learn otherwise."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -20,3 +23,9 @@ def split(images):
     """Set the last fifth of the images aside."""
     n_train = len(images) * 4 // 5
     return images[:n_train], images[n_train:]
+
+
+def outlier_set(name):
+    """Return the rows of a data set of ADBench, from ``outliers.npz`` where SKAE_DATA points."""
+    with np.load(Path(os.environ["SKAE_DATA"], "outliers.npz")) as sets:
+        return sets[f"{name}_X"].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Files that are damaged, forged or half written: what `load` and `save` make of them.
+"""Files that are damaged, forged or half written, and processes that are killed.
 
 Each figure is measured in a process of its own, so that a crash is counted and not suffered.
 """
@@ -60,7 +60,12 @@ def measure():
         for state, value in zip(("whole", "mutated"), memory(Path(folder)), strict=True):
             rows.append((f"Autoencoder of 50 MB, {state}: {what}", value, "≤ 10"))
         broken = kill_during_save(Path(folder))
-    return [*rows, (f"{N_KILLS} kills during save: files that were not whole", broken, "0")]
+        off, n_killed = kill_during_fit(Path(folder))
+    return [
+        *rows,
+        (f"{N_KILLS} kills during save: files that were not whole", broken, "0"),
+        (f"{n_killed} kills during fit: weights that differ from an unkilled fit's", off, "0"),
+    ]
 
 
 def one_process():
@@ -185,3 +190,29 @@ def kill_during_save(folder):
             os.kill(process.pid, signal.SIGKILL)
         n_broken += load_bytes(path.read_bytes(), folder / "survivor") is None
     return n_broken
+
+
+def kill_during_fit(folder):
+    """Kill a fit again and again and let it end; count weights that are not as they should be."""
+    script = (
+        "import sys, skae\n"
+        "from sklearn.datasets import load_digits\n"
+        "fit = skae.Autoencoder(8, max_iter=200, n_iter_no_change=float('inf'), random_state=0,\n"
+        "                       checkpoint=sys.argv[2])\n"
+        "print('ready', flush=True)\n"
+        "skae.save(fit.fit(load_digits().data).set_params(checkpoint=None), sys.argv[1])\n"
+    )
+    generator = np.random.default_rng(0)
+    paths = [folder / name for name in ("killed fit", "checkpoint", "unkilled fit", "its own")]
+    n_killed = 0
+    for _ in range(N_KILLS):
+        run = [sys.executable, "-c", script, *map(str, paths[:2])]
+        with subprocess.Popen(run, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            time.sleep(generator.random())
+            n_killed += process.poll() is None
+            process.kill()
+    for result, checkpoint in (paths[:2], paths[2:]):
+        subprocess.run([sys.executable, "-c", script, str(result), str(checkpoint)], check=True)
+    killed, unkilled = (skae.load(path).module_.state_dict() for path in paths[::2])
+    return sum(not weight.equal(killed[name]) for name, weight in unkilled.items()), n_killed

@@ -35,7 +35,8 @@ def main(argv=None):
     for name in arguments.studies or STUDIES:
         study = importlib.import_module(f".{name}", __package__)
         for what, reached, asked in study.measure(quick=arguments.quick):
-            print(f"| {name} | {what} | {asked} | {reached:.4g} |", flush=True)
+            shown = reached if isinstance(reached, int) else f"{reached:.4g}"
+            print(f"| {name} | {what} | {asked} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":

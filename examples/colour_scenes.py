@@ -7,9 +7,10 @@ with up-sampling, straight from the code. At full width it has 2,093,888 and 1,5
 which is work for a GPU; here its convolutions are a quarter as wide (``--width 1`` is all of it).
 It trains with left-right flips, a learning rate that falls where the loss stalls, and stops early.
 
-Then its code goes on in scikit-learn's Pipelines: t-SNE draws it and k-means looks for the kinds
-of scenes. The error of the reconstruction goes to a linear classifier that is to tell scenes that
-lie on their side. PCA with a code of the same size stands beside it in everything.
+Then its code goes on in scikit-learn's Pipelines: t-SNE draws it, and k-means looks for the kinds
+of scenes, in codes as they are and in standardised ones. The error of the reconstruction goes to a
+linear classifier that is to tell scenes that lie on their side. PCA with a code of the same size
+stands beside it in everything.
 
 This network is reported with a test error of 0.015 after 50 epochs on 14,000 photographs.
 
@@ -202,13 +203,11 @@ def reconstruct(reducer, scenes):
     return reducer.inverse_transform(reducer.transform(scenes))
 
 
-def find_kinds(reducer, scenes, kinds, random_state):
+def find_kinds(reducer, scenes, kinds, random_state, *scaler):
     """Return how well clusters of the codes agree with the kinds: 1 wholly, 0 by chance."""
-    clusters = make_pipeline(
-        FrozenEstimator(reducer),
-        KMeans(len(KINDS), n_init=10, random_state=random_state),
-    )
-    return adjusted_rand_score(kinds, clusters.fit_predict(scenes))
+    clusters = KMeans(len(KINDS), n_init=10, random_state=random_state)
+    pipeline = make_pipeline(FrozenEstimator(reducer), *scaler, clusters)
+    return adjusted_rand_score(kinds, pipeline.fit_predict(scenes))
 
 
 def find_sideways(reducer, scenes):
@@ -226,6 +225,9 @@ def judge(reducer, train, kinds_of_train, test, random_state):
     return {
         "mean squared error": reconstruction_error(test, reconstruct(reducer, test)),
         "clusters are kinds": find_kinds(reducer, train, kinds_of_train, random_state),
+        "so they are, scaled": find_kinds(
+            reducer, train, kinds_of_train, random_state, StandardScaler()
+        ),
         "sideways told": find_sideways(reducer, test),
     }
 

@@ -36,7 +36,9 @@ from skae.plotting import ReconstructionDisplay
 
 from ._data import find, handwritten_digits
 
-N_UPDATES, N_UPDATES_OF_DENOISING, N_UPDATES_IF_QUICK = 20 * math.ceil(60_000 / 128), 1000, 100
+BATCH_SIZE = 128
+N_UPDATES, N_UPDATES_IF_QUICK = 20 * math.ceil(60_000 / BATCH_SIZE), 100
+N_UPDATES_OF_DENOISING = 1000
 SMALL = "conv"
 FORMS = {
     SMALL: Conv(
@@ -88,6 +90,7 @@ def fit_reducers(train, image_shape, n_updates, random_state):
             architecture=form,
             image_shape=image_shape,
             loss="bce",
+            batch_size=BATCH_SIZE,
             learning_rate_init=LEARNING_RATES.get(name, 0.002),
             max_iter=n_epochs(n_updates, train),
             n_iter_no_change=math.inf,
@@ -97,8 +100,8 @@ def fit_reducers(train, image_shape, n_updates, random_state):
 
 
 def n_epochs(n_updates, train):
-    """Epochs in which batches of 128 of nine tenths of the rows make so many updates."""
-    return math.ceil(n_updates / math.ceil(0.9 * len(train) / 128))
+    """Epochs in which batches of nine tenths of the rows make so many updates."""
+    return math.ceil(n_updates / math.ceil(0.9 * len(train) / BATCH_SIZE))
 
 
 def reconstruct(reducer, X):

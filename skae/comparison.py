@@ -101,8 +101,8 @@ class Comparison:
     >>> from skae import compare
     >>> X, y = load_iris(return_X_y=True)
     >>> comparison = compare(X, y, reducers={"PCA": PCA(2)}, random_state=0)
-    >>> comparison.codes["PCA"].shape, comparison.estimators["PCA"]
-    ((38, 2), PCA(n_components=2))
+    >>> comparison.X_test.shape, comparison.codes["PCA"].shape
+    ((38, 4), (38, 2))
     """
 
     table: Any

@@ -114,6 +114,7 @@ def test_extreme_data_are_reconstructed_no_worse_than_by_pca(name, case):
     assert explained_variance(given, estimator.reconstruct(given)) > expected - 1e-6
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")  # of PCA in float32
 @pytest.mark.parametrize("case", EXTREME)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_extreme_data_are_reconstructed_no_worse_than_by_their_mean(name, case):

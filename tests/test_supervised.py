@@ -129,6 +129,20 @@ def test_a_class_of_more_weight_is_predicted_more_often(split):
     assert recalls[1] > recalls[0] + 0.1
 
 
+def test_a_code_that_is_only_to_predict_one_number_holds_one():
+    X, y = load_digits(n_class=2, return_X_y=True)
+    regressor = AutoencoderRegressor(
+        8,
+        reconstruction_weight=0,
+        head_hidden_layer_sizes=(),
+        architecture=Dense((32,), linear_path=False),
+        random_state=0,
+    )
+    codes = regressor.fit(X, y).transform(X)
+    variances = np.linalg.eigvalsh(np.cov(codes.T))
+    assert variances[-1] > 0.95 * variances.sum()
+
+
 def test_rows_held_out_have_the_classes_in_their_shares(split):
     X, _, y, _ = split
     few_eights = np.flatnonzero((y != 8) | (np.cumsum(y == 8) <= 20))

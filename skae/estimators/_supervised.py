@@ -118,15 +118,15 @@ class SupervisedAutoencoder(NetworkTransformer):
         return SupervisedNetwork(network.encoder, network.decoder, head, standardization)
 
     def _set_start(self, network, sample, seed):
-        """Start a code that is only to predict empty, and let the head see unit variance."""
+        """Let the head see codes of unit variance; a code that is only to predict starts empty."""
         super()._set_start(network, sample, seed)
-        if self.reconstruction_weight == 0 and not isinstance(self.architecture_, Custom):
-            start_empty(network.encoder)
         rows = sample.X[:: max(len(sample.X) // _FEW_ROWS, 1)]
         with torch.no_grad():
             codes = network.eval().encode(torch.from_numpy(rows).float())
             deviations = codes.std(dim=0, correction=0)
             network.head[0].weight /= torch.where(deviations > 1e-3, deviations, 1.0)
+        if self.reconstruction_weight == 0 and not isinstance(self.architecture_, Custom):
+            start_empty(network.encoder)
 
     def _build_objective(self, network, data_range):
         weight = self.reconstruction_weight
