@@ -151,7 +151,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
         about = unpack_about(data)
         versions = json.loads(about["versions"])
         _check_format(int(about["format"]), versions)
-        return _build(*unpack(data), frozenset(trusted))
+        manifest, tensors = unpack(data)
+        return _build(manifest, tensors, frozenset(trusted))
     except _MISFITS as error:
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         written = ", ".join(f"{name} {number}" for name, number in dict(versions).items())
