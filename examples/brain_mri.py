@@ -120,7 +120,9 @@ def search(images, n_candidates):
     autoencoder = Autoencoder(architecture=FROM_PCA, random_state=0)
     common = {"cv": 2, "random_state": 0}
     randomized = RandomizedSearchCV(autoencoder, SPACE, n_iter=n_candidates, **common)
-    halving = HalvingRandomSearchCV(autoencoder, SPACE, n_candidates=n_candidates, **common)
+    halving = HalvingRandomSearchCV(
+        autoencoder, SPACE, n_candidates=n_candidates, min_resources="exhaust", **common
+    )
     for searching in (randomized, halving):
         searching.fit(images)
         yield type(searching).__name__, searching.best_score_, searching.best_params_
