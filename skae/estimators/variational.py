@@ -124,6 +124,9 @@ class VariationalAutoencoder(Autoencoder):
         ],
         "loss": [StrOptions({"mse", "bce"})],
     }
+    # What an autoencoder offers and this one does not.
+    missing_values = None
+    ordered = False
 
     def __init__(
         self,
@@ -154,33 +157,31 @@ class VariationalAutoencoder(Autoencoder):
         verbose=0,
         random_state=None,
     ):
-        super().__init__(
-            n_components,
-            architecture=architecture,
-            image_shape=image_shape,
-            loss=loss,
-            noise=noise,
-            noise_level=noise_level,
-            augment=augment,
-            optimizer=optimizer,
-            learning_rate_init=learning_rate_init,
-            learning_rate=learning_rate,
-            alpha=alpha,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            checkpoint=checkpoint,
-            device=device,
-            verbose=verbose,
-            random_state=random_state,
-        )
+        self.n_components = n_components
         self.beta = beta
         self.kl_warmup = kl_warmup
+        self.architecture = architecture
+        self.image_shape = image_shape
+        self.loss = loss
+        self.noise = noise
+        self.noise_level = noise_level
+        self.augment = augment
+        self.optimizer = optimizer
+        self.learning_rate_init = learning_rate_init
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
 
     def posterior(self, X: MatrixLike) -> tuple[np.ndarray, np.ndarray]:
         """Distribution of the code of each sample.
