@@ -212,7 +212,8 @@ def kill_during_fit(folder):
             time.sleep(generator.random())
             n_killed += process.poll() is None
             process.kill()
-    for result, checkpoint in (paths[:2], paths[2:]):
-        subprocess.run([sys.executable, "-c", script, str(result), str(checkpoint)], check=True)
+    for two_paths in (paths[:2], paths[2:]):
+        run = [sys.executable, "-c", script, *map(str, two_paths)]
+        subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
     killed, unkilled = (skae.load(path).module_.state_dict() for path in paths[::2])
     return sum(not weight.equal(killed[name]) for name, weight in unkilled.items()), n_killed
