@@ -45,7 +45,6 @@ SPACE = {
     "batch_size": [16, 32, 64],
     "n_components": [64, 128, 256, 512],
 }
-N_CANDIDATES = 6
 
 
 def parse_arguments(argv=None):
@@ -115,8 +114,10 @@ def tell(name, models, train, test):
     yield f"{name}: error of denoised images / of noisy ones", left, "< 1"
 
 
-def search(images, n_candidates):
-    """Yield name, best explained variance and best parameters of each search."""
+def search(images, quick):
+    """Yield name, best explained variance and best parameters of each search, on some images."""
+    n_images, n_candidates = (40, 2) if quick else (400, 6)
+    images = images[:n_images]
     autoencoder = Autoencoder(architecture=FROM_PCA, random_state=0)
     common = {"cv": 2, "random_state": 0}
     randomized = RandomizedSearchCV(autoencoder, SPACE, n_iter=n_candidates, **common)
@@ -151,8 +152,7 @@ def measure(quick=False):
     """Fit all and yield (what, reached, asked)."""
     name, train, test = load(quick)
     yield from tell(name, make_models(quick), train, test)
-    n_images, n_candidates = (40, 2) if quick else (400, N_CANDIDATES)
-    for searching, score, _ in search(train[:n_images], n_candidates):
+    for searching, score, _ in search(train, quick):
         yield f"{name}: explained variance found by {searching}", score, ""
 
 
@@ -185,8 +185,7 @@ def main(argv=None):
         print(f"{what}: {reached:.4f}", flush=True)
     draw(models, test).savefig(arguments.output, dpi=100)
     print(f"The picture is in {arguments.output}\n")
-    n_images, n_candidates = (40, 2) if arguments.quick else (400, N_CANDIDATES)
-    for searching, score, parameters in search(train[:n_images], n_candidates):
+    for searching, score, parameters in search(train, arguments.quick):
         print(f"{searching:<22} explains {score:.3f} with {parameters}", flush=True)
 
 
