@@ -7,12 +7,14 @@ import sklearn
 import skorch
 import torch
 
-from . import defaults, overhead, quality, reliability, variational
+from . import defaults, memory, overhead, quality, reliability, scaling, variational
 
 PARTS = {
     "quality": quality,
     "defaults": defaults,
     "overhead": overhead,
+    "scaling": scaling,
+    "memory": memory,
     "variational": variational,
     "reliability": reliability,
 }

@@ -1,5 +1,7 @@
 """What an autoencoder learns, and the shapes and types in which it answers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -9,6 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
 from skae import Autoencoder
+from skae._engine import data
 from skae.architectures import Conv, Dense
 
 
@@ -174,6 +177,41 @@ def test_a_memmap_is_trained_on_without_being_read_into_memory(tmp_path, digits)
     fitted = Autoencoder(4, max_iter=3, random_state=0).fit(X)
     in_memory = Autoencoder(4, max_iter=3, random_state=0).fit(np.array(X))
     np.testing.assert_allclose(fitted.transform(X), in_memory.transform(X), atol=1e-4)
+
+
+@pytest.fixture
+def small_sample(monkeypatch):
+    """Let what fit knows of the data be little beside them."""
+    monkeypatch.setattr(data, "_SAMPLED_ROWS", 100)
+
+
+def peak_of_fit(X, **target):
+    """Bytes of numpy's arrays that a fit holds at most."""
+    autoencoder = Autoencoder(2, architecture=Dense((8,)), max_iter=1, random_state=0)
+    tracemalloc.start()
+    try:
+        autoencoder.fit(X, **target)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("is_target", [False, True])
+def test_fit_holds_no_copy_of_a_memmap(tmp_path, small_sample, is_target):
+    X = np.memmap(tmp_path / "bytes.dat", dtype=np.uint8, mode="w+", shape=(20_000, 1000))
+    X[::100] = 200
+    assert peak_of_fit(X, **({"X_target": X} if is_target else {})) < X.nbytes / 2
+
+
+def test_fit_holds_one_copy_of_floats_and_no_more(small_sample):
+    X = np.random.default_rng(0).standard_normal((10_000, 1000), dtype=np.float32)
+    assert peak_of_fit(X) < 2 * X.nbytes
+
+
+def test_the_sample_that_fit_knows_has_fewer_rows_where_they_are_long(monkeypatch):
+    monkeypatch.setattr(data, "_SAMPLED_VALUES", 1000)
+    rows = data.TrainingSet(np.arange(5000.0).reshape(50, 100))
+    assert data.sample_rows(rows, np.random.RandomState(0)).X.shape == (10, 100)
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "masking", "salt_pepper"])

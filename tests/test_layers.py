@@ -62,6 +62,18 @@ def test_skorch_is_known_to_the_engine_alone():
     assert knowing == {"_engine"}
 
 
+def test_importing_skae_leaves_the_heavy_parts_of_scikit_learn_to_those_who_use_them():
+    script = """
+import sys
+import skae
+print({"sklearn.datasets", "sklearn.mixture"} & set(sys.modules))
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "set()"
+
+
 def test_importing_skae_imports_no_optional_package_of_its_own():
     script = """
 import sys, torch, sklearn.decomposition, skorch

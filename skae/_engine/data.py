@@ -9,14 +9,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.utils import gen_batches
 from torch.utils.data import Dataset
 
 from ..objectives import Target
 
 # Training on up to this many rows does not depend on their order or repetition.
 _MERGED_ROWS = 1000
-# Statistics of larger sets, and where training starts, come from a sample.
-_SAMPLED_ROWS = 20_000
+# Statistics of larger sets, and where training starts, come from a sample of so many rows, fewer
+# where they are long: it is held in float64, several times over.
+_SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
+# Values that are converted at a time, so that what is made on the way stays small.
+_CONVERTED = 2**20
 
 
 def computing_dtype(X):
@@ -93,10 +97,11 @@ def _filled(rows, weights):
 def sample_rows(training_set, random_state):
     """Return part of a `TrainingSet` as another one, dense and in float64.
 
-    It has up to 20,000 rows or, of sequences, frames.
+    It has up to 20,000 rows or, of sequences, frames; fewer where these are long.
     """
     n_rows, *inner, _ = training_set.X.shape
-    chosen, n_wanted = slice(None), max(_SAMPLED_ROWS // math.prod(inner), 1)
+    n_frames = min(_SAMPLED_ROWS, _SAMPLED_VALUES // training_set.rows.shape[-1])
+    chosen, n_wanted = slice(None), max(n_frames // math.prod(inner), 1)
     if n_rows > n_wanted:
         chosen = np.sort(random_state.choice(n_rows, n_wanted, replace=False))
     X, X_target, labels, weights = (None if p is None else p[chosen] for p in training_set)
@@ -117,9 +122,7 @@ class _Rows:
         self.is_ready = X.dtype != np.uint8 and type(X) is np.ndarray
         self.source = X
         if self.is_ready:
-            center = standardization.center.cpu().double().numpy()
-            rows = ((X - center) / standardization.scale.item()).astype(np.float32)
-            self.source = torch.from_numpy(rows).to(device)
+            self.source = torch.from_numpy(_standardized(X, standardization)).to(device)
         elif type(X) is np.ndarray:
             self.source = torch.from_numpy(np.require(X, requirements="CW")).to(device)
 
@@ -131,6 +134,15 @@ class _Rows:
         if self.is_ready:
             return rows
         return self.standardization.standardize(rows.to(self.device, torch.float32))
+
+
+def _standardized(X, standardization):
+    """Return all rows centred and scaled, computed in float64 and rounded to float32."""
+    center, scale = standardization.center.cpu().double().numpy(), standardization.scale.item()
+    rows = np.empty(X.shape, dtype=np.float32)
+    for some in gen_batches(len(X), max(_CONVERTED // math.prod(X.shape[1:]), 1)):
+        rows[some] = (X[some] - center) / scale
+    return rows
 
 
 class TrainingData(Dataset):

@@ -145,9 +145,20 @@ class Net(NeuralNet):
             super()._set_training(training)
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Validate under the same noise in every epoch, so that losses can be compared."""
+        """Do what skorch does, without asking each batch what it is made of.
+
+        Validation is under the same noise in every epoch, so that losses can be compared.
+        """
+        if iterator is None:
+            return
         with nullcontext() if training else drawing_from(self._validation_noise()):
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                losses = {f"{prefix}_loss": step["loss"].item()}
+                self.history[-1]["batches"][-1] |= {**losses, f"{prefix}_batch_size": len(batch[0])}
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def validation_loss(self):
         """Mean loss on the validation data, which leaves no trace in the history."""

@@ -5,7 +5,6 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 
 from .._validation import import_optional
@@ -170,6 +169,9 @@ def _read(path):
 
 def _download(name, file, data_home):
     """Return torchvision's training and test images and labels, one after the other."""
+    # Here, for it brings all of scikit-learn's data sets along.
+    from sklearn.datasets import get_data_home
+
     try:
         dataset = getattr(import_optional("torchvision.datasets", "vision"), name)
         root = Path(get_data_home(data_home), "skae")

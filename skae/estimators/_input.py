@@ -46,10 +46,7 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
             ensure_min_samples=min_rows,
             ensure_all_finite=check_finite,
         )
-    # check_array looks through a memmap, and what is read from a disk must not be copied.
-    if isinstance(X, np.memmap) and rows.dtype == X.dtype:
-        rows = X
-    return rows, layout
+    return _still_mapped(rows, X), layout
 
 
 def read_samples(estimator, X, *, reset, min_rows=1):
@@ -79,7 +76,7 @@ def read_target(X_target, rows):
         raise ValueError(
             f"X_target must have the shape of X, {rows.shape} as rows, got {target.shape}."
         )
-    return target
+    return _still_mapped(target, X_target)
 
 
 def read_image_shape(image_shape, layout, n_features):
@@ -208,6 +205,11 @@ def check_unit_interval(rows, loss):
             f"loss={loss!r} expects values in [0, 1], got values from {lowest:.6g} to "
             f"{highest:.6g}: scale the data, for instance by MinMaxScaler or X / 255."
         )
+
+
+def _still_mapped(rows, X):
+    """Return a memmap as one: check_array looks through it, and no one may copy it unaware."""
+    return X if isinstance(X, np.memmap) and rows.dtype == X.dtype else rows
 
 
 def _flatten(X, name="X"):

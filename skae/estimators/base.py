@@ -328,7 +328,8 @@ class NetworkEstimator(BaseEstimator):
         """Mean squared error of the reconstruction, in the data's units squared."""
         rows = sample.X[:_MEASURED_ROWS].astype(dtype)
         reconstructed = self._decode(self._encode(rows))
-        return float(np.nanmean((sample.rows[:_MEASURED_ROWS] - reconstructed) ** 2))
+        errors = sample.rows[:_MEASURED_ROWS] - reconstructed
+        return float(np.nanmean(np.square(errors, out=errors)))
 
     # -- inference -------------------------------------------------------------------------
 
@@ -399,12 +400,14 @@ def _center_and_scale(rows, weights):
     """Mean of each feature, and the root mean square of all deviations from them."""
     center = np.average(rows, axis=0, weights=weights)
     deviations = rows - center
-    largest, size = np.abs(deviations).max(), np.abs(center).max()
+    # Large arrays: nothing is made of them that can be done in place.
+    largest, size = max(deviations.max(), -deviations.min()), np.abs(center).max()
     # What is left of constant features is rounding, which must not be blown up.
     if largest <= 4 * np.finfo(np.float64).eps * size:
         return center, size or 1.0
     # Divided first: neither huge nor tiny numbers can be squared.
-    variances = np.average((deviations / largest) ** 2, axis=0, weights=weights)
+    deviations /= largest
+    variances = np.average(np.square(deviations, out=deviations), axis=0, weights=weights)
     scale = largest * math.sqrt(variances.mean())
     if not scale < _LARGEST_SCALE:
         raise ValueError(

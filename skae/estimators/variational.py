@@ -7,7 +7,6 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn import config_context
-from sklearn.mixture import GaussianMixture
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -291,6 +290,9 @@ class VariationalAutoencoder(Autoencoder):
 
     def _fit_density(self, training_set):
         """Describe how codes drawn for the training rows are distributed."""
+        # Here, for it brings clustering and trees along.
+        from sklearn.mixture import GaussianMixture
+
         random_state = check_random_state(self.random_state)
         X, weights = training_set.X, training_set.weights
         n_rows = min(X.shape[0], _DENSITY_ROWS)

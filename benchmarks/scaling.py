@@ -1,0 +1,90 @@
+"""How a fit's cost grows with rows and features, and what two processes gain a grid search."""
+
+from statistics import median
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skae import Autoencoder
+from skae.architectures import Dense
+from skae.metrics import reconstruction_scorer
+
+from .data import mnist_images
+from .overhead import seconds
+
+ROWS = 10_000 * 2 ** np.arange(4)
+FEATURES = 2 ** np.arange(5, 13)
+ROUNDS = 3
+SEARCHED = Autoencoder(16, architecture=Dense((256,)), max_iter=20, random_state=0)
+GRID = {"learning_rate_init": [5e-4, 1e-3, 2e-3, 4e-3]}
+
+
+def measure():
+    """Yield rows of (what, value, asked)."""
+    yield from searches()
+    by_rows = {n: fit_seconds(made(n, 256)) for n in ROWS}
+    yield from growth("rows of 256 features", by_rows)
+    by_features = {n: fit_seconds(made(ROWS[0], n)) for n in FEATURES}
+    yield from growth(f"features, {ROWS[0]} rows", by_features)
+
+
+def made(n_rows, n_features):
+    """Rows of twelve directions and noise."""
+    generator = np.random.default_rng(0)
+    codes = generator.standard_normal((n_rows, 12), dtype=np.float32)
+    noise = generator.standard_normal((n_rows, n_features), dtype=np.float32)
+    return codes @ generator.standard_normal((12, n_features), dtype=np.float32) + noise
+
+
+def fit_seconds(X):
+    """Seconds of two epochs and all that is around them: the median of some fits."""
+    autoencoder = Autoencoder(8, max_iter=2, early_stopping=False, random_state=0)
+    return median(seconds(autoencoder.fit, X) for _ in range(ROUNDS))
+
+
+def growth(what, by_size):
+    """Yield the seconds of each size and the slopes of their logarithms."""
+    for size, value in by_size.items():
+        yield f"two epochs of {size} {what}: seconds", value, ""
+    sizes, values = np.log(list(by_size)), np.log(list(by_size.values()))
+    yield f"{what}: log-log slope", np.polyfit(sizes, values, 1)[0], "≤ 1.1"
+    yield f"{what}: steepest slope of a doubling", max(np.diff(values) / np.diff(sizes)), ""
+
+
+def searches():
+    """Yield how many times as fast a grid search is in two processes as in one.
+
+    One process has the threads that torch gives it, each of two a single one; what threads gain
+    a single fit is therefore lost to the search. The processes have started before.
+    """
+    name, images = mnist_images()
+    X = images[:2000].reshape(-1, images[0].size)
+    run_search(X[:100], n_jobs=2)
+    turns = [[run_search(X, n_jobs) for n_jobs in (1, 2)] for _ in range(ROUNDS)]
+    what = f"{name}, 2000 rows, grid search of 8 fits"
+    yield f"{what}: seconds, n_jobs=1", median(one for one, _ in turns), ""
+    ratio = median(one / two for one, two in turns)
+    yield f"{what}: n_jobs=1 / n_jobs=2", ratio, "≥ 1.6"
+    yield f"{what}: one fit with one thread / with all", threads_gain(X[:1000]), ""
+
+
+def run_search(X, n_jobs):
+    """Seconds of a grid search."""
+    search = GridSearchCV(
+        SEARCHED, GRID, cv=2, refit=False, scoring=reconstruction_scorer, n_jobs=n_jobs
+    )
+    return seconds(search.fit, X)
+
+
+def threads_gain(X):
+    """Seconds of a fit with one thread, over those with all."""
+    n_threads = torch.get_num_threads()
+    turns = []
+    for _ in range(ROUNDS):
+        every = seconds(clone(SEARCHED).fit, X)
+        torch.set_num_threads(1)
+        turns.append(seconds(clone(SEARCHED).fit, X) / every)
+        torch.set_num_threads(n_threads)
+    return median(turns)
