@@ -6,6 +6,7 @@ from .inference import map_rows, record_feature_maps
 from .isolation import foreign_draws_isolated
 from .noise import NOISES, Corruption
 from .start import (
+    leading_directions,
     start_at_least_squares,
     start_at_pca,
     start_at_probabilistic_pca,
@@ -23,6 +24,7 @@ __all__ = [
     "TrainingSet",
     "computing_dtype",
     "foreign_draws_isolated",
+    "leading_directions",
     "make_net",
     "map_rows",
     "open_checkpoint",

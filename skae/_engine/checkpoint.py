@@ -10,11 +10,13 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
 
 from .._files import write_atomically
+from .averaging import WeightAverage
 from .callbacks import BestWeights
 
 _FORMAT = 1
 # What decides how training goes on, by the kind of callback.
 _STATE = {
+    WeightAverage: ("hidden_", "shows_mean_", "n_steps_"),
     BestWeights: ("best_loss_", "diverged_", "weights_"),
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
     LRScheduler: ("batch_idx_", "lr_scheduler_"),

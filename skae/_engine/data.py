@@ -3,6 +3,7 @@
 No DataLoader: it would collect samples one by one. A batch is one indexing of the array.
 """
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -122,7 +123,7 @@ class _Rows:
         self.is_ready = X.dtype != np.uint8 and type(X) is np.ndarray
         self.source = X
         if self.is_ready:
-            self.source = torch.from_numpy(_standardized(X, standardization)).to(device)
+            self.source = _standardized(X, standardization).to(device)
         elif type(X) is np.ndarray:
             self.source = torch.from_numpy(np.require(X, requirements="CW")).to(device)
 
@@ -137,11 +138,11 @@ class _Rows:
 
 
 def _standardized(X, standardization):
-    """Return all rows centred and scaled, computed in float64 and rounded to float32."""
-    center, scale = standardization.center.cpu().double().numpy(), standardization.scale.item()
-    rows = np.empty(X.shape, dtype=np.float32)
+    """Return all rows in the network's units, computed in float64 and rounded to float32."""
+    rows = torch.empty(*X.shape[:-1], standardization.n_outputs)
+    standardization = copy.deepcopy(standardization).cpu().double()
     for some in gen_batches(len(X), max(_CONVERTED // math.prod(X.shape[1:]), 1)):
-        rows[some] = (X[some] - center) / scale
+        rows[some] = standardization.standardize(torch.from_numpy(to_float(X[some])))
     return rows
 
 

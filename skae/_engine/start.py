@@ -11,6 +11,41 @@ from ..networks.blocks import Sum, silence
 
 # Up to this many features the covariance matrix is cheaper than a random projection.
 _EXACT_FEATURES = 1200
+# Share of the variance that PCA's code leaves which a network need not see, ...
+_UNSEEN = 0.1
+# ... where there are so many features, and so many rows for each, to tell.
+_MANY_FEATURES, _ROWS_PER_FEATURE = 100, 2
+
+
+def leading_directions(rows, weights, n_components):
+    """Find the principal directions that matter for a code of a given size.
+
+    Along those that are left out lies at most a tenth of the variance that PCA's code of the
+    size leaves. It is noise for the most part: without it a network learns faster, and what it
+    learns holds better for other rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_features)
+        Centred.
+    weights : ndarray of shape (n,) or None
+    n_components : int
+        Size of the code.
+
+    Returns
+    -------
+    directions : Tensor of shape (n_features, n_directions) or None
+        Orthonormal columns. None where more than half of the directions matter, or where rows
+        are too few to tell.
+    """
+    n_rows, n_features = rows.shape
+    if not _MANY_FEATURES <= n_features <= min(_EXACT_FEATURES, n_rows // _ROWS_PER_FEATURE):
+        return None
+    components, deviations = _principal_components(rows, weights, n_features, None)
+    variances = deviations.double().square()
+    left = variances.sum() - variances.cumsum(0)
+    n_directions = int((left > _UNSEEN * left[n_components - 1 : n_components]).sum()) + 1
+    return components[:n_directions].T if n_directions <= n_features // 2 else None
 
 
 def start_at_pca(network, rows, weights, random_state):
@@ -163,7 +198,7 @@ def _expect_deviations(nonlinear, deviations):
 
 
 def _standardized(standardization, rows):
-    return (rows - standardization.center.double().numpy()) / standardization.scale.item()
+    return standardization.standardize(torch.from_numpy(rows)).numpy()
 
 
 def _set_to_zero(*layers):

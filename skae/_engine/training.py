@@ -15,7 +15,9 @@ from skorch.callbacks import Callback, LRScheduler
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
+from ..networks.blocks import Sum
 from ..networks.randomness import drawing_from
+from .averaging import WeightAverage
 from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
 from .data import BatchIterator
 from .interruption import Interruption, is_within_search
@@ -52,6 +54,7 @@ class Schedule:
     verbose: int
     seed: int
     n_warmup: int = 0
+    averages: bool = True
 
 
 class _Run(NamedTuple):
@@ -188,7 +191,8 @@ def make_net(
         schedule.n_iter_no_change,
         schedule.tol,
     )
-    callbacks = [("best_weights", BestWeights(validation_data is not None))]
+    callbacks = [("weight_average", WeightAverage())] if schedule.averages else []
+    callbacks.append(("best_weights", BestWeights(validation_data is not None)))
     callbacks += [LossParts()] if hasattr(objective, "parts") else []
     if math.isfinite(schedule.n_iter_no_change):
         stopping = LateStopping(
@@ -212,7 +216,7 @@ def make_net(
         callbacks__print_log=None,
         device=train_data.device,
         verbose=0,
-        **_optimizer_arguments(schedule),
+        **_optimizer_arguments(schedule, network),
     )
     net.seed = schedule.seed
     net.shuffling = torch.Generator().manual_seed(schedule.seed)
@@ -223,11 +227,17 @@ def make_net(
     return net.initialize()
 
 
-def _optimizer_arguments(schedule):
+def _optimizer_arguments(schedule, network):
     optimizer, extra = OPTIMIZERS.get(schedule.optimizer, (schedule.optimizer, {}))
     arguments = {"lr": schedule.learning_rate_init, **extra}
     if "weight_decay" in inspect.signature(optimizer).parameters:
         arguments["weight_decay"] = schedule.alpha
+        # The linear paths stay where PCA would have them, not nearer to zero.
+        arguments["param_groups"] = [
+            (f"{name}.linear.*", {"weight_decay": 0.0})
+            for name, layer in network.named_modules()
+            if isinstance(layer, Sum)
+        ]
     return {"optimizer": optimizer} | {f"optimizer__{k}": v for k, v in arguments.items()}
 
 

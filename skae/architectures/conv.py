@@ -140,6 +140,7 @@ class Conv(Architecture):
         self.linear_path = linear_path
         self.weight_init = weight_init
 
+    mixes_features = False
     standardizes = True
 
     def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:

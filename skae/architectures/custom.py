@@ -46,6 +46,7 @@ class Custom(Architecture):
         self.encoder = encoder
         self.decoder = decoder
 
+    mixes_features = False
     standardizes = False
 
     def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:

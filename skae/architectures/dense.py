@@ -65,6 +65,7 @@ class Dense(Architecture):
         self.linear_path = linear_path
         self.weight_init = weight_init
 
+    mixes_features = True
     standardizes = True
 
     def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:

@@ -89,7 +89,7 @@ class SequenceEstimator(NetworkEstimator):
         return super()._resolve_architecture()
 
     def _build_network(self, standardization):
-        shape = DataShape(self._n_outputs, self.image_shape_)
+        shape = DataShape(standardization.n_outputs, self.image_shape_)
         return RecurrentNetwork(
             self.architecture_.build_encoder(shape, self.n_components_),
             self.architecture_.build_decoder(shape, self.n_components_),
@@ -104,8 +104,8 @@ class SequenceEstimator(NetworkEstimator):
         few = torch.from_numpy(sample.X[:_FEW_SEQUENCES]).float()
         network.eval().expect_codes_of(few)
 
-    def _standardization(self, rows, weights):
-        return super()._standardization(*_frames(rows, weights))
+    def _standardization(self, rows, weights, **options):
+        return super()._standardization(*_frames(rows, weights), **options)
 
     def _build_objective(self, network, data_range):
         return NextFrameObjective(

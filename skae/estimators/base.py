@@ -22,6 +22,7 @@ from .._engine import (
     TrainingSet,
     computing_dtype,
     foreign_draws_isolated,
+    leading_directions,
     make_net,
     map_rows,
     open_checkpoint,
@@ -236,12 +237,23 @@ class NetworkEstimator(BaseEstimator):
         """Choose the weights from which training starts, knowing (some of) the data."""
         start_at_pca(network, sample.rows, sample.weights, seed)
 
-    def _standardization(self, rows, weights):
+    def _standardization(self, rows, weights, *, sees_all=False):
+        """Describe how rows become what the network sees: all of each, or what matters."""
         sigmoid = resolve_loss(self.loss).is_probabilistic
-        center, scale = np.zeros(rows.shape[1]), 1.0
+        center, scale, directions = np.zeros(rows.shape[1]), 1.0, None
         if self.architecture_.standardizes:
             center, scale = _center_and_scale(rows, weights)
-        return Standardization(torch.tensor(center), scale, sigmoid=sigmoid)
+        if not sees_all and self._may_see_directions():
+            directions = leading_directions(rows - center, weights, self.n_components_)
+        return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, directions=directions)
+
+    def _may_see_directions(self):
+        """Whether the network may be shown coordinates along some directions, for features.
+
+        Squared errors are the same in both; noise and augmentation are of features.
+        """
+        is_plain = self.noise is None and self.augment is None
+        return is_plain and self.loss == "mse" and self.architecture_.mixes_features
 
     def _split(self, data, random_state):
         """Set rows aside for validation, where there are two or more."""
@@ -288,7 +300,11 @@ class NetworkEstimator(BaseEstimator):
         if not once:
             return schedule
         return dataclasses.replace(
-            schedule, learning_rate="constant", max_iter=1, n_iter_no_change=math.inf
+            schedule,
+            learning_rate="constant",
+            max_iter=1,
+            n_iter_no_change=math.inf,
+            averages=False,
         )
 
     def _corruption(self, standardization, sample):
@@ -372,15 +388,20 @@ class NetworkEstimator(BaseEstimator):
     def _rebuild_network(self, tensors, sigmoid):
         """Build the network around its weights: layers of other sizes are never allocated."""
         if isinstance(self.architecture_, Custom):
-            empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
-            network = self._seeded_network(empty, seed=0)
+            network = self._seeded_network(self._empty_standardization(tensors, sigmoid), seed=0)
             network.load_state_dict(tensors)
             return network
         with torch.device("meta"):
-            empty = Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid)
-            network = self._build_network(empty)
+            network = self._build_network(self._empty_standardization(tensors, sigmoid))
         network.load_state_dict(tensors, assign=True)
         return self._in_image_layout(network)
+
+    def _empty_standardization(self, tensors, sigmoid):
+        directions = tensors.get("standardization.directions")
+        directions = None if directions is None else torch.empty_like(directions, device="meta")
+        return Standardization(
+            torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid, directions=directions
+        )
 
 
 def _without_learned(callback):

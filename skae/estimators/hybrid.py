@@ -147,9 +147,9 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         noise=None,
         noise_level=0.1,
         optimizer="adamw",
-        learning_rate_init=0.002,
+        learning_rate_init=0.004,
         learning_rate="one_cycle",
-        alpha=0.01,
+        alpha=1.0,
         batch_size="auto",
         max_iter="auto",
         early_stopping=True,
@@ -326,7 +326,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
     # -- the network -----------------------------------------------------------------------
 
     def _build_network(self, standardization):
-        shape = DataShape(self.n_features_in_, self.image_shape_)
+        shape = DataShape(standardization.n_outputs, self.image_shape_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         # Replaced by that of the codes, or overwritten by stored weights.
         codes = Standardization(torch.zeros(self.n_components_), 1.0)
@@ -337,7 +337,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
 
     def _set_start(self, network, sample, seed):
         codes = to_float(sample.labels if self._is_distilled else sample.X)
-        network.code_standardization = self._standardization(codes, sample.weights)
+        network.code_standardization = self._standardization(codes, sample.weights, sees_all=True)
         start_at_least_squares(
             network, codes, sample.rows, sample.weights, inputs=sample.X, random_state=seed
         )

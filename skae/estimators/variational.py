@@ -140,9 +140,9 @@ class VariationalAutoencoder(Autoencoder):
         noise_level=0.1,
         augment=None,
         optimizer="adamw",
-        learning_rate_init=0.002,
+        learning_rate_init=0.004,
         learning_rate="one_cycle",
-        alpha=0.01,
+        alpha=1.0,
         batch_size="auto",
         max_iter="auto",
         early_stopping=True,
@@ -267,6 +267,10 @@ class VariationalAutoencoder(Autoencoder):
         encoder = self.architecture_.build_encoder(shape, 2 * self.n_components_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         return VariationalNetwork(encoder, decoder, standardization, self.n_components_)
+
+    def _may_see_directions(self):
+        """The likelihood is one of all features."""
+        return False
 
     def _build_objective(self, network, data_range):
         return VariationalObjective(resolve_loss(self.loss), network, self.image_shape_, self.beta)

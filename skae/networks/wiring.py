@@ -1,5 +1,6 @@
 """How encoder and decoder are joined, and the units in which they meet the data."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -30,7 +31,9 @@ class NetworkOutput(NamedTuple):
 class Standardization(nn.Module):
     """Centre every feature and divide by one scale: the objective stays PCA's.
 
-    Both are kept in float64, or data far from zero would not be centred.
+    Where directions are given, the network sees the coordinates along them, and their mean
+    square is the share of the variance that lies along them. All is kept in float64, or data
+    far from zero would not be centred.
 
     Parameters
     ----------
@@ -38,20 +41,36 @@ class Standardization(nn.Module):
     scale : float
     sigmoid : bool
         Whether the decoder's output passes through a sigmoid on its way back to the data.
+    directions : Tensor of shape (n_features, n_directions) or None
+        Orthonormal columns. What lies outside of their span is left out.
     """
 
-    def __init__(self, center, scale, *, sigmoid=False):
+    def __init__(self, center, scale, *, sigmoid=False, directions=None):
         super().__init__()
         self.register_buffer("center", center.double())
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
         self.sigmoid = sigmoid
+        self._stretch = 1.0
+        if directions is not None:
+            n_features, n_directions = directions.shape
+            self._stretch = n_features / n_directions
+            directions = directions.double() / math.sqrt(self._stretch)
+        self.register_buffer("directions", directions)
+
+    @property
+    def n_outputs(self):
+        """Number of values in a row as the network sees it."""
+        return len(self.center) if self.directions is None else self.directions.shape[1]
 
     def standardize(self, x):
         """Data to the encoder's units."""
-        return (x - self.center.to(x.dtype)).div_(self.scale)
+        x = (x - self.center.to(x.dtype)).div_(self.scale)
+        return x if self.directions is None else x @ self.directions.to(x.dtype)
 
     def unstandardize(self, x):
-        """The encoder's units back to data: the inverse of `standardize`."""
+        """The encoder's units back to data: the inverse of `standardize`, but for what it left."""
+        if self.directions is not None:
+            x = x @ self.directions.to(x.dtype).T * self._stretch
         return x * self.scale + self.center.to(x.dtype)
 
     def to_data(self, x):

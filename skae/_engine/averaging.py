@@ -1,0 +1,69 @@
+"""The mean of the weights over the last steps, which is what training hands out."""
+
+import torch
+from skorch.callbacks import Callback
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+# The mean reaches back over a share of the steps so far, about a tenth, and at most over so many.
+_SHARE, _MOST_STEPS = 10, 100
+
+
+class WeightAverage(Callback):
+    """Keep a running mean of the weights, and put it in the module at the end of each epoch.
+
+    The step size keeps the weights at a distance from the minimum that they circle; their mean
+    lies nearer to it, and so at any time, not only once the learning rate has come down. Steps
+    go on from the weights themselves.
+
+    It has to be the first of the callbacks, so that the others see the mean.
+
+    References
+    ----------
+    Polyak and Juditsky (1992). Acceleration of stochastic approximation by averaging. SIAM
+    Journal on Control and Optimization 30(4).
+
+    Karras et al. (2024). Analyzing and improving the training dynamics of diffusion models. CVPR.
+    (Means over a share of the steps so far.)
+    """
+
+    def on_train_begin(self, net, **kwargs):
+        self.hidden_ = [torch.clone(weight) for weight in _trained(net)]
+        self.shows_mean_ = False
+        self.n_steps_ = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._show(net, mean=False)
+
+    @torch.no_grad()
+    def on_batch_end(self, net, training, **kwargs):
+        if training:
+            decay = min((self.n_steps_ + 1) / (self.n_steps_ + _SHARE), 1 - 1 / _MOST_STEPS)
+            get_ema_multi_avg_fn(decay)(self.hidden_, _trained(net), self.n_steps_)
+            self.n_steps_ += 1
+
+    def on_batch_begin(self, net, training, **kwargs):
+        if not training:
+            self._show(net, mean=True)
+
+    def on_epoch_end(self, net, **kwargs):
+        self._show(net, mean=True)
+
+    def on_train_end(self, net, **kwargs):
+        self._show(net, mean=True)
+        del self.hidden_
+
+    @torch.no_grad()
+    def _show(self, net, mean):
+        """Exchange what is in the module for what is hidden, if it is not the one asked for."""
+        if self.shows_mean_ is mean:
+            return
+        for weight, hidden in zip(_trained(net), self.hidden_, strict=True):
+            shown = torch.clone(weight)
+            weight.copy_(hidden)
+            hidden.copy_(shown)
+        self.shows_mean_ = mean
+
+
+def _trained(net):
+    """List what training changes, which is in single precision: centre and scale are not."""
+    return [w for w in net.module_.state_dict().values() if w.dtype == torch.float32]
