@@ -163,7 +163,9 @@ def _expect_deviations(nonlinear, deviations):
 
 
 def _standardized(standardization, rows):
-    return (rows - standardization.center.double().numpy()) / standardization.scale.item()
+    rows = rows - standardization.center.double().numpy()
+    rows /= standardization.scale.item()
+    return rows
 
 
 def _set_to_zero(*layers):
