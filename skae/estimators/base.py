@@ -345,7 +345,8 @@ class NetworkEstimator(BaseEstimator):
         rows = sample.X[:_MEASURED_ROWS].astype(dtype)
         reconstructed = self._decode(self._encode(rows))
         errors = sample.rows[:_MEASURED_ROWS] - reconstructed
-        return float(np.nanmean(np.square(errors, out=errors)))
+        # Not nanmean, which copies them.
+        return float(np.mean(np.square(errors, out=errors), where=~np.isnan(errors)))
 
     # -- inference -------------------------------------------------------------------------
 
