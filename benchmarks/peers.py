@@ -120,7 +120,8 @@ def layers(sizes):
 class Pythae:
     """pythae's autoencoder with the network it comes with, trained by its own pipeline.
 
-    It gets no evaluation set: all rows train, and no time goes into evaluation.
+    It gets no evaluation set: all rows train, none are evaluated, and the weights of the epoch
+    with the lowest training loss are kept.
     """
 
     def __init__(self, n_pixels, **training):
@@ -154,7 +155,11 @@ class Pythae:
 
 
 class Pyod:
-    """pyod's detector; its network sees and gives standardised pixels."""
+    """pyod's detector, whose network sees and gives standardised pixels.
+
+    pyod itself offers scores alone, so code and reconstruction are asked from the network. Its
+    time to fit holds the scores of the training rows.
+    """
 
     def __init__(self, layers, **parameters):
         from pyod.models.auto_encoder import AutoEncoder
@@ -187,7 +192,7 @@ class Pyod:
 # Its own settings but for those that are named.
 TRAINING_OF_PYTHAE = {
     "pythae, learning rate 1e-3, 20 epochs": {"learning_rate": LEARNING_RATE, "num_epochs": EPOCHS},
-    "the same in batches of 128": {
+    "pythae, the same in batches of 128": {
         "learning_rate": LEARNING_RATE,
         "num_epochs": EPOCHS,
         "per_device_train_batch_size": BATCH_SIZE,
@@ -208,7 +213,7 @@ PEERS = {
     },
     "pyod, its 64 and 32 units before the code": lambda shape: Pyod((64, 32)),
     "pyod, 512 and 256 units": lambda shape: Pyod(HIDDEN),
-    "the same, pixels not standardised": lambda shape: Pyod(HIDDEN, preprocessing=False),
+    "pyod, the same, pixels not standardised": lambda shape: Pyod(HIDDEN, preprocessing=False),
     "PyTorch by hand": lambda shape: Loop(math.prod(shape)),
     "MLPRegressor": lambda shape: Regressor(),
     "UMAP": lambda shape: Umap(),
@@ -276,7 +281,10 @@ def shown(value):
 
 
 def time_to_quality(train, test, goals):
-    """Return how long the defaults take to held-out errors that took others so many seconds."""
+    """Set the defaults against ``goals``: a peer's held-out error and seconds, by its name.
+
+    An error that is never reached makes a ratio of nan.
+    """
     clock = Clock(test)
     Autoencoder(N_COMPONENTS, callbacks=[clock], random_state=0).fit(train)
     rows = [("skae, vectors: seconds until training ended", clock.end, "")]
