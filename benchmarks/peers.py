@@ -73,8 +73,8 @@ class Regressor:
     encode = None
 
     def __init__(self):
-        layers = (*HIDDEN, N_COMPONENTS, *reversed(HIDDEN))
-        self.estimator = MLPRegressor(layers, random_state=0)
+        sizes = (*HIDDEN, N_COMPONENTS, *reversed(HIDDEN))
+        self.estimator = MLPRegressor(hidden_layer_sizes=sizes, random_state=0)
 
     def fit(self, X):
         self.estimator.fit(X, X)
