@@ -58,8 +58,9 @@ class Umap(Transformer):
     def __init__(self):
         from umap import UMAP
 
-        # Without a random_state, which would take all threads but one from it.
-        super().__init__(UMAP(N_COMPONENTS))
+        # No random_state, which would take all threads but one from it. Thousands of rows have
+        # their neighbours approximated anyway; so do the few of the warm-up now, and compile it.
+        super().__init__(UMAP(n_components=N_COMPONENTS, force_approximation_algorithm=True))
 
     def fit(self, X):
         with warnings.catch_warnings():
@@ -250,7 +251,9 @@ def is_installed(peer, shape):
 
 def examine(build, train, test, labels):
     """Return held-out error, seconds of fit and transform, accuracy of neighbours in the code."""
-    build().fit(train[:N_WARM_UP])
+    warm_up = build()
+    warm_up.fit(train[:N_WARM_UP])
+    (warm_up.encode or warm_up.reconstruct)(test)
     peer = build()
     fit_seconds, _ = timed(peer.fit, train)
     transform_seconds, codes = timed(peer.encode or peer.reconstruct, test)
