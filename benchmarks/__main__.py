@@ -1,4 +1,4 @@
-"""Run the benchmarks and print their figures as one table."""
+"""Run the benchmarks and print the figures of each as a table."""
 
 import argparse
 import platform
@@ -7,12 +7,13 @@ import sklearn
 import skorch
 import torch
 
-from . import defaults, memory, overhead, quality, reliability, scaling, variational
+from . import defaults, memory, overhead, peers, quality, reliability, scaling, variational
 
 PARTS = {
     "quality": quality,
     "defaults": defaults,
     "overhead": overhead,
+    "peers": peers,
     "scaling": scaling,
     "memory": memory,
     "variational": variational,
@@ -29,10 +30,17 @@ def main():
         f"{platform.python_version()}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, skorch {skorch.__version__}\n"
     )
-    print("| figure | measured | asked |\n|---|---|---|")
     for part in parts:
-        for what, value, asked in PARTS[part].measure():
-            print(f"| {what} | {value:.3f} | {asked} |", flush=True)
+        show(PARTS[part].measure())
+
+
+def show(rows):
+    """Print rows of (what, value, asked) as they come, below what a part prints of its own."""
+    for n_before, (what, value, asked) in enumerate(rows):
+        if n_before == 0:
+            print("| figure | measured | asked |\n|---|---|---|")
+        print(f"| {what} | {value:.3f} | {asked} |", flush=True)
+    print()
 
 
 if __name__ == "__main__":

@@ -11,16 +11,24 @@ from skae.datasets import load_mnist
 
 def mnist_images():
     """Return (name, images) with images (10000, 28, 28) in [0, 1], or the smaller digits."""
+    name, images, _ = labelled_images()
+    return name, images
+
+
+def labelled_images():
+    """Return (name, images, labels), likewise."""
     try:
-        images = load_mnist().images[-10_000:]
+        mnist = load_mnist()
     except (OSError, ImportError) as error:
         print(f"MNIST is not at hand ({error}); measuring on scikit-learn's digits instead.\n")
-        return "digits 8×8", (load_digits().images / 16).astype(np.float32)
-    return "MNIST 28×28", (images / 255).astype(np.float32)
+        digits = load_digits()
+        return "digits 8×8", (digits.images / 16).astype(np.float32), digits.target
+    images = (mnist.images[-10_000:] / 255).astype(np.float32)
+    return "MNIST 28×28", images, mnist.target[-10_000:]
 
 
 def split(images):
-    """Set the last fifth of the images aside."""
+    """Set the last fifth of the images, or of their labels, aside."""
     n_train = len(images) * 4 // 5
     return images[:n_train], images[n_train:]
 

@@ -27,43 +27,42 @@ class WeightAverage(Callback):
     """
 
     def on_train_begin(self, net, **kwargs):
-        self.hidden_ = [torch.clone(weight) for weight in _trained(net)]
+        # What training changes is in single precision; centre and scale of the data are not.
+        weights = net.module_.state_dict().values()
+        self.weights_ = [weight for weight in weights if weight.dtype == torch.float32]
+        self.hidden_ = [torch.clone(weight) for weight in self.weights_]
         self.shows_mean_ = False
         self.n_steps_ = 0
 
     def on_epoch_begin(self, net, **kwargs):
-        self._show(net, mean=False)
+        self._show(mean=False)
 
     @torch.no_grad()
     def on_batch_end(self, net, training, **kwargs):
         if training:
             decay = min((self.n_steps_ + 1) / (self.n_steps_ + _SHARE), 1 - 1 / _MOST_STEPS)
-            get_ema_multi_avg_fn(decay)(self.hidden_, _trained(net), self.n_steps_)
+            get_ema_multi_avg_fn(decay)(self.hidden_, self.weights_, self.n_steps_)
             self.n_steps_ += 1
 
     def on_batch_begin(self, net, training, **kwargs):
         if not training:
-            self._show(net, mean=True)
+            self._show(mean=True)
 
     def on_epoch_end(self, net, **kwargs):
-        self._show(net, mean=True)
+        self._show(mean=True)
 
     def on_train_end(self, net, **kwargs):
-        self._show(net, mean=True)
-        del self.hidden_
+        self._show(mean=True)
+        del self.weights_, self.hidden_
 
     @torch.no_grad()
-    def _show(self, net, mean):
+    def _show(self, mean):
         """Exchange what is in the module for what is hidden, if it is not the one asked for."""
         if self.shows_mean_ is mean:
             return
-        for weight, hidden in zip(_trained(net), self.hidden_, strict=True):
+        for weight, hidden in zip(self.weights_, self.hidden_, strict=True):
             shown = torch.clone(weight)
             weight.copy_(hidden)
             hidden.copy_(shown)
         self.shows_mean_ = mean
 
-
-def _trained(net):
-    """List what training changes, which is in single precision: centre and scale are not."""
-    return [w for w in net.module_.state_dict().values() if w.dtype == torch.float32]
