@@ -7,11 +7,12 @@ import sklearn
 import skorch
 import torch
 
-from . import defaults, memory, overhead, peers, quality, reliability, scaling, variational
+from . import codes, defaults, memory, overhead, peers, quality, reliability, scaling, variational
 
 PARTS = {
     "quality": quality,
     "defaults": defaults,
+    "codes": codes,
     "overhead": overhead,
     "peers": peers,
     "scaling": scaling,

@@ -33,5 +33,9 @@ def measure():
 
 def held_out_error(estimator, train, test):
     """Mean squared error of the reconstruction of ``test`` after a fit on ``train``."""
-    estimator.fit(train)
-    return np.mean((estimator.inverse_transform(estimator.transform(test)) - test) ** 2)
+    return squared_error(estimator.fit(train), test)
+
+
+def squared_error(fitted, X):
+    """Mean squared error of the reconstruction of X."""
+    return np.mean((fitted.inverse_transform(fitted.transform(X)) - X) ** 2)

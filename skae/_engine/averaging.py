@@ -65,4 +65,3 @@ class WeightAverage(Callback):
             weight.copy_(hidden)
             hidden.copy_(shown)
         self.shows_mean_ = mean
-

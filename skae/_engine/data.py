@@ -21,7 +21,7 @@ _MERGED_ROWS = 1000
 # where they are long: it is held in float64, several times over.
 _SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
 # Values that are converted at a time, so that what is made on the way stays small.
-_CONVERTED = 2**20
+_CONVERTED = 2**18
 
 
 def computing_dtype(X):
@@ -138,11 +138,11 @@ class _Rows:
 
 
 def _standardized(X, standardization):
-    """Return all rows in the network's units, computed in float64 and rounded to float32."""
+    """Return all rows in the network's units, as a tensor."""
     rows = torch.empty(*X.shape[:-1], standardization.n_outputs)
-    standardization = copy.deepcopy(standardization).cpu().double()
+    standardization = copy.deepcopy(standardization).cpu()
     for some in gen_batches(len(X), max(_CONVERTED // math.prod(X.shape[1:]), 1)):
-        rows[some] = standardization.standardize(torch.from_numpy(to_float(X[some])))
+        rows[some] = standardization.standardize_exactly(torch.from_numpy(to_float(X[some])))
     return rows
 
 

@@ -11,18 +11,19 @@ from ..networks.blocks import Sum, silence
 
 # Up to this many features the covariance matrix is cheaper than a random projection.
 _EXACT_FEATURES = 1200
-# Share of the variance that PCA's code leaves which a network need not see, ...
-_UNSEEN = 0.1
-# ... where there are so many features, and so many rows for each, to tell.
+# Share of the variance that PCA's code leaves which a network need not see, and share of the
+# directions that it sees at least and at most, since fewer save nothing and more hardly any.
+_UNSEEN, _FEWEST, _MOST = 0.1, 0.25, 0.5
+# Directions are chosen of so many features, where there are so many rows for each to tell.
 _MANY_FEATURES, _ROWS_PER_FEATURE = 100, 2
 
 
 def leading_directions(rows, weights, n_components):
     """Find the principal directions that matter for a code of a given size.
 
-    Along those that are left out lies at most a tenth of the variance that PCA's code of the
-    size leaves. It is noise for the most part: without it a network learns faster, and what it
-    learns holds better for other rows.
+    These are a quarter of all, or more until along the others lies at most a tenth of the
+    variance that PCA's code of the size leaves. That is noise for the most part: without it a
+    network learns faster.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ def leading_directions(rows, weights, n_components):
     components, deviations = _principal_components(rows, weights, n_features, None)
     variances = deviations.double().square()
     left = variances.sum() - variances.cumsum(0)
-    n_directions = int((left > _UNSEEN * left[n_components - 1 : n_components]).sum()) + 1
-    return components[:n_directions].T if n_directions <= n_features // 2 else None
+    bearable = _UNSEEN * left[min(n_components, n_features) - 1]
+    n_directions = max(int((left > bearable).sum()) + 1, int(_FEWEST * n_features))
+    return components[:n_directions].T if n_directions <= _MOST * n_features else None
 
 
 def start_at_pca(network, rows, weights, random_state):
@@ -198,7 +200,10 @@ def _expect_deviations(nonlinear, deviations):
 
 
 def _standardized(standardization, rows):
-    return standardization.standardize(torch.from_numpy(rows)).numpy()
+    rows = torch.from_numpy(rows)
+    if standardization.directions is None:
+        return standardization.standardize(rows).numpy()
+    return standardization.standardize_exactly(rows).double().numpy()
 
 
 def _set_to_zero(*layers):

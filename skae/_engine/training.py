@@ -34,6 +34,12 @@ OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {**_FUSED, "momentum": 0.9, "nesterov": True}),
 }
 
+# ``alpha='auto'``: the one keeps decay apart from the gradient, which takes and needs more.
+_AUTO_DECAY, _AUTO_DECAY_OF_OTHERS = {"adamw": 1.0}, 0.01
+
+# The rate of each step would be recorded, which takes its time, and then forgotten.
+_EVERY_STEP = {"step_every": "batch", "event_name": None}
+
 # Steps in which the one-cycle learning rate rises to its peak.
 _WARM_UP = 50
 
@@ -45,7 +51,7 @@ class Schedule:
     optimizer: object
     learning_rate_init: float
     learning_rate: str
-    alpha: float
+    alpha: float | str
     batch_size: int
     max_iter: int
     n_iter_no_change: float
@@ -84,7 +90,7 @@ def _adaptive(run):
 
 def _cosine(run):
     policy = torch.optim.lr_scheduler.CosineAnnealingLR
-    return [LRScheduler(policy, T_max=run.n_steps, step_every="batch")]
+    return [LRScheduler(policy, T_max=run.n_steps, **_EVERY_STEP)]
 
 
 def _one_cycle(run):
@@ -96,7 +102,7 @@ def _one_cycle(run):
             # A short rise is enough, and a long one would use up the patience of early stopping.
             pct_start=min(0.15, _WARM_UP / run.n_steps),
             cycle_momentum=False,
-            step_every="batch",
+            **_EVERY_STEP,
         )
     ]
 
@@ -231,13 +237,13 @@ def _optimizer_arguments(schedule, network):
     optimizer, extra = OPTIMIZERS.get(schedule.optimizer, (schedule.optimizer, {}))
     arguments = {"lr": schedule.learning_rate_init, **extra}
     if "weight_decay" in inspect.signature(optimizer).parameters:
-        arguments["weight_decay"] = schedule.alpha
-        # The linear paths stay where PCA would have them, not nearer to zero.
-        arguments["param_groups"] = [
-            (f"{name}.linear.*", {"weight_decay": 0.0})
-            for name, layer in network.named_modules()
-            if isinstance(layer, Sum)
-        ]
+        is_auto = schedule.alpha == "auto"
+        automatic = _AUTO_DECAY.get(schedule.optimizer, _AUTO_DECAY_OF_OTHERS)
+        arguments["weight_decay"] = automatic if is_auto else schedule.alpha
+        if any(isinstance(layer, Sum) for layer in network.modules()):
+            # The linear paths stay where PCA would have them, not nearer to zero. One pattern
+            # for both coders: every group is a step of its own.
+            arguments["param_groups"] = [("??coder.linear.*", {"weight_decay": 0.0})]
     return {"optimizer": optimizer} | {f"optimizer__{k}": v for k, v in arguments.items()}
 
 

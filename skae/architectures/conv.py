@@ -17,7 +17,9 @@ from ..networks.conv import (
 from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
 # Channels of the automatic network, as many stages as the image has halvings to give.
-_AUTO_CHANNELS = (32, 64)
+_AUTO_CHANNELS = (16, 32)
+# Units of the dense layer that goes with them.
+_AUTO_DENSE = (256,)
 
 
 class Conv(Architecture):
@@ -31,7 +33,7 @@ class Conv(Architecture):
     Parameters
     ----------
     channels : tuple of int or 'auto', default='auto'
-        Channels of the encoder's stages. ``'auto'``: (32, 64), or fewer stages where the image
+        Channels of the encoder's stages. ``'auto'``: (16, 32), or fewer stages where the image
         is too small to be halved twice.
     kernel_size : odd int, default=3
         Side of every convolution kernel, in pixels.
@@ -55,8 +57,9 @@ class Conv(Architecture):
         Residual blocks (He et al., 2016) at the end of each stage.
     pooling : {'flatten', 'global_max', 'global_avg'}, default='flatten'
         How the last feature maps become a vector.
-    dense_layers : tuple of int, default=()
+    dense_layers : tuple of int or 'auto', default='auto'
         Units of dense layers between that vector and the code; mirrored in the decoder.
+        ``'auto'``: (256,) where ``channels='auto'``, none where channels are given.
     bottleneck : {'both', 'encoder', 'decoder', 'none'}, default='both'
         Sides on which a dense layer joins feature maps and code. On a side without one the
         feature maps are the code itself, so that ``n_components`` must fit them.
@@ -68,7 +71,7 @@ class Conv(Architecture):
         Add a linear map beside the convolutions of each side. Training then starts exactly at
         the solution of PCA and the convolutions learn what is left to gain.
     weight_init : {'default', 'lecun_normal', 'lecun_uniform', 'he_normal', 'he_uniform', \
-            'xavier_normal', 'xavier_uniform', 'orthogonal'}, default='default'
+            'xavier_normal', 'xavier_uniform', 'orthogonal'}, default='lecun_normal'
         Rule by which weights are drawn; ``'default'`` is torch's own.
 
     References
@@ -97,7 +100,12 @@ class Conv(Architecture):
         "batch_norm": ["boolean", tuple, list],
         "residual_blocks": [Interval(Integral, 0, None, closed="left")],
         "pooling": [StrOptions(set(POOLING))],
-        "dense_layers": [tuple, list, Interval(Integral, 1, None, closed="left")],
+        "dense_layers": [
+            tuple,
+            list,
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "bottleneck": [StrOptions({"both", "encoder", "decoder", "none"})],
         "decoder_channels": [tuple, list, None],
         "decoder_stride": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
@@ -116,12 +124,12 @@ class Conv(Architecture):
         activation="silu",
         residual_blocks=0,
         pooling="flatten",
-        dense_layers=(),
+        dense_layers="auto",
         bottleneck="both",
         decoder_channels=None,
         decoder_stride=None,
         linear_path=True,
-        weight_init="default",
+        weight_init="lecun_normal",
     ):
         self.channels = channels
         self.kernel_size = kernel_size
@@ -238,6 +246,8 @@ class Conv(Architecture):
         return tuple(value) if name == "batch_norm" else positive_ints(self, name, value)
 
     def _dense_layers(self):
+        if isinstance(self.dense_layers, str):
+            return _AUTO_DENSE if isinstance(self.channels, str) else ()
         return positive_ints(self, "dense_layers", self.dense_layers)
 
     def _check_code_is_feature_maps(self, image_shape, stages, n_outputs):

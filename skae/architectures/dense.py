@@ -8,15 +8,19 @@ from .._validation import Interval, StrOptions
 from ..networks.blocks import NORMALIZATIONS, multilayer_perceptron
 from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
+# Automatic hidden layers of rows of so many values, and of shorter ones.
+_WIDE, _AUTO_WIDE, _AUTO_NARROW = 64, (512, 256), (256, 256)
+
 
 class Dense(Architecture):
     """Fully connected encoder and decoder, mirror images of each other.
 
     Parameters
     ----------
-    hidden_layer_sizes : tuple of int, default=(512, 256)
+    hidden_layer_sizes : tuple of int or 'auto', default='auto'
         Units of the encoder's hidden layers, from the data to the code; the decoder has them
-        in reverse. ``()`` is a linear autoencoder.
+        in reverse. ``()`` is a linear autoencoder. ``'auto'``: (512, 256), or (256, 256) for
+        fewer than 64 values in a row.
     activation : {'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'tanh', 'identity'}, \
             default='silu'
         What follows each hidden layer.
@@ -28,7 +32,7 @@ class Dense(Architecture):
         Add a linear map beside the hidden layers of each side. Training then starts exactly at
         the solution of PCA and the hidden layers learn what is left to gain.
     weight_init : {'default', 'lecun_normal', 'lecun_uniform', 'he_normal', 'he_uniform', \
-            'xavier_normal', 'xavier_uniform', 'orthogonal'}, default='default'
+            'xavier_normal', 'xavier_uniform', 'orthogonal'}, default='lecun_normal'
         Rule by which weights are drawn; ``'default'`` is torch's own.
 
     Examples
@@ -44,19 +48,24 @@ class Dense(Architecture):
 
     _parameter_constraints = {
         **COMMON_CONSTRAINTS,
-        "hidden_layer_sizes": [tuple, list, Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [
+            tuple,
+            list,
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "normalization": [StrOptions(set(NORMALIZATIONS)), None],
     }
 
     def __init__(
         self,
-        hidden_layer_sizes=(512, 256),
+        hidden_layer_sizes="auto",
         *,
         activation="silu",
         normalization=None,
         dropout=0.0,
         linear_path=True,
-        weight_init="default",
+        weight_init="lecun_normal",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -69,13 +78,15 @@ class Dense(Architecture):
     standardizes = True
 
     def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
-        return self._build(shape.n_features, self._hidden(), n_outputs)
+        return self._build(shape.n_features, self._hidden(shape), n_outputs)
 
     def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
-        return self._build(n_inputs, self._hidden()[::-1], shape.n_features)
+        return self._build(n_inputs, self._hidden(shape)[::-1], shape.n_features)
 
-    def _hidden(self):
+    def _hidden(self, shape):
         self._validate()
+        if isinstance(self.hidden_layer_sizes, str):
+            return _AUTO_WIDE if shape.n_features >= _WIDE else _AUTO_NARROW
         return positive_ints(self, "hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _build(self, n_inputs, hidden, n_outputs):

@@ -48,7 +48,7 @@ class SupervisedAutoencoder(NetworkTransformer):
         optimizer="adamw",
         learning_rate_init=0.004,
         learning_rate="one_cycle",
-        alpha=1.0,
+        alpha="auto",
         batch_size="auto",
         max_iter="auto",
         early_stopping=True,

@@ -55,7 +55,7 @@ from ._input import (
 
 # ``batch_size='auto'`` is the share of the rows that makes so many updates an epoch, within
 # bounds: few rows in batches of many would be done with before training has begun.
-_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 128
+_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 160
 # ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
 _UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
 # Share of the values that are there which training hides from the encoder, if some are missing.
@@ -86,7 +86,7 @@ class NetworkEstimator(BaseEstimator):
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "learning_rate": [StrOptions(set(SCHEDULES))],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -211,7 +211,10 @@ class NetworkEstimator(BaseEstimator):
         if once and previous is not None:
             return previous
         self.architecture_ = clone(self._resolve_architecture())
-        standardization = self._standardization(sample.rows, sample.weights)
+        # A first batch need not span what comes after it.
+        standardization = self._standardization(
+            sample.rows, sample.weights, sees_all=once, previous=previous
+        )
         network = self._seeded_network(standardization, seed)
         if previous is None:
             self._set_start(network, sample, seed)
@@ -237,23 +240,34 @@ class NetworkEstimator(BaseEstimator):
         """Choose the weights from which training starts, knowing (some of) the data."""
         start_at_pca(network, sample.rows, sample.weights, seed)
 
-    def _standardization(self, rows, weights, *, sees_all=False):
-        """Describe how rows become what the network sees: all of each, or what matters."""
+    def _standardization(self, rows, weights, *, sees_all=False, previous=None):
+        """Describe how rows become what the network sees: all of each, or what matters.
+
+        From ``previous`` only the number of directions is taken; its weights come with the rest.
+        """
         sigmoid = resolve_loss(self.loss).is_probabilistic
         center, scale, directions = np.zeros(rows.shape[1]), 1.0, None
         if self.architecture_.standardizes:
             center, scale = _center_and_scale(rows, weights)
         if not sees_all and self._may_see_directions():
-            directions = leading_directions(rows - center, weights, self.n_components_)
+            if previous is None:
+                directions = leading_directions(rows - center, weights, self.n_components_)
+            else:
+                directions = previous.standardization.directions
         return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, directions=directions)
 
     def _may_see_directions(self):
         """Whether the network may be shown coordinates along some directions, for features.
 
-        Squared errors are the same in both; noise and augmentation are of features.
+        Squared errors are the same in both; noise, augmentation and gaps are of features.
         """
         is_plain = self.noise is None and self.augment is None
-        return is_plain and self.loss == "mse" and self.architecture_.mixes_features
+        return (
+            is_plain
+            and not self._takes_gaps
+            and self.loss == "mse"
+            and self.architecture_.mixes_features
+        )
 
     def _split(self, data, random_state):
         """Set rows aside for validation, where there are two or more."""
@@ -446,5 +460,5 @@ def _load_previous(network, previous):
     except RuntimeError as error:
         raise ValueError(
             "warm_start=True goes on with the network of the previous fit, but n_components, "
-            f"architecture or the number of features changed since: {error}"
+            f"architecture, loss, noise or the number of features changed since: {error}"
         ) from error

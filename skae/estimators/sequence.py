@@ -136,7 +136,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         optimizer="adamw",
         learning_rate_init=0.004,
         learning_rate="one_cycle",
-        alpha=1.0,
+        alpha="auto",
         batch_size="auto",
         max_iter="auto",
         early_stopping=True,

@@ -142,7 +142,7 @@ class VariationalAutoencoder(Autoencoder):
         optimizer="adamw",
         learning_rate_init=0.004,
         learning_rate="one_cycle",
-        alpha=1.0,
+        alpha="auto",
         batch_size="auto",
         max_iter="auto",
         early_stopping=True,

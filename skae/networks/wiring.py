@@ -64,7 +64,16 @@ class Standardization(nn.Module):
 
     def standardize(self, x):
         """Data to the encoder's units."""
-        x = (x - self.center.to(x.dtype)).div_(self.scale)
+        return self._along_directions(self._centered(x))
+
+    def standardize_exactly(self, x):
+        """Data to the encoder's units, in single precision, however far from zero they are."""
+        return self._along_directions(self._centered(x.double()).float())
+
+    def _centered(self, x):
+        return (x - self.center.to(x.dtype)).div_(self.scale)
+
+    def _along_directions(self, x):
         return x if self.directions is None else x @ self.directions.to(x.dtype)
 
     def unstandardize(self, x):

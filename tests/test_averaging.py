@@ -1,0 +1,118 @@
+"""The mean of the weights over the last steps, which is what a fit hands out."""
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from skae import Autoencoder
+from skae.architectures import Conv, Dense
+
+PLAIN = {
+    "n_components": 2,
+    "architecture": Dense((8,)),
+    "learning_rate": "constant",
+    "learning_rate_init": 0.01,
+    "random_state": 0,
+}
+
+
+class Recorder(Callback):
+    """Note the encoder's first weights before the first step, after each, and after epochs."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.steps, self.epochs = [self.weights(net)], []
+
+    def on_batch_end(self, net, training, **kwargs):
+        if training:
+            self.steps.append(self.weights(net))
+
+    def on_epoch_end(self, net, **kwargs):
+        self.epochs.append(self.weights(net))
+
+    def weights(self, net):
+        return next(net.module_.encoder.parameters()).detach().clone()
+
+
+def mean_of_last(steps):
+    """Mean of weights after each step, in which about the last tenth counts."""
+    mean = steps[0]
+    for n_steps, weights in enumerate(steps[1:]):
+        decay = min((n_steps + 1) / (n_steps + 10), 0.99)
+        mean = decay * mean + (1 - decay) * weights
+    return mean
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_each_epoch_ends_with_the_mean_of_the_last_steps(early_stopping, digits):
+    recorder = Recorder()
+    Autoencoder(**PLAIN, max_iter=3, early_stopping=early_stopping, callbacks=[recorder]).fit(
+        digits
+    )
+    n_steps = (len(recorder.steps) - 1) // 3
+    for epoch, weights in enumerate(recorder.epochs, start=1):
+        expected = mean_of_last(recorder.steps[: epoch * n_steps + 1])
+        torch.testing.assert_close(weights, expected, atol=1e-6, rtol=1e-5)
+        assert not torch.allclose(weights, recorder.steps[epoch * n_steps], atol=1e-4)
+
+
+def test_a_fit_without_validation_ends_with_the_mean(digits):
+    recorder = Recorder()
+    fitted = Autoencoder(**PLAIN, max_iter=3, early_stopping=False, callbacks=[recorder])
+    weights = next(fitted.fit(digits).module_.encoder.parameters())
+    torch.testing.assert_close(weights.detach(), recorder.epochs[-1])
+
+
+def test_the_mean_is_better_than_the_last_weights_where_steps_are_large(digits):
+    losses = []
+
+    class Evaluator(Callback):
+        def on_batch_end(self, net, training, **kwargs):
+            if training:
+                with torch.no_grad():
+                    rows = net.module_.reconstruct(torch.from_numpy(digits).float())
+                losses.append(float(((rows - torch.from_numpy(digits)) ** 2).mean()))
+
+    fitted = Autoencoder(
+        **{**PLAIN, "learning_rate_init": 0.03},
+        max_iter=5,
+        early_stopping=False,
+        callbacks=[Evaluator()],
+    ).fit(digits)
+    assert fitted.reconstruction_err_ < 0.97 * np.mean(losses[-20:])
+
+
+def test_statistics_of_batch_normalisation_go_with_the_mean(digit_images):
+    form = Conv((4, 8), batch_norm=True, linear_path=False)
+    fitted = Autoencoder(4, architecture=form, max_iter=10, random_state=0).fit(digit_images)
+    assert fitted.history_[-1]["valid_loss"] < 1.3 * fitted.history_[-1]["train_loss"]
+
+
+def test_partial_fit_leaves_the_weights_of_its_last_step(digits):
+    recorder = Recorder()
+    Autoencoder(**PLAIN, callbacks=[recorder]).partial_fit(digits)
+    torch.testing.assert_close(recorder.epochs[-1], recorder.steps[-1])
+
+
+def test_linear_paths_stay_where_hidden_layers_decay(digits):
+    decayed = Autoencoder(
+        4,
+        architecture=Dense((16,)),
+        alpha=1e4,
+        learning_rate="constant",
+        learning_rate_init=1e-5,
+        early_stopping=False,
+        max_iter=5,
+        random_state=0,
+    ).fit(digits)
+    encoder = decayed.module_.encoder
+    norms = torch.linalg.norm(encoder.linear.weight.detach(), dim=1)
+    torch.testing.assert_close(norms, torch.ones(4), atol=0.01, rtol=0)
+    assert encoder.nonlinear[0].weight.abs().max() < 0.05
+
+
+@pytest.mark.parametrize(("optimizer", "expected"), [("adamw", 1.0), ("adam", 0.01), ("sgd", 0.01)])
+def test_automatic_decay_suits_the_optimizer(optimizer, expected, digits):
+    fitted = Autoencoder(2, optimizer=optimizer, max_iter=1).fit(digits)
+    decays = {group["weight_decay"] for group in fitted.net_.optimizer_.param_groups}
+    assert decays == {0.0, expected}
