@@ -33,6 +33,7 @@ def test_a_linear_autoencoder_finds_the_components_of_pca_in_their_order(digits)
         2,
         ordered=True,
         architecture=form,
+        alpha=0,
         learning_rate_init=0.02,
         early_stopping=False,
         n_iter_no_change=np.inf,

@@ -121,7 +121,7 @@ def test_a_class_without_weight_is_never_predicted(iris):
 def test_a_class_of_more_weight_is_predicted_more_often(split):
     X, _, y, _ = split
     is_eight = y == 8
-    eager = AutoencoderClassifier(2, batch_size=128, **SMALL)
+    eager = AutoencoderClassifier(2, batch_size=128, **{**SMALL, "max_iter": 4})
     recalls = [
         recall_score(is_eight, clone(eager).fit(X, is_eight, weight).predict(X))
         for weight in (None, 1 + 20.0 * is_eight)
