@@ -78,7 +78,7 @@ def test_losses_are_shares_of_the_variance(wide):
         {"missing_values": "mask"},
         {"architecture": Conv((4,))},
     ],
-    ids=repr,
+    ids=lambda parameters: next(iter(parameters)),
 )
 def test_what_speaks_of_single_features_is_shown_them(parameters, wide):
     assert directions_of(Autoencoder(4, **{**QUICK, **parameters}).fit(wide)) is None
