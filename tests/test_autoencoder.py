@@ -40,7 +40,7 @@ def test_linear_autoencoder_finds_the_subspace_of_pca(digits):
 
 def test_linear_autoencoder_finds_it_from_random_weights_as_well(digits):
     X, X_test = train_test_split(digits, random_state=0)
-    form = Dense((), linear_path=False)
+    form = Dense((), linear_path=False, weight_init="default")
     linear = Autoencoder(
         8, architecture=form, alpha=0, learning_rate_init=0.01, early_stopping=False, random_state=0
     )

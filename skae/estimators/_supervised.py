@@ -122,7 +122,9 @@ class SupervisedAutoencoder(NetworkTransformer):
         super()._set_start(network, sample, seed)
         rows = sample.X[:: max(len(sample.X) // _FEW_ROWS, 1)]
         with torch.no_grad():
-            codes = network.eval().encode(torch.from_numpy(rows).float())
+            # Not by `encode`: in single precision there may be nothing left of the rows.
+            rows = network.standardization.standardize_exactly(torch.from_numpy(rows))
+            codes = network.eval().encoder(rows)
             deviations = codes.std(dim=0, correction=0)
             network.head[0].weight /= torch.where(deviations > 1e-3, deviations, 1.0)
         if self.reconstruction_weight == 0 and not isinstance(self.architecture_, Custom):
