@@ -34,12 +34,15 @@ class Recorder(Callback):
         return next(net.module_.encoder.parameters()).detach().clone()
 
 
-def mean_of_last(steps):
-    """Mean of weights after each step, in which about the last tenth counts."""
-    mean = steps[0]
+def mean_of_last(steps, n_in_epoch):
+    """Mean of weights after each fourth step of an epoch and its last, of which a tenth counts."""
+    mean, n_taken = steps[0], 0
     for n_steps, weights in enumerate(steps[1:]):
-        decay = min((n_steps + 1) / (n_steps + 10), 0.99)
-        mean = decay * mean + (1 - decay) * weights
+        place = n_steps % n_in_epoch + 1
+        if place % 4 == 0 or place == n_in_epoch:
+            decay = min((n_taken + 1) / (n_taken + 10), 0.96)
+            mean = decay * mean + (1 - decay) * weights
+            n_taken += 1
     return mean
 
 
@@ -51,7 +54,7 @@ def test_each_epoch_ends_with_the_mean_of_the_last_steps(early_stopping, digits)
     )
     n_steps = (len(recorder.steps) - 1) // 3
     for epoch, weights in enumerate(recorder.epochs, start=1):
-        expected = mean_of_last(recorder.steps[: epoch * n_steps + 1])
+        expected = mean_of_last(recorder.steps[: epoch * n_steps + 1], n_steps)
         torch.testing.assert_close(weights, expected, atol=1e-6, rtol=1e-5)
         assert not torch.allclose(weights, recorder.steps[epoch * n_steps], atol=1e-4)
 

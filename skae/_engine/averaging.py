@@ -4,8 +4,9 @@ import torch
 from skorch.callbacks import Callback
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-# The mean reaches back over a share of the steps so far, about a tenth, and at most over so many.
-_SHARE, _MOST_STEPS = 10, 100
+# The mean takes in the weights after every so many steps, since each time costs a little. It reaches
+# back over about a tenth of what it has taken in so far, and at most over so many.
+_EVERY, _SHARE, _MOST = 4, 10, 25
 
 
 class WeightAverage(Callback):
@@ -32,17 +33,15 @@ class WeightAverage(Callback):
         self.weights_ = [weight for weight in weights if weight.dtype == torch.float32]
         self.hidden_ = [torch.clone(weight) for weight in self.weights_]
         self.shows_mean_ = False
-        self.n_steps_ = 0
+        self.n_taken_, self.n_waiting_ = 0, 0
 
     def on_epoch_begin(self, net, **kwargs):
         self._show(mean=False)
 
-    @torch.no_grad()
     def on_batch_end(self, net, training, **kwargs):
-        if training:
-            decay = min((self.n_steps_ + 1) / (self.n_steps_ + _SHARE), 1 - 1 / _MOST_STEPS)
-            get_ema_multi_avg_fn(decay)(self.hidden_, self.weights_, self.n_steps_)
-            self.n_steps_ += 1
+        self.n_waiting_ += training
+        if self.n_waiting_ == _EVERY:
+            self._take_in()
 
     def on_batch_begin(self, net, training, **kwargs):
         if not training:
@@ -55,11 +54,19 @@ class WeightAverage(Callback):
         self._show(mean=True)
         del self.weights_, self.hidden_
 
+    def _take_in(self):
+        decay = min((self.n_taken_ + 1) / (self.n_taken_ + _SHARE), 1 - 1 / _MOST)
+        get_ema_multi_avg_fn(decay)(self.hidden_, self.weights_, self.n_taken_)
+        self.n_taken_ += 1
+        self.n_waiting_ = 0
+
     @torch.no_grad()
     def _show(self, mean):
         """Exchange what is in the module for what is hidden, if it is not the one asked for."""
         if self.shows_mean_ is mean:
             return
+        if self.n_waiting_:
+            self._take_in()
         for weight, hidden in zip(self.weights_, self.hidden_, strict=True):
             shown = torch.clone(weight)
             weight.copy_(hidden)

@@ -16,7 +16,7 @@ from .callbacks import BestWeights
 _FORMAT = 1
 # What decides how training goes on, by the kind of callback.
 _STATE = {
-    WeightAverage: ("hidden_", "shows_mean_", "n_steps_"),
+    WeightAverage: ("hidden_", "shows_mean_", "n_taken_", "n_waiting_"),
     BestWeights: ("best_loss_", "diverged_", "weights_"),
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
     LRScheduler: ("batch_idx_", "lr_scheduler_"),

@@ -129,7 +129,7 @@ class _Rows:
 
     def __getitem__(self, indices):
         if isinstance(self.source, torch.Tensor):
-            rows = self.source[indices]
+            rows = self.source.index_select(0, indices)
         else:
             rows = torch.from_numpy(to_float(self.source[indices.cpu().numpy()], np.float32))
         if self.is_ready:
@@ -180,9 +180,9 @@ class TrainingData(Dataset):
         part.__dict__ = {**self.__dict__, "indices": self.indices[torch.as_tensor(indices)]}
         return part
 
-    def batch(self, order, corruption=None):
-        """Return the input and the `Target` of some rows."""
-        indices = self.indices[order].to(self.device)
+    def batch(self, indices, corruption=None):
+        """Return the input and the `Target` of some of the ``indices``."""
+        indices = indices.to(self.device)
         inputs = self.inputs[indices]
         targets = inputs if self.targets is None else self.targets[indices]
         if corruption is not None:
@@ -211,15 +211,13 @@ class BatchIterator:
         return n_batches - (n_in_last == 1 and n_batches > 1)
 
     def __iter__(self):
-        n_rows = len(self.data)
-        if self.generator is None:
-            order = torch.arange(n_rows)
-        else:
-            order = torch.randperm(n_rows, generator=self.generator)
-        if n_rows == 1:
-            order = order.repeat(2)
-        *batches, last = order.split(self.batch_size)
+        indices = self.data.indices
+        if self.generator is not None:
+            indices = indices[torch.randperm(len(indices), generator=self.generator)]
+        if len(indices) == 1:
+            indices = indices.repeat(2)
+        *batches, last = indices.split(self.batch_size)
         if len(last) == 1 and batches:
             last = torch.cat([batches.pop(), last])
-        for indices in [*batches, last]:
-            yield self.data.batch(indices, self.corruption)
+        for batch in [*batches, last]:
+            yield self.data.batch(batch, self.corruption)

@@ -16,6 +16,8 @@ _EXACT_FEATURES = 1200
 _UNSEEN, _FEWEST, _MOST = 0.1, 0.25, 0.5
 # Directions are chosen of so many features, where there are so many rows for each to tell.
 _MANY_FEATURES, _ROWS_PER_FEATURE = 100, 2
+# Rows that tell how far others reach along a direction.
+_FEW = 2000
 
 
 def leading_directions(rows, weights, n_components):
@@ -68,9 +70,18 @@ def start_at_pca(network, rows, weights, random_state):
     encoder, decoder = network.encoder, network.decoder
     if not isinstance(encoder, Sum) or not isinstance(decoder, Sum):
         return
-    rows = _standardized(network.standardization, rows)
-    n_components = min(encoder.linear.out_features, *rows.shape)
-    components, deviations = _principal_components(rows, weights, n_components, random_state)
+    if network.standardization.directions is None:
+        rows = _standardized(network.standardization, rows)
+        n_components = min(encoder.linear.out_features, *rows.shape)
+        components, deviations = _principal_components(rows, weights, n_components, random_state)
+    else:
+        # Along principal directions, in order, the rows have no others.
+        some = slice(None, None, len(rows) // _FEW + 1)
+        rows = _standardized(network.standardization, rows[some])
+        n_components = min(encoder.linear.out_features, rows.shape[1])
+        components = torch.eye(n_components, rows.shape[1])
+        weights = None if weights is None else weights[some]
+        deviations = _deviations(rows[:, :n_components], weights)
     with torch.no_grad():
         _set_to_zero(encoder.linear, decoder.linear)
         encoder.linear.weight[:n_components] = components
@@ -155,8 +166,7 @@ def start_at_least_squares(network, codes, rows, weights, *, inputs=None, random
             _set_to_least_squares(decoder.linear, codes, rows, weights)
             if network.standardization.sigmoid:
                 _pass_through_sigmoid(decoder.linear, network.standardization)
-            deviations = np.sqrt(np.average(codes**2, axis=0, weights=weights))
-            _expect_deviations(decoder.nonlinear, torch.tensor(deviations).float())
+            _expect_deviations(decoder.nonlinear, _deviations(codes, weights))
     if isinstance(encoder, Sum):
         inputs = _standardized(network.standardization, inputs)
         n_components = min(codes.shape[1], *inputs.shape)
@@ -199,6 +209,11 @@ def _expect_deviations(nonlinear, deviations):
         first.weight[:, : len(deviations)] /= torch.where(deviations > 1e-3, deviations, 1.0)
 
 
+def _deviations(centred, weights):
+    """Root of each column's mean square."""
+    return torch.tensor(np.sqrt(np.average(centred**2, axis=0, weights=weights))).float()
+
+
 def _standardized(standardization, rows):
     rows = torch.from_numpy(rows)
     if standardization.directions is None:
@@ -226,9 +241,9 @@ def _principal_components(rows, weights, n_components, random_state):
     n_rows, n_features = rows.shape
     if n_features <= _EXACT_FEATURES:
         covariance = rows.T @ rows
-        wanted = [n_features - n_components, n_features - 1]
-        eigenvalues, vectors = linalg.eigh(covariance, subset_by_index=wanted)
-        eigenvalues, components = eigenvalues[::-1], vectors.T[::-1]
+        # All of them by this driver take less time than a few by another.
+        eigenvalues, vectors = linalg.eigh(covariance, driver="evd", overwrite_a=True)
+        eigenvalues, components = eigenvalues[::-1][:n_components], vectors.T[::-1][:n_components]
     else:
         _, singular, components = randomized_svd(
             rows, n_components, n_iter=4, random_state=random_state

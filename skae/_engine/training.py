@@ -3,6 +3,7 @@
 import inspect
 import math
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _AUTO_DECAY, _AUTO_DECAY_OF_OTHERS = {"adamw": 1.0}, 0.01
 
 # The rate of each step would be recorded, which takes its time, and then forgotten.
 _EVERY_STEP = {"step_every": "batch", "event_name": None}
+
+# What callbacks can do, and do not unless they say so.
+_IDLE = {name: method for name, method in vars(Callback).items() if name.startswith("on_")}
 
 # Steps in which the one-cycle learning rate rises to its peak.
 _WARM_UP = 50
@@ -134,13 +138,21 @@ class Net(NeuralNet):
         """Batches are tensors on the device already: nothing needs converting."""
         return self.module_(x, **fit_params)
 
-    def notify(self, method_name, **cb_kwargs):
-        """Call the callbacks that have something to do, which at a batch few have."""
-        getattr(self, method_name)(self, **cb_kwargs)
-        idle = getattr(Callback, method_name)
+    def initialize_callbacks(self):
+        """Note which callbacks have something to do, which at a batch few have."""
+        super().initialize_callbacks()
+        self.listeners = defaultdict(list)
         for _, callback in self.callbacks_:
-            if getattr(type(callback), method_name) is not idle:
-                getattr(callback, method_name)(self, **cb_kwargs)
+            for method_name, idle in _IDLE.items():
+                if getattr(type(callback), method_name) is not idle:
+                    self.listeners[method_name].append(getattr(callback, method_name))
+        return self
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call those callbacks."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for listener in self.listeners[method_name]:
+            listener(self, **cb_kwargs)
         if self.interruption and method_name == "on_batch_end":
             raise KeyboardInterrupt
 
@@ -153,6 +165,12 @@ class Net(NeuralNet):
         if self.module_.training is not training:
             super()._set_training(training)
 
+    def _zero_grad_optimizer(self, set_to_none=None):
+        """Drop the gradients, without what optimizers tell a profiler meanwhile."""
+        for group in self.optimizer_.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Do what skorch does, without asking each batch what it is made of.
 
@@ -161,11 +179,11 @@ class Net(NeuralNet):
         if iterator is None:
             return
         with nullcontext() if training else drawing_from(self._validation_noise()):
+            batches, loss, size = self.history[-1]["batches"], f"{prefix}_loss", f"{prefix}_batch_size"
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch, **fit_params)
-                losses = {f"{prefix}_loss": step["loss"].item()}
-                self.history[-1]["batches"][-1] |= {**losses, f"{prefix}_batch_size": len(batch[0])}
+                batches[-1] |= {loss: step["loss"].item(), size: len(batch[0])}
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(f"{prefix}_batch_count", len(iterator))
 

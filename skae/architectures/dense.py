@@ -9,7 +9,7 @@ from ..networks.blocks import NORMALIZATIONS, multilayer_perceptron
 from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
 # Automatic hidden layers of rows of so many values, and of shorter ones.
-_WIDE, _AUTO_WIDE, _AUTO_NARROW = 64, (512, 256), (256, 256)
+_WIDE, _AUTO_WIDE, _AUTO_NARROW = 64, (384, 256), (256, 256)
 
 
 class Dense(Architecture):
@@ -19,7 +19,7 @@ class Dense(Architecture):
     ----------
     hidden_layer_sizes : tuple of int or 'auto', default='auto'
         Units of the encoder's hidden layers, from the data to the code; the decoder has them
-        in reverse. ``()`` is a linear autoencoder. ``'auto'``: (512, 256), or (256, 256) for
+        in reverse. ``()`` is a linear autoencoder. ``'auto'``: (384, 256), or (256, 256) for
         fewer than 64 values in a row.
     activation : {'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'tanh', 'identity'}, \
             default='silu'

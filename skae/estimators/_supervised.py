@@ -46,7 +46,7 @@ class SupervisedAutoencoder(NetworkTransformer):
         noise_level=0.1,
         augment=None,
         optimizer="adamw",
-        learning_rate_init=0.004,
+        learning_rate_init=0.006,
         learning_rate="one_cycle",
         alpha="auto",
         batch_size="auto",

@@ -74,7 +74,7 @@ class Autoencoder(NetworkTransformer):
         transforms of torchvision's v2.
     optimizer : {'adam', 'adamw', 'nadam', 'rmsprop', 'sgd'} or class, default='adamw'
         Optimizer of `torch.optim`.
-    learning_rate_init : float, default=0.004
+    learning_rate_init : float, default=0.006
         Learning rate, or its peak under a schedule.
     learning_rate : {'constant', 'adaptive', 'cosine', 'one_cycle'}, default='one_cycle'
         Schedule: ``'adaptive'`` divides by 5 where the loss stalls, ``'cosine'`` falls to zero
@@ -84,9 +84,10 @@ class Autoencoder(NetworkTransformer):
         step shrinks weights by ``alpha`` times the learning rate, and 0.01 with optimizers that
         add it to the gradient.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 16 and at most 160.
+        Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 16 and at most 192.
     max_iter : int or 'auto', default='auto'
-        Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 60 epochs.
+        Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 60 epochs, and with less than
+        420 rows one for every seven of them, but at least 20.
     early_stopping : bool, default=True
         Hold out rows, stop where their loss no longer falls, and restore the best weights.
         If False, all rows train, and training stops where the training loss no longer falls.
@@ -214,7 +215,7 @@ class Autoencoder(NetworkTransformer):
         noise_level=0.1,
         augment=None,
         optimizer="adamw",
-        learning_rate_init=0.004,
+        learning_rate_init=0.006,
         learning_rate="one_cycle",
         alpha="auto",
         batch_size="auto",

@@ -55,9 +55,12 @@ from ._input import (
 
 # ``batch_size='auto'`` is the share of the rows that makes so many updates an epoch, within
 # bounds: few rows in batches of many would be done with before training has begun.
-_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 160
+_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 192
 # ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
 _UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
+# Few rows are soon learned by heart: with less than so many for each of those epochs they are fewer,
+# but so many at least.
+_ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS = 7, 20
 # Share of the values that are there which training hides from the encoder, if some are missing.
 _HIDDEN = 0.3
 # Rows on which the error of the fitted network is measured.
@@ -297,7 +300,8 @@ class NetworkEstimator(BaseEstimator):
         max_iter = self.max_iter
         if max_iter == "auto":
             wanted = math.ceil(_UPDATES / math.ceil(n_rows / batch_size))
-            max_iter = min(max(wanted, _FEWEST_EPOCHS), _MOST_EPOCHS)
+            most = min(max(n_rows // _ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS), _MOST_EPOCHS)
+            max_iter = min(max(wanted, _FEWEST_EPOCHS), most)
         schedule = Schedule(
             optimizer=self.optimizer,
             learning_rate_init=self.learning_rate_init,

@@ -147,7 +147,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         noise=None,
         noise_level=0.1,
         optimizer="adamw",
-        learning_rate_init=0.004,
+        learning_rate_init=0.006,
         learning_rate="one_cycle",
         alpha="auto",
         batch_size="auto",

@@ -134,7 +134,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         noise=None,
         noise_level=0.1,
         optimizer="adamw",
-        learning_rate_init=0.004,
+        learning_rate_init=0.006,
         learning_rate="one_cycle",
         alpha="auto",
         batch_size="auto",
