@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from functools import partial
+from statistics import median
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ N_COMPONENTS, EPOCHS, BATCH_SIZE, LEARNING_RATE = 16, 20, 128, 1e-3
 HIDDEN = (512, 256)
 # Rows of a first fit, off the clock, in which libraries import and compile what they put off.
 N_WARM_UP = 500
+# Fits of the defaults, the same every time, whose seconds are compared.
+N_TIMED = 3
 COLUMNS = ("error / PCA's", "fit seconds", "transform seconds", "k-NN accuracy")
 
 
@@ -227,7 +230,7 @@ def measure():
     shape = images.shape[1:]
     train, test = split(images.reshape(len(images), -1))
     peers = [peer for peer in PEERS if is_installed(peer, shape)]
-    figures = {}
+    figures, clocks = {}, [timed_fit(train, test) for _ in range(N_TIMED)]
     print(f"| {name} | {' | '.join(COLUMNS)} |\n|---{'|---' * len(COLUMNS)}|")
     for peer in peers:
         error, *others = examine(partial(PEERS[peer], shape), train, test, labels)
@@ -236,7 +239,7 @@ def measure():
         print(f"| {peer} | {' | '.join(map(shown, (ratio, *others)))} |", flush=True)
     print()
     goals = {peer: figures[peer][:2] for peer in TRAINING_OF_PYTHAE if peer in figures}
-    return time_to_quality(train, test, goals)
+    return time_to_quality(clocks, goals)
 
 
 def is_installed(peer, shape):
@@ -283,22 +286,28 @@ def shown(value):
     return "–" if np.isnan(value) else f"{value:.3g}"
 
 
-def time_to_quality(train, test, goals):
+def time_to_quality(clocks, goals):
     """Set the defaults against ``goals``: a peer's held-out error and seconds, by its name.
 
     An error that is never reached makes a ratio of nan.
     """
-    clock = Clock(test)
-    Autoencoder(N_COMPONENTS, callbacks=[clock], random_state=0).fit(train)
-    rows = [("skae, vectors: seconds until training ended", clock.end, "")]
+    rows = [("skae, vectors: seconds until training ended", median(c.end for c in clocks), "")]
+    lowest = min(so_far for _, so_far in clocks[0].epochs)
     for peer, (error, seconds) in goals.items():
-        reached = next((at for at, so_far in clock.epochs if so_far <= error), np.nan)
-        lowest = min(so_far for _, so_far in clock.epochs)
+        reached = median(clock.reached(error) for clock in clocks)
         rows += [
             (f"{peer}: skae's seconds to its error / its seconds", reached / seconds, "≤ 0.2"),
             (f"{peer}: skae's lowest error / its error", lowest / error, "≤ 1"),
         ]
     return rows
+
+
+def timed_fit(train, test):
+    """Fit the defaults under a `Clock`, once all that is imported late has been."""
+    Autoencoder(N_COMPONENTS, max_iter=1).fit(train[:N_WARM_UP])
+    clock = Clock(test)
+    Autoencoder(N_COMPONENTS, callbacks=[clock], random_state=0).fit(train)
+    return clock
 
 
 class Clock(Callback):
@@ -313,6 +322,10 @@ class Clock(Callback):
         self.epochs = []
         self.lost = 0.0
         self.start = time.perf_counter()
+
+    def reached(self, error):
+        """Seconds until the held-out error is as low as this."""
+        return next((at for at, so_far in self.epochs if so_far <= error), np.nan)
 
     def on_epoch_end(self, net, **kwargs):
         now = self.seconds()

@@ -176,3 +176,13 @@ def test_held_out_rows_lose_little_by_it(wide):
     without = Autoencoder(4, noise="gaussian", noise_level=0.0, random_state=0).fit(train)
     assert directions_of(with_directions) is not None
     assert with_directions.score(test) > without.score(test) - 0.02
+
+
+@pytest.mark.parametrize("of_features", [{"noise": "masking"}, {"loss": "l1"}])
+def test_partial_fit_does_not_take_directions_for_features(of_features, wide):
+    estimator = Autoencoder(4, **QUICK).fit(wide)
+    before = estimator.transform(wide)
+    estimator.set_params(**of_features)
+    with pytest.raises(ValueError, match="fitted anew"):
+        estimator.partial_fit(wide)
+    np.testing.assert_array_equal(estimator.transform(wide), before)

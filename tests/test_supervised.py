@@ -341,7 +341,7 @@ def test_partial_fit_learns_classes_batch_by_batch(split):
 
 def test_partial_fit_keeps_the_units_of_the_first_batch(diabetes):
     X, y = diabetes
-    regressor = AutoencoderRegressor(**SMALL)
+    regressor = AutoencoderRegressor(**SMALL, learning_rate_init=0.004)
     for _ in range(20):
         for batch in np.array_split(np.argsort(y), 2):
             regressor.partial_fit(X[batch], y[batch])

@@ -1,7 +1,14 @@
 """Training and inference: the only place that knows skorch."""
 
 from .checkpoint import open_checkpoint
-from .data import TrainingData, TrainingSet, computing_dtype, sample_rows, to_float
+from .data import (
+    TrainingData,
+    TrainingSet,
+    center_and_scale,
+    computing_dtype,
+    sample_rows,
+    to_float,
+)
 from .inference import map_rows, record_feature_maps
 from .isolation import foreign_draws_isolated
 from .noise import NOISES, Corruption
@@ -22,6 +29,7 @@ __all__ = [
     "Schedule",
     "TrainingData",
     "TrainingSet",
+    "center_and_scale",
     "computing_dtype",
     "foreign_draws_isolated",
     "leading_directions",

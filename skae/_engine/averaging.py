@@ -4,8 +4,8 @@ import torch
 from skorch.callbacks import Callback
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-# The mean takes in the weights after every so many steps, since each time costs a little. It reaches
-# back over about a tenth of what it has taken in so far, and at most over so many.
+# The mean takes in the weights after every so many steps, since each time costs a little. It
+# reaches back over about a tenth of what it has taken in so far, and at most over so many.
 _EVERY, _SHARE, _MOST = 4, 10, 25
 
 

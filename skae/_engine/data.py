@@ -22,6 +22,8 @@ _MERGED_ROWS = 1000
 _SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
 # Values that are converted at a time, so that what is made on the way stays small.
 _CONVERTED = 2**18
+# Errors in larger units than this cannot be squared.
+_LARGEST_SCALE = 1e150
 
 
 def computing_dtype(X):
@@ -144,6 +146,27 @@ def _standardized(X, standardization):
     for some in gen_batches(len(X), max(_CONVERTED // math.prod(X.shape[1:]), 1)):
         rows[some] = standardization.standardize_exactly(torch.from_numpy(to_float(X[some])))
     return rows
+
+
+def center_and_scale(rows, weights):
+    """Mean of each feature, and the root mean square of all deviations from them."""
+    center = np.average(rows, axis=0, weights=weights)
+    deviations = rows - center
+    # Large arrays: nothing is made of them that can be done in place.
+    largest, size = max(deviations.max(), -deviations.min()), np.abs(center).max()
+    # What is left of constant features is rounding, which must not be blown up.
+    if largest <= 4 * np.finfo(np.float64).eps * size:
+        return center, size or 1.0
+    # Divided first: neither huge nor tiny numbers can be squared.
+    deviations /= largest
+    variances = np.average(np.square(deviations, out=deviations), axis=0, weights=weights)
+    scale = largest * math.sqrt(variances.mean())
+    if not scale < _LARGEST_SCALE:
+        raise ValueError(
+            f"X must have a standard deviation below {_LARGEST_SCALE:g}, so that errors can be "
+            f"squared, got {scale:.3g}: divide X by a constant."
+        )
+    return center, scale
 
 
 class TrainingData(Dataset):

@@ -179,7 +179,8 @@ class Net(NeuralNet):
         if iterator is None:
             return
         with nullcontext() if training else drawing_from(self._validation_noise()):
-            batches, loss, size = self.history[-1]["batches"], f"{prefix}_loss", f"{prefix}_batch_size"
+            batches = self.history[-1]["batches"]
+            loss, size = f"{prefix}_loss", f"{prefix}_batch_size"
             for batch in iterator:
                 self.notify("on_batch_begin", batch=batch, training=training)
                 step = step_fn(batch, **fit_params)

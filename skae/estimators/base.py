@@ -1,4 +1,4 @@
-"""What every trained estimator does: read the data, train a network, carry it along."""
+"""What every trained estimator does: read the data, train a network, run it."""
 
 import copy
 import dataclasses
@@ -20,6 +20,7 @@ from .._engine import (
     Schedule,
     TrainingData,
     TrainingSet,
+    center_and_scale,
     computing_dtype,
     foreign_draws_isolated,
     leading_directions,
@@ -52,24 +53,24 @@ from ._input import (
     read_target,
     refuse_gaps,
 )
+from ._stored import StoredNetwork
 
 # ``batch_size='auto'`` is the share of the rows that makes so many updates an epoch, within
 # bounds: few rows in batches of many would be done with before training has begun.
 _UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 192
 # ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
 _UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
-# Few rows are soon learned by heart: with less than so many for each of those epochs they are fewer,
-# but so many at least.
+# Few rows are soon learned by heart: no more than one epoch for every so many, if this makes not
+# less than so many epochs.
 _ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS = 7, 20
 # Share of the values that are there which training hides from the encoder, if some are missing.
 _HIDDEN = 0.3
 # Rows on which the error of the fitted network is measured.
 _MEASURED_ROWS = 10_000
-_LARGEST_SCALE = 1e150
 
 
-class NetworkEstimator(BaseEstimator):
-    """Shared parameters, training and persistence of estimators that own a network.
+class NetworkEstimator(StoredNetwork, BaseEstimator):
+    """Shared parameters and training of estimators that own a network.
 
     A child says how its network is built (`_build_network`) and what it minimises
     (`_build_objective`); the loop is skorch's.
@@ -212,6 +213,7 @@ class NetworkEstimator(BaseEstimator):
     def _prepare_network(self, sample, previous, once, seed):
         """Build the network and set where training starts."""
         if once and previous is not None:
+            self._check_directions(previous)
             return previous
         self.architecture_ = clone(self._resolve_architecture())
         # A first batch need not span what comes after it.
@@ -251,7 +253,7 @@ class NetworkEstimator(BaseEstimator):
         sigmoid = resolve_loss(self.loss).is_probabilistic
         center, scale, directions = np.zeros(rows.shape[1]), 1.0, None
         if self.architecture_.standardizes:
-            center, scale = _center_and_scale(rows, weights)
+            center, scale = center_and_scale(rows, weights)
         if not sees_all and self._may_see_directions():
             if previous is None:
                 directions = leading_directions(rows - center, weights, self.n_components_)
@@ -271,6 +273,15 @@ class NetworkEstimator(BaseEstimator):
             and self.loss == "mse"
             and self.architecture_.mixes_features
         )
+
+    def _check_directions(self, network):
+        """Refuse to train a network along directions for what has to be told of features."""
+        if network.standardization.directions is not None and not self._may_see_directions():
+            raise ValueError(
+                "partial_fit goes on with a network that sees principal directions in place of "
+                "features, as fit chose. It has to be fitted anew with noise, augment or loss, got "
+                f"noise={self.noise!r}, augment={self.augment!r}, loss={self.loss!r}."
+            )
 
     def _split(self, data, random_state):
         """Set rows aside for validation, where there are two or more."""
@@ -380,81 +391,6 @@ class NetworkEstimator(BaseEstimator):
 
     def _decode(self, codes):
         return map_rows(self.module_, "decode", codes, self._n_outputs)
-
-    # -- persistence -----------------------------------------------------------------------
-
-    def __getstate__(self):
-        """Weights as arrays, once; neither the optimizer nor any data go along."""
-        state = dict(super().__getstate__())
-        state.pop("net_", None)
-        module = state.pop("module_", None)
-        if module is not None:
-            weights = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
-            state["_weights"] = (module.standardization.sigmoid, weights)
-        if self.callbacks:
-            state["callbacks"] = type(self.callbacks)(map(_without_learned, self.callbacks))
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        sigmoid, weights = state.pop("_weights", (None, None))
-        super().__setstate__(state)
-        if weights is None:
-            return
-        tensors = {name: torch.tensor(w) for name, w in weights.items()}
-        self.module_ = self._rebuild_network(tensors, sigmoid).eval()
-
-    def _rebuild_network(self, tensors, sigmoid):
-        """Build the network around its weights: layers of other sizes are never allocated."""
-        if isinstance(self.architecture_, Custom):
-            network = self._seeded_network(self._empty_standardization(tensors, sigmoid), seed=0)
-            network.load_state_dict(tensors)
-            return network
-        with torch.device("meta"):
-            network = self._build_network(self._empty_standardization(tensors, sigmoid))
-        network.load_state_dict(tensors, assign=True)
-        return self._in_image_layout(network)
-
-    def _empty_standardization(self, tensors, sigmoid):
-        directions = tensors.get("standardization.directions")
-        directions = None if directions is None else torch.empty_like(directions, device="meta")
-        return Standardization(
-            torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid, directions=directions
-        )
-
-
-def _without_learned(callback):
-    """Copy a callback without what it learned: it may hold on to an optimizer."""
-    if isinstance(callback, tuple):
-        name, callback = callback
-        return name, _without_learned(callback)
-    if isinstance(callback, type):
-        return callback
-    copied = copy.copy(callback)
-    for name in [name for name in vars(copied) if name.endswith("_")]:
-        delattr(copied, name)
-    return copied
-
-
-def _center_and_scale(rows, weights):
-    """Mean of each feature, and the root mean square of all deviations from them."""
-    center = np.average(rows, axis=0, weights=weights)
-    deviations = rows - center
-    # Large arrays: nothing is made of them that can be done in place.
-    largest, size = max(deviations.max(), -deviations.min()), np.abs(center).max()
-    # What is left of constant features is rounding, which must not be blown up.
-    if largest <= 4 * np.finfo(np.float64).eps * size:
-        return center, size or 1.0
-    # Divided first: neither huge nor tiny numbers can be squared.
-    deviations /= largest
-    variances = np.average(np.square(deviations, out=deviations), axis=0, weights=weights)
-    scale = largest * math.sqrt(variances.mean())
-    if not scale < _LARGEST_SCALE:
-        raise ValueError(
-            f"X must have a standard deviation below {_LARGEST_SCALE:g}, so that errors can be "
-            f"squared, got {scale:.3g}: divide X by a constant."
-        )
-    return center, scale
 
 
 def _load_previous(network, previous):
