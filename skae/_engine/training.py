@@ -65,6 +65,7 @@ class Schedule:
     seed: int
     n_warmup: int = 0
     averages: bool = True
+    share_of_decay: float = 1.0
 
 
 class _Run(NamedTuple):
@@ -258,6 +259,7 @@ def _optimizer_arguments(schedule, network):
     if "weight_decay" in inspect.signature(optimizer).parameters:
         is_auto = schedule.alpha == "auto"
         automatic = _AUTO_DECAY.get(schedule.optimizer, _AUTO_DECAY_OF_OTHERS)
+        automatic *= schedule.share_of_decay
         arguments["weight_decay"] = automatic if is_auto else schedule.alpha
         if any(isinstance(layer, Sum) for layer in network.modules()):
             # The linear paths stay where PCA would have them, not nearer to zero. One pattern

@@ -10,7 +10,7 @@ from .randomness import uniform
 
 # How often training keeps the first k components is the sum of a share proportional to a power
 # of k, and this one for all of them: the last is learned from whole codes alone.
-_WHOLE, _POWER = 0.2, -0.75
+_WHOLE, _POWER = 0.25, -0.35
 
 
 class NetworkOutput(NamedTuple):
