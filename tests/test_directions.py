@@ -186,3 +186,10 @@ def test_partial_fit_does_not_take_directions_for_features(of_features, wide):
     with pytest.raises(ValueError, match="fitted anew"):
         estimator.partial_fit(wide)
     np.testing.assert_array_equal(estimator.transform(wide), before)
+
+
+def test_rows_without_weight_may_stand_anywhere(wide):
+    X = np.repeat(wide, 2, axis=0)
+    weights = np.tile([0.0, 1.0], len(wide))
+    weighted = Autoencoder(4, **QUICK).fit(X, sample_weight=weights)
+    assert weighted.score(wide) > PCA(4).fit(wide).explained_variance_ratio_.sum() - 1e-3

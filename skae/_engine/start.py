@@ -76,7 +76,8 @@ def start_at_pca(network, rows, weights, random_state):
         components, deviations = _principal_components(rows, weights, n_components, random_state)
     else:
         # Along principal directions, in order, the rows have no others.
-        some = slice(None, None, len(rows) // _FEW + 1)
+        some = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+        some = some[:: len(some) // _FEW + 1]
         rows = _standardized(network.standardization, rows[some])
         n_components = min(encoder.linear.out_features, rows.shape[1])
         components = torch.eye(n_components, rows.shape[1])
