@@ -70,19 +70,10 @@ def start_at_pca(network, rows, weights, random_state):
     encoder, decoder = network.encoder, network.decoder
     if not isinstance(encoder, Sum) or not isinstance(decoder, Sum):
         return
-    if network.standardization.directions is None:
-        rows = _standardized(network.standardization, rows)
-        n_components = min(encoder.linear.out_features, *rows.shape)
-        components, deviations = _principal_components(rows, weights, n_components, random_state)
-    else:
-        # Along principal directions, in order, the rows have no others.
-        some = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
-        some = some[:: len(some) // _FEW + 1]
-        rows = _standardized(network.standardization, rows[some])
-        n_components = min(encoder.linear.out_features, rows.shape[1])
-        components = torch.eye(n_components, rows.shape[1])
-        weights = None if weights is None else weights[some]
-        deviations = _deviations(rows[:, :n_components], weights)
+    components, deviations = _seen_components(
+        network.standardization, rows, weights, encoder.linear.out_features, random_state
+    )
+    n_components = len(components)
     with torch.no_grad():
         _set_to_zero(encoder.linear, decoder.linear)
         encoder.linear.weight[:n_components] = components
@@ -233,6 +224,20 @@ def _pass_through_sigmoid(linear, standardization):
     mean = standardization.center.clamp(0.01, 0.99)
     linear.weight *= (standardization.scale / (mean * (1 - mean)).clamp(min=0.05))[:, None]
     linear.bias.copy_(torch.logit(mean))
+
+
+def _seen_components(standardization, rows, weights, n_components, random_state):
+    """Principal components of rows as the network sees them, at most so many, and deviations."""
+    if standardization.directions is None:
+        rows = _standardized(standardization, rows)
+        return _principal_components(rows, weights, min(n_components, *rows.shape), random_state)
+    # Along principal directions, in order, the rows have no others: a few tell how far they reach.
+    some = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
+    some = some[:: len(some) // _FEW + 1]
+    rows = _standardized(standardization, rows[some])[:, :n_components]
+    weights = None if weights is None else weights[some]
+    components = torch.eye(rows.shape[1], standardization.n_outputs)
+    return components, _deviations(rows, weights)
 
 
 def _principal_components(rows, weights, n_components, random_state):
