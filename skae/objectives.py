@@ -25,6 +25,13 @@ class Target(NamedTuple):
     labels: torch.Tensor | None = None
     weights: torch.Tensor | None = None
 
+    def repeated(self, n_times):
+        """All rows, so many times one after the other."""
+        if n_times == 1:
+            return self
+        parts = (part if part is None else torch.cat([part] * n_times) for part in self)
+        return Target(*parts)
+
 
 class ReconstructionObjective(nn.Module):
     """Distance of the reconstruction from the clean data.
@@ -49,7 +56,8 @@ class ReconstructionObjective(nn.Module):
         self._standardization = [standardization]
 
     def forward(self, output, target):
-        return self.reconstruction(output.reconstruction, target)
+        n_times = len(output.reconstruction) // len(target.rows)
+        return self.reconstruction(output.reconstruction, target.repeated(n_times))
 
     def reconstruction(self, reconstruction, target):
         """Reconstruction loss of a batch."""

@@ -48,6 +48,15 @@ def test_strides_other_than_two_come_back_to_the_size(stride):
     assert decoder(encoder(torch.rand(2, 31 * 17))).shape == (2, 31 * 17)
 
 
+@pytest.mark.parametrize(
+    ("side", "strides"), [(28, [2, 2]), (13, [2, 2]), (12, [1, 2]), (7, [1, 2]), (6, [1, 1])]
+)
+def test_automatic_strides_leave_four_pixels_of_a_side(side, strides):
+    encoder, _ = build(Conv(), (side // 2, side, 1))
+    convolutions = [layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.stride for layer in convolutions] == [(stride, stride) for stride in strides]
+
+
 def test_rows_are_images_in_channels_last_order():
     rows = torch.arange(24.0).reshape(1, 24)  # height 2, width 4, channels 3
     images = RowsToImages(2, 4, 3)(rows)
@@ -140,8 +149,8 @@ def test_channels_that_shrink_the_image_to_nothing_are_refused(digit_images):
         (Conv(stride=(2, 2, 2)), "'stride' parameter of Conv must be one value or one for each"),
         (Conv(upsampling="bilinear"), "'upsampling' parameter of Conv must be a str among"),
         (Conv(bottleneck="none"), "linear_path=True needs a dense layer"),
-        (Conv(bottleneck="none", linear_path=False), "n_components must be 128"),
-        (Conv(bottleneck="decoder", linear_path=False), "n_components must be 128"),
+        (Conv(bottleneck="none", linear_path=False), "n_components must be 768"),
+        (Conv(bottleneck="decoder", linear_path=False), "n_components must be 768"),
         (Conv(decoder_channels=(8,)), "give decoder_stride as well"),
         (Dense((8, -1)), "'hidden_layer_sizes' parameter of Dense must hold integers"),
         (Dense(activation="swish"), "'activation' parameter of Dense must be a str among"),

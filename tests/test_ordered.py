@@ -110,7 +110,7 @@ def test_truncation_keeps_first_components_and_often_all(n_components):
     n_kept = kept.sum(dim=1)
     assert n_kept.min() == 1
     counts = torch.bincount(n_kept.long(), minlength=n_components + 1)[1:]
-    shares = torch.arange(1, n_components + 1) ** -0.35
+    shares = torch.arange(1, n_components + 1) ** -0.2
     expected = 0.75 * shares / shares.sum()
     expected[-1] += 0.25
     torch.testing.assert_close(counts / 6000, expected, atol=1e-3, rtol=0)

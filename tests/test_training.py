@@ -81,6 +81,15 @@ def learning_rates(digits, **parameters):
     return rates
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_epochs"), [(60, 20), (210, 30), (1500, 60), (8000, 48), (20000, 30)]
+)
+def test_few_rows_train_for_fewer_epochs_and_so_do_many(n_rows, n_epochs):
+    X = np.random.default_rng(0).normal(size=(n_rows, 2))
+    linear = Autoencoder(1, architecture=Dense(()), early_stopping=False, n_iter_no_change=np.inf)
+    assert linear.fit(X).n_iter_ == n_epochs
+
+
 def test_a_constant_learning_rate_stays(digits):
     rates = learning_rates(digits, learning_rate="constant")
     assert set(rates) == {0.006}

@@ -16,8 +16,11 @@ from ..networks.conv import (
 )
 from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
-# Channels of the automatic network, as many stages as the image has halvings to give.
-_AUTO_CHANNELS = (16, 32)
+# Stages of the automatic network: channels for images that can be halved in each, and for smaller
+# ones, which keep their size in the first stages and have fewer pixels to pay for.
+_AUTO_CHANNELS, _AUTO_CHANNELS_OF_SMALL = (16, 32), (24, 48)
+# Pixels, of the longer side, that the automatic network leaves at least.
+_FEWEST_PIXELS = 4
 # Units of the dense layer that goes with them.
 _AUTO_DENSE = (256,)
 
@@ -33,13 +36,14 @@ class Conv(Architecture):
     Parameters
     ----------
     channels : tuple of int or 'auto', default='auto'
-        Channels of the encoder's stages. ``'auto'``: (16, 32), or fewer stages where the image
-        is too small to be halved twice.
+        Channels of the encoder's stages. ``'auto'``: (16, 32), or (24, 48) for images of at most
+        12×12 pixels.
     kernel_size : odd int, default=3
         Side of every convolution kernel, in pixels.
-    stride : int or tuple of int, default=2
+    stride : int, tuple of int or 'auto', default='auto'
         Factor by which each stage shrinks height and width, rounding up; one number for all
-        stages or one for each.
+        stages or one for each. ``'auto'``: 2, but 1 in the first stages of ``channels='auto'``
+        where the longer side would have less than four pixels left.
     downsampling : {'stride', 'max_pool'}, default='stride'
         Whether the convolution itself or a max-pooling behind it shrinks the image.
     upsampling : {'transpose', 'nearest'}, default='transpose'
@@ -94,7 +98,12 @@ class Conv(Architecture):
         **COMMON_CONSTRAINTS,
         "channels": [tuple, list, StrOptions({"auto"})],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
-        "stride": [tuple, list, Interval(Integral, 1, None, closed="left")],
+        "stride": [
+            tuple,
+            list,
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "downsampling": [StrOptions(set(DOWNSAMPLING))],
         "upsampling": [StrOptions(set(UPSAMPLING))],
         "batch_norm": ["boolean", tuple, list],
@@ -116,7 +125,7 @@ class Conv(Architecture):
         channels="auto",
         *,
         kernel_size=3,
-        stride=2,
+        stride="auto",
         downsampling="stride",
         upsampling="transpose",
         batch_norm=False,
@@ -196,7 +205,7 @@ class Conv(Architecture):
                 f"(bottleneck='both' or 'encoder'), got bottleneck={self.bottleneck!r}."
             )
         channels = self._encoder_channels(image_shape)
-        strides = self._per_stage("stride", self.stride, channels)
+        strides = self._encoder_strides(image_shape, channels)
         _check_image_survives(image_shape, channels, strides)
         batch_norm = self._per_stage("batch_norm", self.batch_norm, channels)
         return self._stages(channels, strides, batch_norm)
@@ -231,8 +240,16 @@ class Conv(Architecture):
     def _encoder_channels(self, image_shape):
         if not isinstance(self.channels, str):
             return positive_ints(self, "channels", self.channels)
-        n_halvings = (max(image_shape[:2]) - 1).bit_length()
-        return _AUTO_CHANNELS[: max(n_halvings, 1)]
+        can_halve_in_each = _n_halvings(image_shape) >= len(_AUTO_CHANNELS)
+        return _AUTO_CHANNELS if can_halve_in_each else _AUTO_CHANNELS_OF_SMALL
+
+    def _encoder_strides(self, image_shape, channels):
+        if not isinstance(self.stride, str):
+            return self._per_stage("stride", self.stride, channels)
+        n_halvings = len(channels)
+        if isinstance(self.channels, str):
+            n_halvings = min(n_halvings, _n_halvings(image_shape))
+        return (1,) * (len(channels) - n_halvings) + (2,) * n_halvings
 
     def _per_stage(self, name, value, channels):
         """Return a tuple with one entry for each of ``channels``."""
@@ -273,6 +290,12 @@ class Conv(Architecture):
 def _as_image(shape):
     """Image shape of the data, or one row of pixels where they are no images."""
     return shape.image_shape or (1, shape.n_features, 1)
+
+
+def _n_halvings(image_shape):
+    """How often an image can be halved, rounding up, and keep the fewest pixels."""
+    most = (max(image_shape[:2]) - 1) // (_FEWEST_PIXELS - 1)  # 2**k halves k times
+    return max(most.bit_length() - 1, 0)
 
 
 def _check_image_survives(image_shape, channels, strides):
