@@ -41,11 +41,11 @@ class Autoencoder(NetworkTransformer):
         well as a code of size k would, so that one fit serves for every size:
         ``inverse_transform(codes[:, :k])`` decodes them, as it does codes with zeros in place
         of the others. Training decodes only the first components of each row, at random how
-        many (nested dropout; Rippel et al., 2014), twice at each step. ``max_iter='auto'`` allows three times the
-        epochs, and as many more without improvement. The decoder gets ``2 * n_components``
-        numbers: the code, then ones and zeros that say which components are there. On digits,
-        MNIST and Fashion-MNIST the first k of 8 come within about 1.15 times the error of a code
-        of size k.
+        many (nested dropout; Rippel et al., 2014), twice at each step. ``max_iter='auto'``
+        allows three times the epochs, and as many more without improvement. The decoder gets
+        ``2 * n_components`` numbers: the code, then ones and zeros that say which components
+        are there. On digits, MNIST and Fashion-MNIST the first k of 8 come within about 1.15
+        times the error of a code of size k.
     architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
         The network: a name, or a `Dense`, `Conv` or `Custom` of `skae.architectures`.
         ``'auto'`` is convolutional where images are given and dense otherwise.
