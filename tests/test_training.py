@@ -82,7 +82,7 @@ def learning_rates(digits, **parameters):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "n_epochs"), [(60, 20), (210, 30), (1500, 60), (8000, 48), (20000, 30)]
+    ("n_rows", "n_epochs"), [(60, 15), (270, 30), (1500, 60), (8000, 48), (20000, 30)]
 )
 def test_few_rows_train_for_fewer_epochs_and_so_do_many(n_rows, n_epochs):
     X = np.random.default_rng(0).normal(size=(n_rows, 2))

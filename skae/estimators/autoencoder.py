@@ -91,7 +91,7 @@ class Autoencoder(NetworkTransformer):
         Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 16 and at most 192.
     max_iter : int or 'auto', default='auto'
         Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 60 epochs, and with less than
-        420 rows one for every seven of them, but at least 20.
+        540 rows one for every nine of them, but at least 15.
     early_stopping : bool, default=True
         Hold out rows, stop where their loss no longer falls, and restore the best weights.
         If False, all rows train, and training stops where the training loss no longer falls.

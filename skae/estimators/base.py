@@ -62,7 +62,7 @@ _UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 192
 _UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
 # Few rows are soon learned by heart: no more than one epoch for every so many, if this makes not
 # less than so many epochs.
-_ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS = 7, 20
+_ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS = 9, 15
 # Share of the values that are there which training hides from the encoder, if some are missing.
 _HIDDEN = 0.3
 # Rows on which the error of the fitted network is measured.
