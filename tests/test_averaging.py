@@ -124,4 +124,4 @@ def test_automatic_decay_suits_the_optimizer(optimizer, expected, digits):
 def test_ordered_components_decay_less(digits):
     fitted = Autoencoder(2, ordered=True, max_iter=1).fit(digits)
     decays = {group["weight_decay"] for group in fitted.net_.optimizer_.param_groups}
-    assert decays == {0.0, 0.3}
+    assert decays == {0.0, 0.5}
