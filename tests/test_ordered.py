@@ -11,8 +11,10 @@ from sklearn.model_selection import train_test_split
 
 from skae import Autoencoder
 from skae.architectures import Conv, Dense
+from skae.losses import resolve_loss
 from skae.networks.randomness import drawing_from
-from skae.networks.wiring import truncated, with_presence
+from skae.networks.wiring import NetworkOutput, Standardization, truncated, with_presence
+from skae.objectives import ReconstructionObjective, Target
 
 QUICK = {"ordered": True, "max_iter": 5, "random_state": 0}
 
@@ -114,6 +116,19 @@ def test_truncation_keeps_first_components_and_often_all(n_components):
     expected = 0.75 * shares / shares.sum()
     expected[-1] += 0.25
     torch.testing.assert_close(counts / 6000, expected, atol=1e-3, rtol=0)
+
+
+def test_codes_that_are_decoded_twice_have_the_mean_of_both_losses():
+    reconstruction, rows = torch.rand(6, 4), torch.rand(3, 4)
+    weights = torch.tensor([1.0, 0.5, 1.5])
+    standardization = Standardization(torch.zeros(4), 1.0)
+    objective = ReconstructionObjective(resolve_loss("mse"), standardization, None)
+    for target in (Target(rows), Target(rows, weights=weights)):
+        both, first, second = (
+            objective(NetworkOutput(part, code=None), target)
+            for part in (reconstruction, *reconstruction.split(3))
+        )
+        torch.testing.assert_close(both, (first + second) / 2)
 
 
 def test_the_decoder_is_told_which_components_are_there():
