@@ -36,8 +36,8 @@ class Conv(Architecture):
     Parameters
     ----------
     channels : tuple of int or 'auto', default='auto'
-        Channels of the encoder's stages. ``'auto'``: (16, 32), or (24, 48) for images of at most
-        12×12 pixels.
+        Channels of the encoder's stages. ``'auto'``: (16, 32), or (24, 48) for images of at
+        most 12 pixels on the longer side.
     kernel_size : odd int, default=3
         Side of every convolution kernel, in pixels.
     stride : int, tuple of int or 'auto', default='auto'

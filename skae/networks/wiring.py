@@ -11,7 +11,7 @@ from .randomness import uniform
 # How often training keeps the first k components is the sum of a share proportional to a power
 # of k, and this one for all of them: the last is learned from whole codes alone.
 _WHOLE, _POWER = 0.25, -0.2
-# How many parts of each code a batch decodes: gradients are less noisy, at half an encoder's cost.
+# How many parts of each code a step decodes: gradients are less noisy, and codes are made once.
 _PARTS = 2
 
 
