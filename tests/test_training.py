@@ -90,6 +90,13 @@ def test_few_rows_train_for_fewer_epochs_and_so_do_many(n_rows, n_epochs):
     assert linear.fit(X).n_iter_ == n_epochs
 
 
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(10, 10), (150, 24), (800, 50), (4000, 192)])
+def test_automatic_batches_are_a_sixteenth_of_the_rows_within_bounds(n_rows, batch_size):
+    X = np.random.default_rng(0).normal(size=(n_rows, 2))
+    linear = Autoencoder(1, architecture=Dense(()), early_stopping=False, max_iter=1)
+    assert linear.fit(X).net_.batch_size == batch_size
+
+
 def test_a_constant_learning_rate_stays(digits):
     rates = learning_rates(digits, learning_rate="constant")
     assert set(rates) == {0.006}

@@ -88,7 +88,7 @@ class Autoencoder(NetworkTransformer):
         step shrinks weights by ``alpha`` times the learning rate, and 0.01 with optimizers that
         add it to the gradient; 0.5 times that for ordered components.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 16 and at most 192.
+        Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 24 and at most 192.
     max_iter : int or 'auto', default='auto'
         Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 60 epochs, and with less than
         540 rows one for every nine of them, but at least 15.

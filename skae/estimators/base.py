@@ -57,7 +57,7 @@ from ._stored import StoredNetwork
 
 # ``batch_size='auto'`` is the share of the rows that makes so many updates an epoch, within
 # bounds: few rows in batches of many would be done with before training has begun.
-_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 16, 192
+_UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 24, 192
 # ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
 _UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
 # Few rows are soon learned by heart: no more than one epoch for every so many, if this makes not
