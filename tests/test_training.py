@@ -13,7 +13,7 @@ from skorch.callbacks import (
     WandbLogger,
 )
 
-from skae import Autoencoder
+from skae import Autoencoder, AutoencoderRegressor
 from skae._engine.data import BatchIterator
 from skae.architectures import Dense
 
@@ -68,7 +68,7 @@ def test_patience_without_end_trains_all_epochs(digits):
     assert fitted.fit(digits).n_iter_ == 15
 
 
-def learning_rates(digits, **parameters):
+def learning_rates(digits, *, max_iter=6, **parameters):
     """List the learning rate of every step of a fit."""
     rates = []
 
@@ -77,7 +77,7 @@ def learning_rates(digits, **parameters):
             if training:
                 rates.append(net.optimizer_.param_groups[0]["lr"])
 
-    Autoencoder(**SMALL, **parameters, callbacks=[Recorder()], max_iter=6).fit(digits)
+    Autoencoder(**SMALL, **parameters, callbacks=[Recorder()], max_iter=max_iter).fit(digits)
     return rates
 
 
@@ -88,6 +88,15 @@ def test_few_rows_train_for_fewer_epochs_and_so_do_many(n_rows, n_epochs):
     X = np.random.default_rng(0).normal(size=(n_rows, 2))
     linear = Autoencoder(1, architecture=Dense(()), early_stopping=False, n_iter_no_change=np.inf)
     assert linear.fit(X).n_iter_ == n_epochs
+
+
+@pytest.mark.parametrize("n_rows", [60, 270])
+def test_to_predict_few_rows_are_trained_on_for_all_epochs(n_rows):
+    X = np.random.default_rng(0).normal(size=(n_rows, 2))
+    linear = AutoencoderRegressor(
+        1, architecture=Dense(()), early_stopping=False, n_iter_no_change=np.inf
+    )
+    assert linear.fit(X, X[:, 0]).n_iter_ == 60
 
 
 @pytest.mark.parametrize(("n_rows", "batch_size"), [(10, 10), (150, 24), (800, 50), (4000, 192)])
@@ -123,6 +132,13 @@ def test_a_one_cycle_learning_rate_rises_before_it_falls(digits):
     assert max(rates) == pytest.approx(0.006, rel=0.01)
     assert 0 < int(np.argmax(rates)) < 0.2 * len(rates)
     assert rates[-1] < rates[0]
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 5])
+def test_a_one_cycle_learning_rate_starts_low_in_a_few_steps_too(digits, max_iter):
+    rates = learning_rates(digits[:20], learning_rate="one_cycle", max_iter=max_iter)
+    assert len(rates) == max_iter
+    assert rates[0] == pytest.approx(0.006 / 25)
 
 
 def test_an_adaptive_learning_rate_is_divided_by_five_where_the_loss_stalls(digits):

@@ -44,8 +44,9 @@ _EVERY_STEP = {"step_every": "batch", "event_name": None}
 # What callbacks can do, and do not unless they say so.
 _IDLE = {name: method for name, method in vars(Callback).items() if name.startswith("on_")}
 
-# Steps in which the one-cycle learning rate rises to its peak.
-_WARM_UP = 50
+# Steps in which the one-cycle learning rate rises to its peak: so many, a share of all where they
+# are few, but never at once, since the gradient where training starts may be rounding alone.
+_WARM_UP, _SHARE_OF_WARM_UP, _SHORTEST_WARM_UP = 50, 0.15, 2
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,15 @@ def _cosine(run):
 
 
 def _one_cycle(run):
+    total_steps = run.n_steps + 1
+    # A short rise is enough, and a long one would use up the patience of early stopping.
+    share = min(_SHARE_OF_WARM_UP, _WARM_UP / run.n_steps)
     return [
         LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR,
             max_lr=run.learning_rate,
-            total_steps=run.n_steps + 1,
-            # A short rise is enough, and a long one would use up the patience of early stopping.
-            pct_start=min(0.15, _WARM_UP / run.n_steps),
+            total_steps=total_steps,
+            pct_start=max(share, _SHORTEST_WARM_UP / total_steps),
             cycle_momentum=False,
             **_EVERY_STEP,
         )

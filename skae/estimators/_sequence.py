@@ -37,6 +37,7 @@ class SequenceEstimator(NetworkEstimator):
     _parameter_constraints.pop("image_shape")
     _parameter_constraints.pop("augment")
     augment = None
+    _predicts = True
 
     # -- reading ---------------------------------------------------------------------------
 

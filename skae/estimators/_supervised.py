@@ -32,6 +32,7 @@ class SupervisedAutoencoder(NetworkTransformer):
         ],
         "head_hidden_layer_sizes": [tuple, list, Interval(Integral, 1, None, closed="left")],
     }
+    _predicts = True
 
     def __init__(
         self,

@@ -91,7 +91,8 @@ class Autoencoder(NetworkTransformer):
         Rows in a batch; ``'auto'`` is a sixteenth of the rows, but at least 24 and at most 192.
     max_iter : int or 'auto', default='auto'
         Epochs at most; ``'auto'`` makes about 2,000 updates in 30 to 60 epochs, and with less than
-        540 rows one for every nine of them, but at least 15.
+        540 rows one for every nine of them, but at least 15. Estimators that predict make no
+        fewer for few rows.
     early_stopping : bool, default=True
         Hold out rows, stop where their loss no longer falls, and restore the best weights.
         If False, all rows train, and training stops where the training loss no longer falls.

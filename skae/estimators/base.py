@@ -60,8 +60,8 @@ from ._stored import StoredNetwork
 _UPDATES_PER_EPOCH, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 24, 192
 # ``max_iter='auto'`` aims at so many updates in all, within these numbers of epochs.
 _UPDATES, _FEWEST_EPOCHS, _MOST_EPOCHS = 2000, 30, 60
-# Few rows are soon learned by heart: no more than one epoch for every so many, if this makes not
-# less than so many epochs.
+# What few rows look like is soon learned by heart: no more than one epoch for every so many, if
+# this makes not less than so many epochs.
 _ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS = 9, 15
 # Share of the values that are there which training hides from the encoder, if some are missing.
 _HIDDEN = 0.3
@@ -118,6 +118,8 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
     _takes_gaps = False
     # Whether the components of the code are in order, likewise.
     _is_ordered = False
+    # Whether it learns more than what rows look like, and so needs all epochs for few of them too.
+    _predicts = False
 
     # -- training --------------------------------------------------------------------------
 
@@ -304,15 +306,20 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
     def _auto_batch_size(self, n_rows):
         return min(max(n_rows // _UPDATES_PER_EPOCH, _SMALLEST_BATCH), _LARGEST_BATCH)
 
+    def _auto_max_iter(self, n_rows, batch_size):
+        n_epochs = math.ceil(_UPDATES / math.ceil(n_rows / batch_size))
+        n_epochs = min(max(n_epochs, _FEWEST_EPOCHS), _MOST_EPOCHS)
+        if self._predicts:
+            return n_epochs
+        return min(n_epochs, max(n_rows // _ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS))
+
     def _schedule(self, n_rows, seed, once):
         is_auto = self.batch_size == "auto"
         batch_size = self._auto_batch_size(n_rows) if is_auto else int(self.batch_size)
         batch_size = min(batch_size, n_rows)
         max_iter = self.max_iter
         if max_iter == "auto":
-            wanted = math.ceil(_UPDATES / math.ceil(n_rows / batch_size))
-            most = min(max(n_rows // _ROWS_PER_EPOCH, _FEWEST_OF_FEW_ROWS), _MOST_EPOCHS)
-            max_iter = min(max(wanted, _FEWEST_EPOCHS), most)
+            max_iter = self._auto_max_iter(n_rows, batch_size)
         schedule = Schedule(
             optimizer=self.optimizer,
             learning_rate_init=self.learning_rate_init,
