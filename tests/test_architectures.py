@@ -96,6 +96,16 @@ def test_large_convolutional_network_of_the_field_has_its_parameters():
     assert n_parameters(decoder) == 1_587_011
 
 
+@pytest.mark.parametrize(("n_components", "encoder"), [(4, [384, 256, 4]), (5, [256, 5])])
+def test_one_more_dense_layer_leads_to_codes_of_few_numbers(n_components, encoder):
+    sides = build(Conv(linear_path=False), (28, 28, 1), n_components)
+    widths = [
+        [layer.out_features for layer in side.modules() if isinstance(layer, nn.Linear)]
+        for side in sides
+    ]
+    assert widths == [encoder, [256, 7 * 7 * 32]]
+
+
 def test_strided_network_of_the_field_has_one_batch_norm_and_two_dense_layers_a_side():
     form = Conv(
         (8, 16, 32), batch_norm=(False, True, False), dense_layers=(128,), linear_path=False

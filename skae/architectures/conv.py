@@ -21,8 +21,9 @@ from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 _AUTO_CHANNELS, _AUTO_CHANNELS_OF_SMALL = (16, 32), (24, 48)
 # Pixels, of the longer side, that the automatic network leaves at least.
 _FEWEST_PIXELS = 4
-# Units of the dense layer that goes with them.
-_AUTO_DENSE = (256,)
+# Units of the dense layer that goes with them, and of those before a code of so few numbers that
+# one layer cannot press the feature maps into it.
+_AUTO_DENSE, _AUTO_DENSE_TO_SHORT, _SHORT = (256,), (384, 256), 4
 
 
 class Conv(Architecture):
@@ -63,7 +64,8 @@ class Conv(Architecture):
         How the last feature maps become a vector.
     dense_layers : tuple of int or 'auto', default='auto'
         Units of dense layers between that vector and the code; mirrored in the decoder.
-        ``'auto'``: (256,) where ``channels='auto'``, none where channels are given.
+        ``'auto'``: (256,) where ``channels='auto'``, in the encoder (384, 256) before codes of at
+        most four numbers; none where channels are given.
     bottleneck : {'both', 'encoder', 'decoder', 'none'}, default='both'
         Sides on which a dense layer joins feature maps and code. On a side without one the
         feature maps are the code itself, so that ``n_components`` must fit them.
@@ -171,7 +173,9 @@ class Conv(Architecture):
             stages,
             downsampling=self.downsampling,
             pooling=self.pooling,
-            dense_layers=self._dense_layers(),
+            dense_layers=self._dense_layers(
+                _AUTO_DENSE if n_outputs > _SHORT else _AUTO_DENSE_TO_SHORT
+            ),
             n_outputs=n_outputs if has_dense else None,
         )
         return self._finish(network, shape.n_features, n_outputs)
@@ -189,7 +193,7 @@ class Conv(Architecture):
             stages,
             upsampling=self.upsampling,
             start_channels=start_channels,
-            dense_layers=self._dense_layers(),
+            dense_layers=self._dense_layers(_AUTO_DENSE),
             n_inputs=n_inputs if has_dense else None,
         )
         return self._finish(network, n_inputs, shape.n_features)
@@ -262,9 +266,10 @@ class Conv(Architecture):
             )
         return tuple(value) if name == "batch_norm" else positive_ints(self, name, value)
 
-    def _dense_layers(self):
+    def _dense_layers(self, automatic):
+        """Resolve ``'auto'``: ``automatic``, or none where channels are given."""
         if isinstance(self.dense_layers, str):
-            return _AUTO_DENSE if isinstance(self.channels, str) else ()
+            return automatic if isinstance(self.channels, str) else ()
         return positive_ints(self, "dense_layers", self.dense_layers)
 
     def _check_code_is_feature_maps(self, image_shape, stages, n_outputs):
