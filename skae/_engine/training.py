@@ -23,6 +23,7 @@ from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
 from .data import BatchIterator
 from .interruption import Interruption, is_within_search
 from .isolation import foreign_draws_isolated, survive_forks
+from .threads import one_thread_if_short
 
 _FUSED = {"fused": True}
 
@@ -286,7 +287,12 @@ def train(net, data, isolate_seed=None):
     net.draws_globally = isolate_seed is not None
     guard = foreign_draws_isolated(isolate_seed) if net.draws_globally else nullcontext()
     try:
-        with guard, drawing_from(net.drawing), net.interruption.noticed():
+        with (
+            guard,
+            one_thread_if_short(net.module_, net.batch_size),
+            drawing_from(net.drawing),
+            net.interruption.noticed(),
+        ):
             net.partial_fit(data)
         if net.interruption:
             _tell_of_interruption(net)
