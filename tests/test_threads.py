@@ -1,13 +1,201 @@
-"""Threads that training computes with."""
+"""Threads and processes: what many do at once is what one does alone, and none waits forever."""
 
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
+from small import ESTIMATORS, FOR_IMAGES, QUICK, images, results, wine
 
 from skae import Autoencoder, SequencePredictor
-from skae.architectures import Conv, Dense
+from skae.architectures import Conv, Custom, Dense
+
+X, Y = wine()
+IMAGES, IS_LARGE = images()
+N_THREADS = 8
+CUSTOM = Autoencoder(
+    2,
+    architecture=Custom(
+        lambda shape, k: torch.nn.Sequential(torch.nn.Linear(5, k), torch.nn.Dropout(0.2)),
+        lambda k, shape: torch.nn.Linear(k, 5),
+    ),
+    max_iter=2,
+    random_state=0,
+)
+OF_ROWS = {**ESTIMATORS, "custom": CUSTOM, "noisy": Autoencoder(2, noise="masking", **QUICK)}
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def assert_same_bits(made, expected):
+    for one, other in zip(made, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def at_once(task, arguments):
+    """Run a task in eight threads that start together, with this thread's number of threads."""
+    n_inner, start = torch.get_num_threads(), threading.Barrier(N_THREADS)
+
+    def run(argument):
+        torch.set_num_threads(n_inner)
+        start.wait(timeout=60)
+        return task(argument)
+
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        return list(pool.map(run, arguments))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_eight_threads_read_one_estimator(name, dtype):
+    fitted = clone(OF_ROWS[name]).fit(X, Y)
+    parts = [X[start:].astype(dtype) for start in range(N_THREADS)]
+    alone = [results(fitted, part) for part in parts]
+    together = at_once(lambda part: results(fitted, part), parts)
+    for made, expected in zip(together, alone, strict=True):
+        assert_same_bits(made, expected)
+
+
+@pytest.mark.parametrize("name", FOR_IMAGES)
+def test_eight_threads_read_one_estimator_of_images(name):
+    fitted = clone(FOR_IMAGES[name]).fit(IMAGES, IS_LARGE)
+    alone = [results(fitted, IMAGES[start:]) for start in range(N_THREADS)]
+    together = at_once(lambda start: results(fitted, IMAGES[start:]), range(N_THREADS))
+    for made, expected in zip(together, alone, strict=True):
+        assert_same_bits(made, expected)
+
+
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_eight_threads_train_an_estimator_each(name):
+    def train(seed):
+        return results(clone(OF_ROWS[name]).set_params(random_state=seed).fit(X, Y), X)
+
+    alone = [train(seed) for seed in range(N_THREADS)]
+    for made, expected in zip(at_once(train, range(N_THREADS)), alone, strict=True):
+        assert_same_bits(made, expected)
+
+
+def trained(name, seed):
+    return results(clone(ESTIMATORS[name]).set_params(random_state=seed).fit(X, Y), X)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_train_and_read_what_one_process_does(backend):
+    tasks = [(name, seed) for name in ESTIMATORS for seed in (0, 1)]
+    alone = [trained(*task) for task in tasks]
+    with parallel_config(backend, inner_max_num_threads=inner_threads(backend)):
+        together = Parallel(n_jobs=2)(delayed(trained)(*task) for task in tasks)
+    for made, expected in zip(together, alone, strict=True):
+        assert_same_bits(made, expected)
+
+
+def inner_threads(backend):
+    return torch.get_num_threads() if backend == "loky" else None
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_read_an_estimator_that_was_fitted_here(backend):
+    fitted = [clone(estimator).fit(X, Y) for estimator in ESTIMATORS.values()]
+    with parallel_config(backend, inner_max_num_threads=inner_threads(backend)):
+        together = Parallel(n_jobs=2)(delayed(results)(each, X) for each in fitted)
+    for made, each in zip(together, fitted, strict=True):
+        assert_same_bits(made, results(each, X))
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_a_grid_search_finds_the_same_with_workers(backend):
+    searches = [
+        GridSearchCV(Autoencoder(**QUICK), {"n_components": [1, 3]}, cv=2, n_jobs=n_jobs)
+        for n_jobs in (1, 2)
+    ]
+    with parallel_config(backend, inner_max_num_threads=inner_threads(backend)):
+        one, two = (search.fit(X).cv_results_["mean_test_score"] for search in searches)
+    np.testing.assert_array_equal(one, two)
+
+
+def in_fork(task):
+    """What a task gives in a forked process, which has a minute."""
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    process = context.Process(target=lambda: queue.put(task()))
+    process.start()
+    process.join(timeout=60)
+    if process.is_alive():
+        process.kill()
+        pytest.fail("The forked process did not end.")
+    return queue.get()
+
+
+@FORKS
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_forked_process_reads_and_trains(name):
+    fitted = clone(ESTIMATORS[name]).fit(X, Y)
+    assert_same_bits(in_fork(lambda: results(fitted, X)), results(fitted, X))
+    again = in_fork(lambda: results(clone(fitted).fit(X, Y), X))
+    assert_same_bits(again, results(fitted, X))
+
+
+POOL = """
+import multiprocessing
+import torch
+from sklearn.datasets import load_digits
+from skae import Autoencoder, VariationalAutoencoder
+torch.set_num_threads(2)
+X = load_digits().data[:500]
+fitted = Autoencoder(8, max_iter=1, random_state=0).fit(X)
+fitted.transform(X)
+
+def task(trains):
+    (VariationalAutoencoder(8, max_iter=1).fit(X) if trains else fitted).score_samples(X)
+
+context = multiprocessing.get_context("fork")
+processes = [context.Process(target=task, args=(trains,)) for trains in (False, True)]
+[process.start() for process in processes]
+[process.join(timeout=60) for process in processes]
+print(*(process.exitcode for process in processes))
+[process.kill() for process in processes]
+"""
+
+
+@FORKS
+def test_a_forked_process_does_not_wait_for_threads_that_stayed_behind():
+    run = [sys.executable, "-W", "ignore", "-c", POOL]
+    # More threads than one: these are what a fork leaves behind.
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    shown = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
+    assert shown.stdout.split() == ["0", "0"]
+
+
+@FORKS
+def test_a_forked_process_does_not_wait_for_a_lock_that_another_thread_held():
+    inside, done = threading.Event(), threading.Event()
+
+    def noise(batch):
+        inside.set()
+        done.wait(timeout=60)
+        return batch
+
+    slow = clone(CUSTOM).set_params(noise=noise)
+    thread = threading.Thread(target=slow.fit, args=(X,))
+    thread.start()
+    inside.wait(timeout=60)
+    try:
+        forked = in_fork(lambda: results(clone(CUSTOM).fit(X), X))
+    finally:
+        done.set()
+        thread.join()
+    assert_same_bits(forked, results(clone(CUSTOM).fit(X), X))
+
+
+# -- how many threads a fit computes with ----------------------------------------------------
 
 
 @pytest.fixture
