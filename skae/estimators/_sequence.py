@@ -127,7 +127,7 @@ class SequenceEstimator(NetworkEstimator):
     # -- inference -------------------------------------------------------------------------
 
     def _predict(self, sequences):
-        return self._decode(self._encode(sequences))
+        return self._reconstruct(sequences)
 
     def _to_frames(self, rows, is_flat):
         if is_flat and self.frame_shape_:

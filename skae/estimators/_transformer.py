@@ -62,7 +62,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         X_reconstructed : ndarray of the shape of X
         """
         rows, layout = self._read(X)
-        return self._to_layout(self._decode(self._encode(rows)), layout)
+        return self._to_layout(self._reconstruct(rows), layout)
 
     def interpolate(self, a: ArrayLike, b: ArrayLike, n: int = 8) -> np.ndarray:
         """Decode the straight path between the codes of two samples.
@@ -123,7 +123,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """Return X, as a masked array where values are missing, and its reconstruction."""
         rows, _ = self._read(X)
         rows = rows.toarray() if hasattr(rows, "toarray") else rows
-        reconstructed = self._decode(self._encode(rows))
+        reconstructed = self._reconstruct(rows)
         has_gaps = self._takes_gaps and np.isnan(rows.min())
         return np.ma.masked_invalid(rows) if has_gaps else rows, reconstructed
 

@@ -379,8 +379,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
     def _measure(self, sample, dtype):
         """Mean squared error of the reconstruction, in the data's units squared."""
         rows = sample.X[:_MEASURED_ROWS].astype(dtype)
-        reconstructed = self._decode(self._encode(rows))
-        errors = sample.rows[:_MEASURED_ROWS] - reconstructed
+        errors = sample.rows[:_MEASURED_ROWS] - self._reconstruct(rows)
         # Not nanmean, which copies them.
         return float(np.mean(np.square(errors, out=errors), where=~np.isnan(errors)))
 
@@ -398,6 +397,11 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
 
     def _decode(self, codes):
         return map_rows(self.module_, "decode", codes, self._n_outputs)
+
+    def _reconstruct(self, rows):
+        return map_rows(
+            self.module_, "reconstruct", rows, self._n_outputs, allow_nan=self._takes_gaps
+        )
 
 
 def _load_previous(network, previous):

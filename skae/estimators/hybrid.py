@@ -323,6 +323,11 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
     def _encode(self, rows):
         return super()._encode(rows) if self._is_distilled else self._reduce(rows)
 
+    def _reconstruct(self, rows):
+        if self._is_distilled:
+            return super()._reconstruct(rows)
+        return self._decode(self._encode(rows))
+
     # -- the network -----------------------------------------------------------------------
 
     def _build_network(self, standardization):
