@@ -21,8 +21,8 @@ from skae.architectures import Conv, Dense
 from .data import mnist_images
 
 NETWORKS = {
-    "dense 784-128-16-128-784": Dense((128,), activation="relu", linear_path=False),
-    "conv 8-16-32, stride 2": Conv((8, 16, 32), activation="relu", linear_path=False),
+    "dense 784-128-16-128-784": Dense((128,), activation="relu", linear_skip=False),
+    "conv 8-16-32, stride 2": Conv((8, 16, 32), activation="relu", linear_skip=False),
 }
 ROUNDS = 15
 EPOCHS = 41

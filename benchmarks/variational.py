@@ -42,8 +42,8 @@ def measure():
 
 def contestants():
     """Yield who, what, the function that fits and its parameters."""
-    yield "skae", "the same network", fit_skae, {"linear_path": False}
-    yield "skae", "with a linear path", fit_skae, {"linear_path": True}
+    yield "skae", "the same network", fit_skae, {"linear_skip": False}
+    yield "skae", "with a linear path", fit_skae, {"linear_skip": True}
     try:
         import pythae  # noqa: F401
     except ImportError:
@@ -52,11 +52,11 @@ def contestants():
         yield "pythae", f"learning rate {rate}", fit_pythae, {"learning_rate": rate}
 
 
-def fit_skae(X, linear_path):
+def fit_skae(X, linear_skip):
     """Return posterior and decoder of skae."""
     vae = VariationalAutoencoder(
         N_COMPONENTS,
-        architecture=Dense((512,), activation="relu", linear_path=linear_path),
+        architecture=Dense((512,), activation="relu", linear_skip=linear_skip),
         loss="bce",
         batch_size=BATCH_SIZE,
         max_iter=EPOCHS,

@@ -28,7 +28,7 @@ from skae.metrics import reconstruction_error
 from skae.plotting import LatentSpaceDisplay, ReconstructionDisplay
 
 N_COMPONENTS, N_TEST, N_FRAMES = 16, 1000, 16
-NETWORK = Conv((8, 16, 32), downsampling="max_pool", activation="relu", linear_path=False)
+NETWORK = Conv((8, 16, 32), downsampling="max_pool", activation="relu", linear_skip=False)
 LABELS = ("direction", "distance")
 
 

@@ -38,7 +38,7 @@ from ._data import find
 SIDE, N_COMPONENTS, NOISE = 128, 512, 0.1
 FORM = {"batch_norm": True, "activation": "leaky_relu"}
 FROM_PCA = Conv((16, 32, 64, 128, 256), **FORM)
-FROM_CHANCE = Conv((32, 64, 128, 256, 32), bottleneck="none", linear_path=False, **FORM)
+FROM_CHANCE = Conv((32, 64, 128, 256, 32), bottleneck="none", linear_skip=False, **FORM)
 SPACE = {
     "learning_rate_init": [1e-3, 5e-4, 1e-4],
     "max_iter": [2, 4, 8],

@@ -157,7 +157,7 @@ def make_architecture(width=1):
         decoder_channels=channels(512, 256, 128, 64, 32),
         decoder_stride=(2, 2, 2, 1, 1),
         weight_init="lecun_normal",
-        linear_path=False,
+        linear_skip=False,
     )
 
 

@@ -47,10 +47,10 @@ FORMS = {
         downsampling="max_pool",
         upsampling="nearest",
         bottleneck="none",
-        linear_path=False,
+        linear_skip=False,
     ),
-    "one hidden layer": Dense((), linear_path=False),
-    "deep dense": Dense((512, 256), activation="relu", linear_path=False),
+    "one hidden layer": Dense((), linear_skip=False),
+    "deep dense": Dense((512, 256), activation="relu", linear_skip=False),
     "dense, from PCA": "dense",
 }
 # Few weights bear larger steps.

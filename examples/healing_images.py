@@ -41,7 +41,7 @@ MODELS = {
     "l1": {"loss": "l1"},
     "bce": {"loss": "bce"},
     "ssim": {"loss": "ssim"},
-    "mse, linear path": {"linear_path": True},
+    "mse, linear path": {"linear_skip": True},
     "mse, healing": {"heals": True},
 }
 N_COMPONENTS, N_DRAWN = 5, 5
@@ -55,15 +55,15 @@ def parse_arguments(argv=None):
     return parser.parse_args(argv)
 
 
-def make_autoencoder(side, max_iter, random_state, loss="mse", linear_path=False):
+def make_autoencoder(side, max_iter, random_state, loss="mse", linear_skip=False):
     """Three convolutions, a batch norm after the second, two dense layers, and back."""
     channels = (8, 16, 32) if side > 8 else (8, 16)
     form = Conv(
         channels,
         activation="relu",
         batch_norm=tuple(stage == 1 for stage in range(len(channels))),
-        dense_layers=(128,),
-        linear_path=linear_path,
+        hidden_layer_sizes=(128,),
+        linear_skip=linear_skip,
     )
     return Autoencoder(
         N_COMPONENTS,

@@ -28,7 +28,7 @@ from sklearn.utils.multiclass import type_of_target
 from tqdm import tqdm
 
 from ._typing import Seed
-from ._validation import import_optional
+from ._utils import import_optional
 from .estimators.autoencoder import Autoencoder
 from .estimators.hybrid import HybridAutoencoder
 from .estimators.variational import VariationalAutoencoder

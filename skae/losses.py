@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ._validation import lookup
+from ._utils import lookup
 
 # Constants of Wang et al. (2004): they keep the ratios stable where an image is flat.
 _K1, _K2 = 0.01, 0.03

@@ -20,8 +20,8 @@ from sklearn.utils import (
     resample,
 )
 
+from ._arrays import as_array, check_weights
 from ._typing import Seed
-from ._validation import as_array, check_weights
 
 __all__ = [
     "continuity",

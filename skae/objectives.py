@@ -119,7 +119,7 @@ class VariationalObjective(ReconstructionObjective):
 
     Attributes
     ----------
-    warmth : float
+    kl_scale : float
         Share of ``beta`` that counts in training. Validation always takes all of it.
     parts : dict of Tensor
         ``reconstruction`` and ``kl`` of the last batch, in nats per row.
@@ -135,7 +135,7 @@ class VariationalObjective(ReconstructionObjective):
     def __init__(self, loss, network, image_shape, beta):
         super().__init__(loss, network.standardization, image_shape)
         self.beta = beta
-        self.warmth = 1.0
+        self.kl_scale = 1.0
         self.parts = {}
         self._network = [network]
 
@@ -144,7 +144,7 @@ class VariationalObjective(ReconstructionObjective):
             self._follow(output, target)
         nll, kl = (weighted_mean(term, target.weights) for term in self.terms(output, target.rows))
         self.parts = {"reconstruction": nll.detach(), "kl": kl.detach()}
-        beta = self.beta * (self.warmth if self.training else 1.0)
+        beta = self.beta * (self.kl_scale if self.training else 1.0)
         n_features = target.rows.shape[1]
         return (nll + beta * kl) / n_features - self._lowest()
 

@@ -27,7 +27,7 @@ FORMS = {
     "pooled and resized": Conv(downsampling="max_pool", upsampling="nearest"),
     "pooled and transposed": Conv(downsampling="max_pool", upsampling="transpose"),
     "global pooling": Conv(pooling="global_avg"),
-    "residual": Conv(residual_blocks=1, batch_norm=True, dropout=0.2),
+    "residual": Conv(n_residual_blocks=1, batch_norm=True, dropout=0.2),
     "wide kernels": Conv(kernel_size=5),
 }
 
@@ -71,7 +71,7 @@ def test_small_convolutional_network_of_the_field_has_4385_parameters():
         downsampling="max_pool",
         upsampling="nearest",
         bottleneck="none",
-        linear_path=False,
+        linear_skip=False,
     )
     encoder, decoder = build(form, (28, 28, 1), n_components=4 * 4 * 8)
     assert n_parameters(encoder) + n_parameters(decoder) == 4385
@@ -89,7 +89,7 @@ def test_large_convolutional_network_of_the_field_has_its_parameters():
         decoder_channels=(512, 256, 128, 64, 32),
         decoder_stride=(2, 2, 2, 1, 1),
         weight_init="lecun_normal",
-        linear_path=False,
+        linear_skip=False,
     )
     encoder, decoder = build(form, (128, 128, 3), n_components=1024)
     assert n_parameters(encoder) == 2_093_888
@@ -98,7 +98,7 @@ def test_large_convolutional_network_of_the_field_has_its_parameters():
 
 @pytest.mark.parametrize(("n_components", "encoder"), [(4, [384, 256, 4]), (5, [256, 5])])
 def test_one_more_dense_layer_leads_to_codes_of_few_numbers(n_components, encoder):
-    sides = build(Conv(linear_path=False), (28, 28, 1), n_components)
+    sides = build(Conv(linear_skip=False), (28, 28, 1), n_components)
     widths = [
         [layer.out_features for layer in side.modules() if isinstance(layer, nn.Linear)]
         for side in sides
@@ -108,7 +108,7 @@ def test_one_more_dense_layer_leads_to_codes_of_few_numbers(n_components, encode
 
 def test_strided_network_of_the_field_has_one_batch_norm_and_two_dense_layers_a_side():
     form = Conv(
-        (8, 16, 32), batch_norm=(False, True, False), dense_layers=(128,), linear_path=False
+        (8, 16, 32), batch_norm=(False, True, False), hidden_layer_sizes=(128,), linear_skip=False
     )
     for side in build(form, (28, 28, 1)):
         kinds = [type(layer) for layer in side.modules()]
@@ -118,7 +118,7 @@ def test_strided_network_of_the_field_has_one_batch_norm_and_two_dense_layers_a_
 
 
 def test_lecun_normal_weights_have_variance_one_over_fan_in():
-    form = Dense((300,), weight_init="lecun_normal", linear_path=False)
+    form = Dense((300,), weight_init="lecun_normal", linear_skip=False)
     first = form.build_encoder(DataShape(400), 4)[0]
     assert first.weight.var().item() == pytest.approx(1 / 400, rel=0.05)
     assert not first.bias.any()
@@ -131,7 +131,7 @@ def test_hidden_layers_contribute_nothing_before_training():
 
 
 def test_dense_layers_carry_normalization_and_dropout():
-    encoder = Dense((16,), normalization="batch", dropout=0.3, linear_path=False).build_encoder(
+    encoder = Dense((16,), normalization="batch", dropout=0.3, linear_skip=False).build_encoder(
         DataShape(8), 2
     )
     names = [type(layer).__name__ for layer in encoder]
@@ -139,7 +139,7 @@ def test_dense_layers_carry_normalization_and_dropout():
 
 
 def test_dropout_keeps_the_mean_and_is_silent_in_evaluation():
-    layer = Dense((4,), dropout=0.25, linear_path=False).build_encoder(DataShape(8), 2)[2]
+    layer = Dense((4,), dropout=0.25, linear_skip=False).build_encoder(DataShape(8), 2)[2]
     ones = torch.ones(20_000)
     assert layer(ones).mean().item() == pytest.approx(1, abs=0.02)
     assert torch.equal(layer.eval()(ones), ones)
@@ -158,9 +158,9 @@ def test_channels_that_shrink_the_image_to_nothing_are_refused(digit_images):
         (Conv(channels=(4, 0)), "'channels' parameter of Conv must hold integers"),
         (Conv(stride=(2, 2, 2)), "'stride' parameter of Conv must be one value or one for each"),
         (Conv(upsampling="bilinear"), "'upsampling' parameter of Conv must be a str among"),
-        (Conv(bottleneck="none"), "linear_path=True needs a dense layer"),
-        (Conv(bottleneck="none", linear_path=False), "n_components must be 768"),
-        (Conv(bottleneck="decoder", linear_path=False), "n_components must be 768"),
+        (Conv(bottleneck="none"), "linear_skip=True needs a dense layer"),
+        (Conv(bottleneck="none", linear_skip=False), "n_components must be 768"),
+        (Conv(bottleneck="decoder", linear_skip=False), "n_components must be 768"),
         (Conv(decoder_channels=(8,)), "give decoder_stride as well"),
         (Dense((8, -1)), "'hidden_layer_sizes' parameter of Dense must hold integers"),
         (Dense(activation="swish"), "'activation' parameter of Dense must be a str among"),

@@ -40,7 +40,7 @@ def test_linear_autoencoder_finds_the_subspace_of_pca(digits):
 
 def test_linear_autoencoder_finds_it_from_random_weights_as_well(digits):
     X, X_test = train_test_split(digits, random_state=0)
-    form = Dense((), linear_path=False, weight_init="default")
+    form = Dense((), linear_skip=False, weight_init="default")
     linear = Autoencoder(
         8, architecture=form, alpha=0, learning_rate_init=0.01, early_stopping=False, random_state=0
     )
@@ -189,7 +189,7 @@ def small_sample(monkeypatch):
 
 def peak_of_fit(X, **target):
     """Bytes of numpy's arrays that a fit holds at most."""
-    architecture = Dense((8,), linear_path=False)
+    architecture = Dense((8,), linear_skip=False)
     autoencoder = Autoencoder(2, architecture=architecture, max_iter=1, random_state=0)
     # The first fit imports parts of torch, which would count.
     autoencoder.fit(X[:10])

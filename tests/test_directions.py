@@ -28,7 +28,7 @@ def fitted(wide):
 
 
 def directions_of(estimator):
-    return estimator.module_.standardization.directions
+    return estimator.module_.standardization.basis
 
 
 def test_what_is_left_out_is_at_most_a_tenth_of_what_pca_leaves(fitted, wide):

@@ -69,7 +69,7 @@ def test_squares_are_added_to_the_share_that_is_asked_for(digit_images):
 
 def test_a_healer_is_judged_by_the_digit_without_the_square(digit_images, monkeypatch):
     study = load("healing_images")
-    monkeypatch.setattr(study, "MODELS", {"healing": {"heals": True, "linear_path": True}})
+    monkeypatch.setattr(study, "MODELS", {"healing": {"heals": True, "linear_skip": True}})
     data = (digit_images[:800], None, digit_images[800:], None)
     [(_, in_square, elsewhere, rebuilt)] = study.compare_losses(data, {"rotated": 0}, 1, 0)
     shown, bare = study.add_squares(data[2], 1, rotated=0)

@@ -102,7 +102,7 @@ def test_scale_and_offset_of_the_codes_do_not_matter(split):
 
 def test_decoder_without_a_linear_path_is_trained_as_well(split):
     X, X_test = split
-    form = Dense(linear_path=False)
+    form = Dense(linear_skip=False)
     hybrid = HybridAutoencoder(8, architecture=form, max_iter=30, random_state=0).fit(X)
     assert error(hybrid, X_test) < error(PCA(8).fit(X), X_test)
 

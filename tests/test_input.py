@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skae import Autoencoder
-from skae._validation import import_optional
+from skae._utils import import_optional
 from skae.architectures import Conv
 
 

@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Dense
 from skae.losses import LOSSES, resolve_loss
-from skae.networks.wiring import Standardization
+from skae.networks.standardization import Standardization
 from skae.objectives import ObservedObjective, ReconstructionObjective, Target
 
 QUICK = {"missing_values": "mask", "max_iter": 3, "random_state": 0}

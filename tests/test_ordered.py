@@ -12,8 +12,9 @@ from sklearn.model_selection import train_test_split
 from skae import Autoencoder
 from skae.architectures import Conv, Dense
 from skae.losses import resolve_loss
-from skae.networks.randomness import drawing_from
-from skae.networks.wiring import NetworkOutput, Standardization, truncated, with_presence
+from skae.networks.generators import use_generator
+from skae.networks.standardization import Standardization
+from skae.networks.wiring import NetworkOutput, truncated, with_presence
 from skae.objectives import ReconstructionObjective, Target
 
 QUICK = {"ordered": True, "max_iter": 5, "random_state": 0}
@@ -30,7 +31,7 @@ def errors_of_first(estimator, X, sizes):
 
 
 def test_a_linear_autoencoder_finds_the_components_of_pca_in_their_order(digits):
-    form = Dense((), linear_path=False)
+    form = Dense((), linear_skip=False)
     linear = Autoencoder(
         2,
         ordered=True,
@@ -106,7 +107,7 @@ def test_without_order_there_are_no_ratios(fitted, digits):
 @pytest.mark.parametrize("n_components", [1, 2, 7])
 def test_truncation_keeps_first_components_and_often_all(n_components):
     code = torch.ones(6000, n_components)
-    with drawing_from(torch.Generator().manual_seed(0)):
+    with use_generator(torch.Generator().manual_seed(0)):
         kept = truncated(code)
     assert not (kept.diff(dim=1) > 0).any()
     n_kept = kept.sum(dim=1)
@@ -146,7 +147,7 @@ def test_training_starts_at_the_error_of_pca(digits):
 
 
 def test_feature_maps_as_codes_are_ordered_as_well(digit_images):
-    form = Conv((8, 1), bottleneck="none", linear_path=False)
+    form = Conv((8, 1), bottleneck="none", linear_skip=False)
     fitted = Autoencoder(4, architecture=form, **QUICK).fit(digit_images)
     assert fitted.inverse_transform(fitted.transform(digit_images)[:, :2]).shape == (1797, 8, 8)
 

@@ -135,7 +135,7 @@ def test_a_code_that_is_only_to_predict_one_number_holds_one():
         8,
         reconstruction_weight=0,
         head_hidden_layer_sizes=(),
-        architecture=Dense((32,), linear_path=False),
+        architecture=Dense((32,), linear_skip=False),
         random_state=0,
     )
     codes = regressor.fit(X, y).transform(X)

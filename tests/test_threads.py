@@ -227,7 +227,7 @@ def test_short_steps_are_computed_by_one_thread(digits, two_threads):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"architecture": Dense((2000, 2000))}, {"architecture": Conv((4,), linear_path=False)}],
+    [{"architecture": Dense((2000, 2000))}, {"architecture": Conv((4,), linear_skip=False)}],
     ids=["wide", "convolutional"],
 )
 def test_long_steps_are_computed_by_all_threads(digits, two_threads, parameters):

@@ -216,7 +216,7 @@ def test_outputs_have_the_dtype_of_the_data(vae, digits, dtype):
 
 
 def test_code_may_be_feature_maps(digit_images):
-    maps = Conv((4, 8), bottleneck="none", linear_path=False)
+    maps = Conv((4, 8), bottleneck="none", linear_skip=False)
     vae = VariationalAutoencoder(16, **QUICK | {"architecture": maps, "max_iter": 3})
     assert vae.fit(digit_images).sample(2).shape == (2, 8, 8)
 

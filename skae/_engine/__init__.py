@@ -10,10 +10,10 @@ from .data import (
     to_float,
 )
 from .inference import map_rows, record_feature_maps
-from .isolation import foreign_draws_isolated
+from .isolation import isolated_global_rng
 from .noise import NOISES, Corruption
 from .start import (
-    leading_directions,
+    principal_subspace,
     start_at_least_squares,
     start_at_pca,
     start_at_probabilistic_pca,
@@ -31,11 +31,11 @@ __all__ = [
     "TrainingSet",
     "center_and_scale",
     "computing_dtype",
-    "foreign_draws_isolated",
-    "leading_directions",
+    "isolated_global_rng",
     "make_net",
     "map_rows",
     "open_checkpoint",
+    "principal_subspace",
     "record_feature_maps",
     "sample_rows",
     "start_at_least_squares",

@@ -82,7 +82,7 @@ class LossParts(Callback):
 
 
 class WarmUp(Callback):
-    """Let the ``warmth`` of an objective rise from zero to one.
+    """Let the ``kl_scale`` of an objective rise from zero to one.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class WarmUp(Callback):
         self.n_epochs = n_epochs
 
     def on_epoch_begin(self, net, **kwargs):
-        net.criterion_.warmth = min((len(net.history) - 1) / self.n_epochs, 1.0)
+        net.criterion_.kl_scale = min((len(net.history) - 1) / self.n_epochs, 1.0)
 
 
 class LateStopping(EarlyStopping):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._validation import check_finite
+from .._arrays import check_finite
 from .data import computing_dtype, to_float
 from .isolation import survive_forks
 

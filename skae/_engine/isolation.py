@@ -12,7 +12,7 @@ _GLOBAL_GENERATOR = RLock()
 
 
 @contextmanager
-def foreign_draws_isolated(seed):
+def isolated_global_rng(seed):
     """Seed torch's global generator for code that draws from it; give it back as it was."""
     with _GLOBAL_GENERATOR, torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..networks.randomness import keep_mask, normal_like
+from ..networks.generators import bernoulli_mask, standard_normal_like
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Corruption:
         elif self.noise is not None:
             x = NOISES[self.noise](self, x)
         if self.hidden:
-            x = x.masked_fill(keep_mask(x, self.hidden).bool(), torch.nan)
+            x = x.masked_fill(bernoulli_mask(x, self.hidden).bool(), torch.nan)
         return x
 
     def _in_data_units(self, function, x):
@@ -69,20 +69,20 @@ class Corruption:
 
 
 def _gaussian(corruption, x):
-    return x + corruption.level * normal_like(x)
+    return x + corruption.level * standard_normal_like(x)
 
 
 def _masking(corruption, x):
     """Set a share of the entries to the data's zero."""
     zero = corruption.standardization.standardize(torch.zeros_like(x[:1]))
-    return torch.where(keep_mask(x, 1 - corruption.level).bool(), x, zero)
+    return torch.where(bernoulli_mask(x, 1 - corruption.level).bool(), x, zero)
 
 
 def _salt_pepper(corruption, x):
     """Set a share of the entries to the smallest or the largest value."""
     smallest, largest = corruption.limits
-    salt_or_pepper = torch.where(keep_mask(x, 0.5).bool(), largest, smallest)
-    return torch.where(keep_mask(x, 1 - corruption.level).bool(), x, salt_or_pepper)
+    salt_or_pepper = torch.where(bernoulli_mask(x, 0.5).bool(), largest, smallest)
+    return torch.where(bernoulli_mask(x, 1 - corruption.level).bool(), x, salt_or_pepper)
 
 
 NOISES = {"gaussian": _gaussian, "masking": _masking, "salt_pepper": _salt_pepper}

@@ -7,7 +7,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.extmath import randomized_svd
 from torch import nn
 
-from ..networks.blocks import Sum, silence
+from ..networks.blocks import LinearSkip, zero_init_last_layer
 
 # Up to this many features the covariance matrix is cheaper than a random projection.
 _EXACT_FEATURES = 1200
@@ -20,7 +20,7 @@ _MANY_FEATURES, _ROWS_PER_FEATURE = 100, 2
 _FEW = 2000
 
 
-def leading_directions(rows, weights, n_components):
+def principal_subspace(rows, weights, n_components):
     """Find the principal directions that matter for a code of a given size.
 
     These are a quarter of all, or more until along the others lies at most a tenth of the
@@ -68,7 +68,7 @@ def start_at_pca(network, rows, weights, random_state):
     random_state : RandomState
     """
     encoder, decoder = network.encoder, network.decoder
-    if not isinstance(encoder, Sum) or not isinstance(decoder, Sum):
+    if not isinstance(encoder, LinearSkip) or not isinstance(decoder, LinearSkip):
         return
     components, deviations = _seen_components(
         network.standardization, rows, weights, encoder.linear.out_features, random_state
@@ -111,7 +111,7 @@ def start_at_probabilistic_pca(network, rows, weights, random_state):
     mean = np.average(rows, axis=0, weights=weights)
     data_variance = np.average((rows - mean) ** 2, axis=0, weights=weights).mean() or 1.0
     network.start_noise(data_variance, data_variance)
-    if not isinstance(encoder, Sum) or not isinstance(decoder, Sum):
+    if not isinstance(encoder, LinearSkip) or not isinstance(decoder, LinearSkip):
         return
     n_components = min(decoder.linear.in_features, *rows.shape)
     components, deviations = _principal_components(rows, weights, n_components, random_state)
@@ -152,14 +152,14 @@ def start_at_least_squares(network, codes, rows, weights, *, inputs=None, random
     """
     codes = _standardized(network.code_standardization, codes)
     decoder, encoder = network.decoder, getattr(network, "encoder", None)
-    if isinstance(decoder, Sum):
+    if isinstance(decoder, LinearSkip):
         rows = _standardized(network.standardization, rows)
         with torch.no_grad():
             _set_to_least_squares(decoder.linear, codes, rows, weights)
             if network.standardization.sigmoid:
                 _pass_through_sigmoid(decoder.linear, network.standardization)
             _expect_deviations(decoder.nonlinear, _deviations(codes, weights))
-    if isinstance(encoder, Sum):
+    if isinstance(encoder, LinearSkip):
         inputs = _standardized(network.standardization, inputs)
         n_components = min(codes.shape[1], *inputs.shape)
         components, _ = _principal_components(inputs, weights, n_components, random_state)
@@ -180,7 +180,7 @@ def start_empty(encoder):
     """
     *_, last = encoder.modules()
     if isinstance(last, nn.Linear):
-        silence(encoder)
+        zero_init_last_layer(encoder)
 
 
 def _set_to_least_squares(linear, inputs, outputs, weights, components=None):
@@ -208,7 +208,7 @@ def _deviations(centred, weights):
 
 def _standardized(standardization, rows):
     rows = torch.from_numpy(rows)
-    if standardization.directions is None:
+    if standardization.basis is None:
         return standardization.standardize(rows).numpy()
     return standardization.standardize_exactly(rows).double().numpy()
 
@@ -228,7 +228,7 @@ def _pass_through_sigmoid(linear, standardization):
 
 def _seen_components(standardization, rows, weights, n_components, random_state):
     """Principal components of rows as the network sees them, at most so many, and deviations."""
-    if standardization.directions is None:
+    if standardization.basis is None:
         rows = _standardized(standardization, rows)
         return _principal_components(rows, weights, min(n_components, *rows.shape), random_state)
     # Along principal directions, in order, the rows have no others: a few tell how far they reach.

@@ -16,13 +16,13 @@ from skorch.callbacks import Callback, LRScheduler
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
-from ..networks.blocks import Sum
-from ..networks.randomness import drawing_from
+from ..networks.blocks import LinearSkip
+from ..networks.generators import use_generator
 from .averaging import WeightAverage
 from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
 from .data import BatchIterator
 from .interruption import Interruption, is_within_search
-from .isolation import foreign_draws_isolated, survive_forks
+from .isolation import isolated_global_rng, survive_forks
 from .threads import one_thread_if_short
 
 _FUSED = {"fused": True}
@@ -183,7 +183,7 @@ class Net(NeuralNet):
         """
         if iterator is None:
             return
-        with nullcontext() if training else drawing_from(self._validation_noise()):
+        with nullcontext() if training else use_generator(self._validation_noise()):
             batches = self.history[-1]["batches"]
             loss, size = f"{prefix}_loss", f"{prefix}_batch_size"
             for batch in iterator:
@@ -196,7 +196,7 @@ class Net(NeuralNet):
     def validation_loss(self):
         """Mean loss on the validation data, which leaves no trace in the history."""
         total, n_rows = 0.0, 0
-        with drawing_from(self._validation_noise()):
+        with use_generator(self._validation_noise()):
             for batch in self.get_iterator(self.validation_data):
                 size = len(batch[0])
                 total += size * self.validation_step(batch)["loss"].item()
@@ -265,7 +265,7 @@ def _optimizer_arguments(schedule, network):
         automatic = _AUTO_DECAY.get(schedule.optimizer, _AUTO_DECAY_OF_OTHERS)
         automatic *= schedule.share_of_decay
         arguments["weight_decay"] = automatic if is_auto else schedule.alpha
-        if any(isinstance(layer, Sum) for layer in network.modules()):
+        if any(isinstance(layer, LinearSkip) for layer in network.modules()):
             # The linear paths stay where PCA would have them, not nearer to zero. One pattern
             # for both coders: every group is a step of its own.
             arguments["param_groups"] = [("??coder.linear.*", {"weight_decay": 0.0})]
@@ -285,12 +285,12 @@ def train(net, data, isolate_seed=None):
     survive_forks()
     before = {name: torch.clone(w) for name, w in net.module_.state_dict().items()}
     net.draws_globally = isolate_seed is not None
-    guard = foreign_draws_isolated(isolate_seed) if net.draws_globally else nullcontext()
+    guard = isolated_global_rng(isolate_seed) if net.draws_globally else nullcontext()
     try:
         with (
             guard,
             one_thread_if_short(net.module_, net.batch_size),
-            drawing_from(net.drawing),
+            use_generator(net.drawing),
             net.interruption.noticed(),
         ):
             net.partial_fit(data)

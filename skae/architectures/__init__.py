@@ -4,7 +4,7 @@ An architecture builds an encoder and a decoder for data of a given shape. It kn
 losses or of training.
 """
 
-from .._validation import lookup
+from .._utils import lookup
 from ._base import DataShape
 from .conv import Conv
 from .custom import Custom

@@ -7,19 +7,19 @@ from typing import NamedTuple
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from .._validation import (
+from .._sklearn_compat import (
     Interval,
     InvalidParameterError,
     StrOptions,
     validate_parameter_constraints,
 )
-from ..networks.blocks import ACTIVATIONS, INITIALIZATIONS, beside_linear_path, initialize
+from ..networks.blocks import ACTIVATIONS, INITIALIZATIONS, initialize, with_linear_skip
 
 # Constraints of the parameters that dense and convolutional networks share.
 COMMON_CONSTRAINTS = {
     "activation": [StrOptions(set(ACTIVATIONS))],
     "dropout": [Interval(Real, 0, 1, closed="left")],
-    "linear_path": ["boolean"],
+    "linear_skip": ["boolean"],
     "weight_init": [StrOptions({*INITIALIZATIONS, "default"})],
 }
 
@@ -96,9 +96,9 @@ class Architecture(BaseEstimator, ABC):
         """Draw the weights by the rule asked for and add the linear path."""
         if self.weight_init != "default":
             initialize(network, self.weight_init)
-        if not self.linear_path:
+        if not self.linear_skip:
             return network
-        return beside_linear_path(network, n_inputs, n_outputs)
+        return with_linear_skip(network, n_inputs, n_outputs)
 
 
 def positive_ints(owner, name, value):

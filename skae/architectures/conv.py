@@ -4,7 +4,7 @@ from numbers import Integral
 
 from torch import nn
 
-from .._validation import Interval, StrOptions
+from .._sklearn_compat import Interval, StrOptions
 from ..networks.conv import (
     DOWNSAMPLING,
     POOLING,
@@ -58,11 +58,11 @@ class Conv(Architecture):
     activation : {'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu', 'tanh', 'identity'}, \
             default='silu'
         What follows each convolution and each inner dense layer.
-    residual_blocks : int, default=0
+    n_residual_blocks : int, default=0
         Residual blocks (He et al., 2016) at the end of each stage.
     pooling : {'flatten', 'global_max', 'global_avg'}, default='flatten'
         How the last feature maps become a vector.
-    dense_layers : tuple of int or 'auto', default='auto'
+    hidden_layer_sizes : tuple of int or 'auto', default='auto'
         Units of dense layers between that vector and the code; mirrored in the decoder.
         ``'auto'``: (256,) where ``channels='auto'``, in the encoder (384, 256) before codes of at
         most four numbers; none where channels are given.
@@ -73,7 +73,7 @@ class Conv(Architecture):
         Channels of the decoder's stages; None mirrors the encoder.
     decoder_stride : int, tuple of int or None, default=None
         Factors by which the decoder's stages enlarge the image; None mirrors the encoder.
-    linear_path : bool, default=True
+    linear_skip : bool, default=True
         Add a linear map beside the convolutions of each side. Training then starts exactly at
         the solution of PCA and the convolutions learn what is left to gain.
     weight_init : {'default', 'lecun_normal', 'lecun_uniform', 'he_normal', 'he_uniform', \
@@ -109,9 +109,9 @@ class Conv(Architecture):
         "downsampling": [StrOptions(set(DOWNSAMPLING))],
         "upsampling": [StrOptions(set(UPSAMPLING))],
         "batch_norm": ["boolean", tuple, list],
-        "residual_blocks": [Interval(Integral, 0, None, closed="left")],
+        "n_residual_blocks": [Interval(Integral, 0, None, closed="left")],
         "pooling": [StrOptions(set(POOLING))],
-        "dense_layers": [
+        "hidden_layer_sizes": [
             tuple,
             list,
             StrOptions({"auto"}),
@@ -133,13 +133,13 @@ class Conv(Architecture):
         batch_norm=False,
         dropout=0.0,
         activation="silu",
-        residual_blocks=0,
+        n_residual_blocks=0,
         pooling="flatten",
-        dense_layers="auto",
+        hidden_layer_sizes="auto",
         bottleneck="both",
         decoder_channels=None,
         decoder_stride=None,
-        linear_path=True,
+        linear_skip=True,
         weight_init="lecun_normal",
     ):
         self.channels = channels
@@ -150,13 +150,13 @@ class Conv(Architecture):
         self.batch_norm = batch_norm
         self.dropout = dropout
         self.activation = activation
-        self.residual_blocks = residual_blocks
+        self.n_residual_blocks = n_residual_blocks
         self.pooling = pooling
-        self.dense_layers = dense_layers
+        self.hidden_layer_sizes = hidden_layer_sizes
         self.bottleneck = bottleneck
         self.decoder_channels = decoder_channels
         self.decoder_stride = decoder_stride
-        self.linear_path = linear_path
+        self.linear_skip = linear_skip
         self.weight_init = weight_init
 
     mixes_features = False
@@ -173,7 +173,7 @@ class Conv(Architecture):
             stages,
             downsampling=self.downsampling,
             pooling=self.pooling,
-            dense_layers=self._dense_layers(
+            hidden_layer_sizes=self._dense_layers(
                 _AUTO_DENSE if n_outputs > _SHORT else _AUTO_DENSE_TO_SHORT
             ),
             n_outputs=n_outputs if has_dense else None,
@@ -193,7 +193,7 @@ class Conv(Architecture):
             stages,
             upsampling=self.upsampling,
             start_channels=start_channels,
-            dense_layers=self._dense_layers(_AUTO_DENSE),
+            hidden_layer_sizes=self._dense_layers(_AUTO_DENSE),
             n_inputs=n_inputs if has_dense else None,
         )
         return self._finish(network, n_inputs, shape.n_features)
@@ -203,9 +203,9 @@ class Conv(Architecture):
         self._validate()
         if self.kernel_size % 2 == 0:
             raise ValueError(f"architecture: kernel_size must be odd, got {self.kernel_size}.")
-        if self.linear_path and self.bottleneck in ("decoder", "none"):
+        if self.linear_skip and self.bottleneck in ("decoder", "none"):
             raise ValueError(
-                "architecture: linear_path=True needs a dense layer before the code "
+                "architecture: linear_skip=True needs a dense layer before the code "
                 f"(bottleneck='both' or 'encoder'), got bottleneck={self.bottleneck!r}."
             )
         channels = self._encoder_channels(image_shape)
@@ -238,7 +238,7 @@ class Conv(Architecture):
             kernel_size=int(self.kernel_size),
             activation=self.activation,
             dropout=self.dropout,
-            residual_blocks=int(self.residual_blocks),
+            n_residual_blocks=int(self.n_residual_blocks),
         )
 
     def _encoder_channels(self, image_shape):
@@ -268,9 +268,9 @@ class Conv(Architecture):
 
     def _dense_layers(self, automatic):
         """Resolve ``'auto'``: ``automatic``, or none where channels are given."""
-        if isinstance(self.dense_layers, str):
+        if isinstance(self.hidden_layer_sizes, str):
             return automatic if isinstance(self.channels, str) else ()
-        return positive_ints(self, "dense_layers", self.dense_layers)
+        return positive_ints(self, "hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _check_code_is_feature_maps(self, image_shape, stages, n_outputs):
         height, width = stage_sizes(image_shape[:2], stages.strides)[-1]

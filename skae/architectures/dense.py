@@ -4,7 +4,7 @@ from numbers import Integral
 
 from torch import nn
 
-from .._validation import Interval, StrOptions
+from .._sklearn_compat import Interval, StrOptions
 from ..networks.blocks import NORMALIZATIONS, multilayer_perceptron
 from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
@@ -28,7 +28,7 @@ class Dense(Architecture):
         Normalisation before each activation.
     dropout : float in [0, 1), default=0.0
         Share of hidden units that are dropped in training.
-    linear_path : bool, default=True
+    linear_skip : bool, default=True
         Add a linear map beside the hidden layers of each side. Training then starts exactly at
         the solution of PCA and the hidden layers learn what is left to gain.
     weight_init : {'default', 'lecun_normal', 'lecun_uniform', 'he_normal', 'he_uniform', \
@@ -64,14 +64,14 @@ class Dense(Architecture):
         activation="silu",
         normalization=None,
         dropout=0.0,
-        linear_path=True,
+        linear_skip=True,
         weight_init="lecun_normal",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.normalization = normalization
         self.dropout = dropout
-        self.linear_path = linear_path
+        self.linear_skip = linear_skip
         self.weight_init = weight_init
 
     mixes_features = True

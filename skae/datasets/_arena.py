@@ -5,8 +5,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import Bunch, check_random_state, gen_batches
 
+from .._sklearn_compat import Interval, validate_parameter_constraints
 from .._typing import Seed
-from .._validation import Interval, validate_parameter_constraints
 
 _CONSTRAINTS = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],

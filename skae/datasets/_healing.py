@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_random_state, gen_batches
 
+from .._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from .._typing import Seed
-from .._validation import Interval, StrOptions, validate_parameter_constraints
 
 _SHARE = [Interval(Real, 0, 1, closed="both")]
 _CONSTRAINTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from .._validation import import_optional
+from .._utils import import_optional
 
 _DIGITS = [str(digit) for digit in range(10)]
 _CLOTHES = [

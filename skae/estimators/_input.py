@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
-from .._validation import as_array, naming_types
+from .._arrays import as_array, naming_types
 
 _DTYPES = [np.float64, np.float32, np.uint8]
 

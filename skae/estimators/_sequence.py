@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import check_weights
 from .._engine import TrainingSet, start_at_pca
-from .._validation import Interval, StrOptions, check_weights
+from .._sklearn_compat import Interval, StrOptions
 from ..architectures import DataShape, Dense
 from ..losses import resolve_loss
 from ..metrics import reconstruction_error

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from ..architectures import Custom
-from ..networks.wiring import Standardization
+from ..networks.standardization import Standardization
 
 
 class StoredNetwork:
@@ -44,11 +44,9 @@ class StoredNetwork:
         return self._in_image_layout(network)
 
     def _empty_standardization(self, tensors, sigmoid):
-        directions = tensors.get("standardization.directions")
+        directions = tensors.get("standardization.basis")
         directions = None if directions is None else torch.empty_like(directions, device="meta")
-        return Standardization(
-            torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid, directions=directions
-        )
+        return Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid, basis=directions)
 
 
 def _without_learned(callback):

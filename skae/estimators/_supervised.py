@@ -5,8 +5,9 @@ from numbers import Integral, Real
 import torch
 from sklearn.utils import check_consistent_length
 
+from .._arrays import as_array
 from .._engine import map_rows, start_empty
-from .._validation import Interval, StrOptions, as_array
+from .._sklearn_compat import Interval, StrOptions
 from ..architectures import Custom
 from ..networks.blocks import multilayer_perceptron
 from ..networks.wiring import SupervisedNetwork

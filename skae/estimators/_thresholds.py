@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 
-from .._validation import Interval, StrOptions
+from .._sklearn_compat import Interval, StrOptions
 
 
 def offset_by_contamination(detector, contamination):

@@ -101,7 +101,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         """
         rows, _ = self._read(X)
         return record_feature_maps(
-            self.module_, "reconstruct", rows, self.n_features_in_, allow_nan=self._takes_gaps
+            self.module_, "reconstruct", rows, self.n_features_in_, allow_nan=self._allow_missing
         )
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
@@ -124,7 +124,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         rows, _ = self._read(X)
         rows = rows.toarray() if hasattr(rows, "toarray") else rows
         reconstructed = self._reconstruct(rows)
-        has_gaps = self._takes_gaps and np.isnan(rows.min())
+        has_gaps = self._allow_missing and np.isnan(rows.min())
         return np.ma.masked_invalid(rows) if has_gaps else rows, reconstructed
 
     def _read(self, X):
@@ -145,7 +145,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
             encoder,
             decoder,
             standardization,
-            fills_gaps=self._takes_gaps,
+            fills_gaps=self._allow_missing,
             is_ordered=self._is_ordered,
         )
 

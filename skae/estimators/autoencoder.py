@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._sklearn_compat import StrOptions
 from .._typing import MatrixLike
-from .._validation import StrOptions
 from ..losses import resolve_loss
 from ..metrics import explained_variance
 from ..objectives import ObservedObjective
@@ -342,13 +342,13 @@ class Autoencoder(NetworkTransformer):
 
     def _read_training_set(self, X, sample_weight, X_target, reset=True):
         if reset:
-            self._takes_gaps = self.missing_values == "mask"
+            self._allow_missing = self.missing_values == "mask"
             self._is_ordered = bool(self.ordered)
         return super()._read_training_set(X, sample_weight, X_target, reset)
 
     def _check_loss(self):
         loss = super()._check_loss()
-        if self._takes_gaps and loss.needs_images:
+        if self._allow_missing and loss.needs_images:
             raise ValueError(
                 f"loss={self.loss!r} compares whole images, but missing_values='mask' needs a "
                 "loss of single values, such as 'mse', 'l1', 'huber' or 'bce'."
@@ -356,7 +356,7 @@ class Autoencoder(NetworkTransformer):
         return loss
 
     def _build_objective(self, network, data_range):
-        if not self._takes_gaps:
+        if not self._allow_missing:
             return super()._build_objective(network, data_range)
         return ObservedObjective(
             resolve_loss(self.loss), network.standardization, self.image_shape_, data_range

@@ -12,6 +12,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
+from .._arrays import check_weights
 from .._engine import (
     NOISES,
     OPTIMIZERS,
@@ -22,28 +23,21 @@ from .._engine import (
     TrainingSet,
     center_and_scale,
     computing_dtype,
-    foreign_draws_isolated,
-    leading_directions,
+    isolated_global_rng,
     make_net,
     map_rows,
     open_checkpoint,
+    principal_subspace,
     sample_rows,
     start_at_pca,
     train,
 )
-from .._validation import (
-    HasMethods,
-    Interval,
-    Options,
-    StrOptions,
-    check_weights,
-    resolve_device,
-    unchanged_on_error,
-)
+from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
+from .._utils import resolve_device, unchanged_on_error
 from ..architectures import Custom, DataShape, resolve_architecture
 from ..losses import LOSSES, resolve_loss
-from ..networks.randomness import SeededInitialisation
-from ..networks.wiring import Standardization
+from ..networks.generators import SeededInit
+from ..networks.standardization import Standardization
 from ..objectives import ReconstructionObjective
 from ._input import (
     check_layout,
@@ -115,7 +109,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         )
 
     # Whether missing values may come in; learned in `fit` by those that offer the choice.
-    _takes_gaps = False
+    _allow_missing = False
     # Whether the components of the code are in order, likewise.
     _is_ordered = False
     # Whether it learns more than what rows look like, and so needs all epochs for few of them too.
@@ -156,7 +150,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         check_layout(layout, self.image_shape_)
         weights = None if sample_weight is None else check_weights(sample_weight, rows)
         target = None if X_target is None else read_target(X_target, rows)
-        if not self._takes_gaps:
+        if not self._allow_missing:
             refuse_gaps(self, X=rows, X_target=target)
         loss = self._check_loss()
         if loss.is_probabilistic:
@@ -188,9 +182,9 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         device = resolve_device(self.device)
         training_set = training_set.merged()
         sample = sample_rows(training_set, random_state)
-        known = sample.filled() if self._takes_gaps else sample
+        known = sample.filled() if self._allow_missing else sample
         foreign = self._runs_foreign_code()
-        with foreign_draws_isolated(seed) if foreign else nullcontext():
+        with isolated_global_rng(seed) if foreign else nullcontext():
             network = self._prepare_network(known, previous, once, seed)
         if device.type == "mps":  # which has no float64
             network.float()
@@ -234,7 +228,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         return resolve_architecture(self.architecture, shape)
 
     def _seeded_network(self, standardization, seed):
-        with SeededInitialisation(seed):
+        with SeededInit(seed):
             network = self._build_network(standardization)
         return self._in_image_layout(network)
 
@@ -258,10 +252,10 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
             center, scale = center_and_scale(rows, weights)
         if not sees_all and self._may_see_directions():
             if previous is None:
-                directions = leading_directions(rows - center, weights, self.n_components_)
+                directions = principal_subspace(rows - center, weights, self.n_components_)
             else:
-                directions = previous.standardization.directions
-        return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, directions=directions)
+                directions = previous.standardization.basis
+        return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, basis=directions)
 
     def _may_see_directions(self):
         """Whether the network may be shown coordinates along some directions, for features.
@@ -271,14 +265,14 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         is_plain = self.noise is None and self.augment is None
         return (
             is_plain
-            and not self._takes_gaps
+            and not self._allow_missing
             and self.loss == "mse"
             and self.architecture_.mixes_features
         )
 
     def _check_directions(self, network):
         """Refuse to train a network along directions for what has to be told of features."""
-        if network.standardization.directions is not None and not self._may_see_directions():
+        if network.standardization.basis is not None and not self._may_see_directions():
             raise ValueError(
                 "partial_fit goes on with a network that sees principal directions in place of "
                 "features, as fit chose. It has to be fitted anew with noise, augment or loss, got "
@@ -344,7 +338,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         )
 
     def _corruption(self, standardization, sample):
-        hidden = _HIDDEN if self._takes_gaps else 0.0
+        hidden = _HIDDEN if self._allow_missing else 0.0
         if self.noise is None and self.augment is None and not hidden:
             return None
         # The extremes of a picture's pixels are those of all of them.
@@ -392,7 +386,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
 
     def _encode(self, rows):
         return map_rows(
-            self.module_, "encode", rows, self.n_components_, allow_nan=self._takes_gaps
+            self.module_, "encode", rows, self.n_components_, allow_nan=self._allow_missing
         )
 
     def _decode(self, codes):
@@ -400,7 +394,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
 
     def _reconstruct(self, rows):
         return map_rows(
-            self.module_, "reconstruct", rows, self._n_outputs, allow_nan=self._takes_gaps
+            self.module_, "reconstruct", rows, self._n_outputs, allow_nan=self._allow_missing
         )
 
 

@@ -19,12 +19,14 @@ from .._engine import (
     start_at_least_squares,
     to_float,
 )
+from .._sklearn_compat import HasMethods
 from .._typing import MatrixLike
-from .._validation import HasMethods, import_optional
+from .._utils import import_optional
 from ..architectures import DataShape
 from ..losses import resolve_loss
 from ..metrics import explained_variance, reconstruction_error
-from ..networks.wiring import DecoderNetwork, DistilledNetwork, Standardization
+from ..networks.standardization import Standardization
+from ..networks.wiring import DecoderNetwork, DistilledNetwork
 from ..objectives import DistillationObjective
 from ._transformer import NetworkTransformer
 

@@ -12,15 +12,9 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn_compat import HasMethods, Interval, StrOptions, validate_parameter_constraints
 from .._typing import MatrixLike
-from .._validation import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    import_optional,
-    unchanged_on_error,
-    validate_parameter_constraints,
-)
+from .._utils import import_optional, unchanged_on_error
 from ._input import read_samples
 from ._thresholds import CONTAMINATION, THRESHOLDS, offset_by_contamination
 

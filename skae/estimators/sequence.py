@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine import map_rows
 from .._typing import MatrixLike
-from .._validation import lookup
+from .._utils import lookup
 from ..metrics import explained_variance, mean_squares, reconstruction_error
 from ..networks.recurrent import Forecaster
 from ._input import read_codes

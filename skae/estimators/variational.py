@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine import map_rows, start_at_probabilistic_pca
+from .._sklearn_compat import Interval, StrOptions
 from .._typing import MatrixLike, Seed
-from .._validation import Interval, StrOptions
 from ..architectures import DataShape
 from ..losses import resolve_loss
 from ..networks.variational import VariationalNetwork

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from .randomness import keep_mask
+from .generators import bernoulli_mask
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -44,13 +44,13 @@ class Dropout(nn.Module):
     def forward(self, x):
         if not self.training:
             return x
-        return x * keep_mask(x, 1 - self.p) / (1 - self.p)
+        return x * bernoulli_mask(x, 1 - self.p) / (1 - self.p)
 
     def extra_repr(self):
         return f"p={self.p}"
 
 
-class Sum(nn.Module):
+class LinearSkip(nn.Module):
     """Two paths side by side, added: a linear one and a nonlinear one."""
 
     def __init__(self, linear, nonlinear):
@@ -87,7 +87,7 @@ def initialize(module, name):
                 nn.init.zeros_(layer.bias)
 
 
-def silence(module):
+def zero_init_last_layer(module):
     """Set the last layer that has weights to zero, so that the module gives zeros."""
     last = [layer for layer in module.modules() if isinstance(layer, WEIGHTED_LAYERS)][-1]
     with torch.no_grad():
@@ -97,6 +97,6 @@ def silence(module):
     return module
 
 
-def beside_linear_path(nonlinear, n_inputs, n_outputs):
+def with_linear_skip(nonlinear, n_inputs, n_outputs):
     """Add a linear path to ``nonlinear``, which starts by contributing nothing."""
-    return Sum(nn.Linear(n_inputs, n_outputs), silence(nonlinear))
+    return LinearSkip(nn.Linear(n_inputs, n_outputs), zero_init_last_layer(nonlinear))

@@ -30,7 +30,7 @@ class ConvStages:
     kernel_size: int
     activation: str
     dropout: float
-    residual_blocks: int
+    n_residual_blocks: int
 
     def following(self, stage):
         """List what comes after the convolution that gives a stage's channels."""
@@ -40,7 +40,7 @@ class ConvStages:
         layers += [Dropout(self.dropout)] if self.dropout else []
         return layers + [
             ResidualBlock(channels, self.kernel_size, self.activation, self.batch_norm[stage])
-            for _ in range(self.residual_blocks)
+            for _ in range(self.n_residual_blocks)
         ]
 
 
@@ -104,7 +104,7 @@ def stage_sizes(image_size, strides):
     return sizes
 
 
-def conv_encoder(image_shape, stages, *, downsampling, pooling, dense_layers, n_outputs):
+def conv_encoder(image_shape, stages, *, downsampling, pooling, hidden_layer_sizes, n_outputs):
     """Build rows of pixels -> code; ``n_outputs=None`` ends in the feature maps themselves."""
     height, width, n_channels = image_shape
     layers = [RowsToImages(*image_shape)]
@@ -127,12 +127,12 @@ def conv_encoder(image_shape, stages, *, downsampling, pooling, dense_layers, n_
     if n_outputs is not None:
         height, width = stage_sizes((height, width), stages.strides)[-1]
         n_pixels = height * width if pooling == "flatten" else 1
-        sizes = (n_pixels * n_channels, *dense_layers, n_outputs)
+        sizes = (n_pixels * n_channels, *hidden_layer_sizes, n_outputs)
         layers.append(multilayer_perceptron(sizes, activation=stages.activation))
     return nn.Sequential(*layers)
 
 
-def conv_decoder(image_shape, stages, *, upsampling, start_channels, dense_layers, n_inputs):
+def conv_decoder(image_shape, stages, *, upsampling, start_channels, hidden_layer_sizes, n_inputs):
     """Build code -> rows of pixels; ``n_inputs=None`` reshapes the code to feature maps."""
     *image_size, n_image_channels = image_shape
     # The decoder walks the sizes of a down-sampling by its own strides, backwards.
@@ -140,7 +140,7 @@ def conv_decoder(image_shape, stages, *, upsampling, start_channels, dense_layer
     layers = []
     if n_inputs is not None:
         start = sizes[0][0] * sizes[0][1] * start_channels
-        widths = (n_inputs, *dense_layers[::-1], start)
+        widths = (n_inputs, *hidden_layer_sizes[::-1], start)
         layers.append(multilayer_perceptron(widths, activation=stages.activation))
         layers.append(ACTIVATIONS[stages.activation]())
     layers.append(RowsToImages(*sizes[0], start_channels))

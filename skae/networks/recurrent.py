@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .blocks import silence
+from .blocks import zero_init_last_layer
 from .wiring import AutoencoderNetwork, NetworkOutput
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -30,7 +30,7 @@ class RecurrentNetwork(AutoencoderNetwork):
     def __init__(self, encoder, decoder, standardization, *, n_components, cell, hidden_size):
         super().__init__(encoder, decoder, standardization)
         self.recurrence = CELLS[cell](n_components, hidden_size, batch_first=True)
-        self.change = silence(nn.Linear(hidden_size, n_components))
+        self.change = zero_init_last_layer(nn.Linear(hidden_size, n_components))
 
     def forward(self, x):
         # (n, n_timesteps, n_features): the last frame is to be predicted, and is not shown.

@@ -2,7 +2,7 @@
 
 import torch
 
-from .randomness import normal_like
+from .generators import standard_normal_like
 from .wiring import AutoencoderNetwork, NetworkOutput
 
 # The noise has at least this share of the data's variance, so that the likelihood of data
@@ -40,7 +40,7 @@ class VariationalNetwork(AutoencoderNetwork):
 
     def forward(self, x):
         mean, log_variance = self.distribution(x)
-        return self.decode_draw(mean, log_variance, normal_like(mean))
+        return self.decode_draw(mean, log_variance, standard_normal_like(mean))
 
     def distribution(self, x):
         """Standardised rows to mean and log-variance, each (n, n_components)."""

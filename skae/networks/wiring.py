@@ -1,12 +1,11 @@
 """How encoder and decoder are joined, and the units in which they meet the data."""
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from .randomness import uniform
+from .generators import uniform
 
 # How often training keeps the first k components is the sum of a share proportional to a power
 # of k, and this one for all of them: the last is learned from whole codes alone.
@@ -29,65 +28,6 @@ class NetworkOutput(NamedTuple):
     mean: torch.Tensor | None = None
     log_variance: torch.Tensor | None = None
     prediction: torch.Tensor | None = None
-
-
-class Standardization(nn.Module):
-    """Centre every feature and divide by one scale: the objective stays PCA's.
-
-    Where directions are given, the network sees the coordinates along them, and their mean
-    square is the share of the variance that lies along them. All is kept in float64, or data
-    far from zero would not be centred.
-
-    Parameters
-    ----------
-    center : Tensor of shape (n_features,)
-    scale : float
-    sigmoid : bool
-        Whether the decoder's output passes through a sigmoid on its way back to the data.
-    directions : Tensor of shape (n_features, n_directions) or None
-        Orthonormal columns. What lies outside of their span is left out.
-    """
-
-    def __init__(self, center, scale, *, sigmoid=False, directions=None):
-        super().__init__()
-        self.register_buffer("center", center.double())
-        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
-        self.sigmoid = sigmoid
-        self._stretch = 1.0
-        if directions is not None:
-            n_features, n_directions = directions.shape
-            self._stretch = n_features / n_directions
-            directions = directions.double() / math.sqrt(self._stretch)
-        self.register_buffer("directions", directions)
-
-    @property
-    def n_outputs(self):
-        """Number of values in a row as the network sees it."""
-        return len(self.center) if self.directions is None else self.directions.shape[1]
-
-    def standardize(self, x):
-        """Data to the encoder's units."""
-        return self._along_directions(self._centered(x))
-
-    def standardize_exactly(self, x):
-        """Data to the encoder's units, in single precision, however far from zero they are."""
-        return self._along_directions(self._centered(x.double()).float())
-
-    def _centered(self, x):
-        return (x - self.center.to(x.dtype)).div_(self.scale)
-
-    def _along_directions(self, x):
-        return x if self.directions is None else x @ self.directions.to(x.dtype)
-
-    def unstandardize(self, x):
-        """The encoder's units back to data: the inverse of `standardize`, but for what it left."""
-        if self.directions is not None:
-            x = x @ self.directions.to(x.dtype).T * self._stretch
-        return x * self.scale + self.center.to(x.dtype)
-
-    def to_data(self, x):
-        """The decoder's output to data."""
-        return torch.sigmoid(x) if self.sigmoid else self.unstandardize(x)
 
 
 class AutoencoderNetwork(nn.Module):

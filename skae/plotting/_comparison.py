@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_scalar
 
-from .._validation import import_optional
+from .._utils import import_optional
 from ._latent import LatentSpaceDisplay
 from ._reconstruction import ReconstructionDisplay
 

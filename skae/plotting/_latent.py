@@ -9,7 +9,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from .._typing import MatrixLike
-from .._validation import import_optional
+from .._utils import import_optional
 
 _MOST_CLASSES = 20
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import import_optional
+from .._utils import import_optional
 
 
 class LossCurveDisplay:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_scalar
 
-from .._validation import import_optional
+from .._utils import import_optional
 
 
 class ReconstructionDisplay:

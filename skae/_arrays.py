@@ -1,73 +1,15 @@
-"""Checks that every layer shares, and all that skae needs of scikit-learn's private parts."""
+"""Arrays of every kind: tensors and lists as arrays, checks of their values and weights."""
 
 from contextlib import contextmanager
-from importlib import import_module
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    InvalidParameterError,
-    Options,
-    StrOptions,
-    validate_parameter_constraints,
-)
-from sklearn.utils.validation import _check_sample_weight, assert_all_finite
+from sklearn.utils.validation import assert_all_finite
 
-__all__ = [
-    "HasMethods",
-    "Interval",
-    "InvalidParameterError",
-    "Options",
-    "StrOptions",
-    "as_array",
-    "check_finite",
-    "check_weights",
-    "import_optional",
-    "lookup",
-    "naming_types",
-    "resolve_device",
-    "unchanged_on_error",
-    "validate_parameter_constraints",
-]
+from ._sklearn_compat import check_sample_weight
 
 # How the names of types of numbers begin, in numpy, pandas and polars.
 _NUMERIC = ("bool", "int", "uint", "float", "complex", "sparse")
-
-
-def import_optional(module, extra):
-    """Import an optional dependency, or say which ``pip install`` brings it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"This needs {module.partition('.')[0]}, which could not be imported ({error}). "
-            f"Install it with: pip install 'skae[{extra}]'"
-        ) from error
-
-
-def lookup(parameter, value, table):
-    """Return ``table[value]``, or raise a ValueError that lists the valid names."""
-    try:
-        return table[value]
-    except (KeyError, TypeError):
-        raise ValueError(f"{parameter} must be one of {sorted(table)}, got {value!r}.") from None
-
-
-def resolve_device(device):
-    """Turn ``"auto"``, a name or a ``torch.device`` into a ``torch.device`` that is there."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(
-            f"device must be 'auto', 'cpu' or a device that torch finds here, got {device!r}: "
-            f"{error}"
-        ) from error
-    return device
 
 
 def as_array(X, name="X"):
@@ -120,18 +62,7 @@ def check_finite(X, name="X", *, allow_nan=False):
 def check_weights(sample_weight, X):
     """Return ``sample_weight`` as a float64 vector of ``len(X)`` with something above zero."""
     weights = as_array(sample_weight, "sample_weight")
-    weights = _check_sample_weight(weights, X, dtype="float64", ensure_non_negative=True)
+    weights = check_sample_weight(weights, X, dtype="float64", ensure_non_negative=True)
     if not weights.any():
         raise ValueError("sample_weight must have an entry above zero, got zeros alone.")
     return weights
-
-
-@contextmanager
-def unchanged_on_error(estimator):
-    """Give the estimator its attributes back where the body raises."""
-    before = estimator.__dict__.copy()
-    try:
-        yield
-    except BaseException:
-        estimator.__dict__ = before
-        raise

@@ -11,8 +11,8 @@ _DRAWS = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.bernoulli_}
 
 
 @contextmanager
-def drawing_from(generator):
-    """Let `normal_like` and `keep_mask` in this thread draw from ``generator``."""
+def use_generator(generator):
+    """Let `standard_normal_like` and `bernoulli_mask` in this thread draw from ``generator``."""
     token = _GENERATOR.set(generator)
     try:
         yield
@@ -20,12 +20,12 @@ def drawing_from(generator):
         _GENERATOR.reset(token)
 
 
-def normal_like(x):
+def standard_normal_like(x):
     """Standard normal numbers in the shape of ``x``."""
     return torch.empty_like(x).normal_(generator=_GENERATOR.get())
 
 
-def keep_mask(x, share):
+def bernoulli_mask(x, share):
     """Ones with probability ``share`` and zeros, in the shape of ``x``."""
     return torch.empty_like(x).bernoulli_(share, generator=_GENERATOR.get())
 
@@ -35,7 +35,7 @@ def uniform(n, device):
     return torch.empty(n, device=device).uniform_(generator=_GENERATOR.get())
 
 
-class SeededInitialisation(TorchFunctionMode):
+class SeededInit(TorchFunctionMode):
     """Within this context, modules that are built draw their weights from one seed.
 
     torch's layers initialise themselves without a way to name a generator; handing it to the

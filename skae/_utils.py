@@ -1,0 +1,51 @@
+"""Optional imports, names in tables, devices, and attributes that an error gives back."""
+
+from contextlib import contextmanager
+from importlib import import_module
+
+import torch
+
+
+def import_optional(module, extra):
+    """Import an optional dependency, or say which ``pip install`` brings it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"This needs {module.partition('.')[0]}, which could not be imported ({error}). "
+            f"Install it with: pip install 'skae[{extra}]'"
+        ) from error
+
+
+def lookup(parameter, value, table):
+    """Return ``table[value]``, or raise a ValueError that lists the valid names."""
+    try:
+        return table[value]
+    except (KeyError, TypeError):
+        raise ValueError(f"{parameter} must be one of {sorted(table)}, got {value!r}.") from None
+
+
+def resolve_device(device):
+    """Turn ``"auto"``, a name or a ``torch.device`` into a ``torch.device`` that is there."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(
+            f"device must be 'auto', 'cpu' or a device that torch finds here, got {device!r}: "
+            f"{error}"
+        ) from error
+    return device
+
+
+@contextmanager
+def unchanged_on_error(estimator):
+    """Give the estimator its attributes back where the body raises."""
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = before
+        raise
