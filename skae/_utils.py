@@ -25,6 +25,15 @@ def lookup(parameter, value, table):
         raise ValueError(f"{parameter} must be one of {sorted(table)}, got {value!r}.") from None
 
 
+def refuse_class(parameter, value):
+    """Raise a TypeError where a class is given in place of an object of it."""
+    if isinstance(value, type):
+        name = value.__name__
+        raise TypeError(
+            f"{parameter} must be an object, got the class {name}: create one with {name}(...)."
+        )
+
+
 def resolve_device(device):
     """Turn ``"auto"``, a name or a ``torch.device`` into a ``torch.device`` that is there."""
     if device == "auto":

@@ -4,33 +4,41 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from ._utils import lookup
+from ._utils import lookup, refuse_class
+
+__all__ = ["LOSSES", "Loss", "resolve_loss", "structural_similarity", "weighted_mean"]
 
 # Constants of Wang et al. (2004): they keep the ratios stable where an image is flat.
-_K1, _K2 = 0.01, 0.03
-_SSIM_WINDOW = 7
+_LUMINANCE_CONSTANT, _STRUCTURE_CONSTANT = 0.01, 0.03
+# The default of scikit-image, whose figures users compare with.
+_SSIM_WINDOW_PIXELS = 7
+# Logit of a probability that is 1 in single precision, so that its cross-entropy with 1 is 0.
+_CERTAIN_LOGIT = 1e3
+_UNITS = ("standardized", "logits", "data")
 
 
-def structural_similarity(x, y, data_range=1.0):
-    """Mean structural similarity (SSIM) of each pair of images.
+def structural_similarity(
+    x: torch.Tensor, y: torch.Tensor, data_range: float | torch.Tensor = 1.0
+) -> torch.Tensor:
+    """Return the mean structural similarity (SSIM) of each pair of images.
 
-    A uniform window of 7 × 7 pixels (the largest odd size that fits, on smaller images) slides
-    over the images; variances are the sample's. This is what
+    A uniform window of 7 × 7 pixels slides over the images; on smaller images it has the largest
+    odd size that fits. Variances are sample variances. This is what
     `skimage.metrics.structural_similarity` computes by default.
 
     Parameters
     ----------
-    x, y : Tensor of shape (n, channels, height, width)
-    data_range : float or 0-d Tensor, default=1.0
+    x, y : Tensor of shape (n_images, n_channels, height, width)
+        The images to compare.
+    data_range : float or Tensor without dimensions, default=1.0
         Largest minus smallest value that an image can have, in the units of ``x``.
 
     Returns
     -------
-    Tensor of shape (n,)
-        1 where the images are equal, lower the less alike they are.
+    similarity : Tensor of shape (n_images,)
+        1 for equal images, and lower the less alike they are.
 
     References
     ----------
@@ -45,8 +53,8 @@ def structural_similarity(x, y, data_range=1.0):
     >>> structural_similarity(x, x)
     tensor([1.])
     """
-    side = min(_SSIM_WINDOW, *x.shape[-2:])
-    window = side - 1 + side % 2
+    side = min(_SSIM_WINDOW_PIXELS, *x.shape[-2:])
+    window = side - 1 + side % 2  # odd
     unbiased = window**2 / max(window**2 - 1, 1)
 
     def mean(image):
@@ -56,7 +64,8 @@ def structural_similarity(x, y, data_range=1.0):
     variance_x = unbiased * (mean(x * x) - mean_x * mean_x)
     variance_y = unbiased * (mean(y * y) - mean_y * mean_y)
     covariance = unbiased * (mean(x * y) - mean_x * mean_y)
-    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    c1 = (_LUMINANCE_CONSTANT * data_range) ** 2
+    c2 = (_STRUCTURE_CONSTANT * data_range) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
     return (luminance * structure).mean(dim=(1, 2, 3))
@@ -64,37 +73,99 @@ def structural_similarity(x, y, data_range=1.0):
 
 @dataclass(frozen=True)
 class Loss:
-    """A reconstruction loss and what it has to be given.
+    """A reconstruction loss, with all that estimators have to know of it.
+
+    Instances can be given as ``loss=`` to every estimator that takes a callable there. A plain
+    callable ``function`` means the same as ``Loss(function, units="data")``.
 
     Attributes
     ----------
-    function : callable
-        ``function(prediction, target)`` gives the mean over a batch; with ``reduction="none"``
-        a value for each sample or for each entry.
-    units : {'standardized', 'logits', 'data'}
-        What the prediction is in: the network's own units, logits of values in [0, 1], or the
-        units of the data.
-    needs_images : bool
-        Whether the loss means something for images alone.
-    takes_reduction : bool
-        Whether ``function`` knows the ``reduction`` argument.
-    hit : tuple of float
-        A prediction and a target between which there is no loss.
+    function : callable or torch.nn.Module
+        ``function(prediction, target)`` returns the loss of a batch: a tensor without dimensions
+        (the mean), with a value for each sample, or with a value for each entry. Both arguments
+        have shape (n_samples, n_features). If images are given and ``units`` is not
+        ``'standardized'``, they have shape (n_samples, n_channels, height, width).
+    units : {'standardized', 'logits', 'data'}, default='standardized'
+        Units of the arguments. ``'standardized'``: both are centered and scaled. ``'data'``: both
+        are in the units of the data. ``'logits'``: the target is in the units of the data, which
+        must lie in [0, 1], and the prediction holds logits of it; a sigmoid is added to the
+        decoder.
+    needs_images : bool, default=False
+        Whether the loss is defined for images only. Both arguments are then divided by the range
+        of the training data.
+    takes_reduction : bool, default=False
+        Whether ``function`` accepts ``reduction='none'``, as the functions of
+        `torch.nn.functional` do, and returns the mean without it. Sample weights need this, or a
+        function that returns a value for each sample or for each entry.
+    zero_at : tuple of float, default=(0.0, 0.0)
+        A prediction and a target that have no loss. They stand in for missing values.
+    is_rotation_invariant : bool, default=False
+        Whether the loss is the same along every orthonormal basis. Estimators may then train on
+        the coordinates of rows along their principal directions.
+
+    Raises
+    ------
+    TypeError
+        If ``function`` is not callable.
+    ValueError
+        If ``units`` is not one of the names above.
+
+    See Also
+    --------
+    skae.noises.Noise : The same for corruption of the input.
+
+    Examples
+    --------
+    A pinball loss, which fits a quantile of each feature:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from skae import Autoencoder
+    >>> from skae.losses import Loss
+    >>> def pinball(prediction, target):
+    ...     error = target - prediction
+    ...     return error.clamp(min=0) * 0.9 - error.clamp(max=0) * 0.1
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> autoencoder = Autoencoder(1, loss=Loss(pinball), random_state=0).fit(X)
+    >>> bool(0.7 < (X < autoencoder.reconstruct(X)).mean() < 1)
+    True
     """
 
     function: Callable
     units: str = "standardized"
     needs_images: bool = False
-    takes_reduction: bool = True
-    hit: tuple = (0.0, 0.0)
+    takes_reduction: bool = False
+    zero_at: tuple[float, float] = (0.0, 0.0)
+    is_rotation_invariant: bool = False
+
+    def __post_init__(self):
+        if not callable(self.function):
+            raise TypeError(f"function of Loss must be callable, got {self.function!r}.")
+        if self.units not in _UNITS:
+            raise ValueError(f"units of Loss must be one of {_UNITS}, got {self.units!r}.")
 
     @property
-    def is_probabilistic(self):
+    def is_probabilistic(self) -> bool:
         """Whether the decoder has to end in a sigmoid."""
         return self.units == "logits"
 
-    def per_sample(self, prediction, target):
-        """Loss of each sample, as a tensor of shape (n,)."""
+    def per_sample(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample.
+
+        Parameters
+        ----------
+        prediction, target : Tensor of shape (n_samples, ...)
+            As for ``function``.
+
+        Returns
+        -------
+        losses : Tensor of shape (n_samples,)
+            The mean over the entries of each sample.
+
+        Raises
+        ------
+        ValueError
+            If ``function`` returns one number for the whole batch.
+        """
         reduction = {"reduction": "none"} if self.takes_reduction else {}
         values = self.function(prediction, target, **reduction)
         if values.ndim == 0 or len(values) != len(target):
@@ -104,8 +175,18 @@ class Loss:
             )
         return values.flatten(1).mean(dim=1) if values.ndim > 1 else values
 
-    def mean(self, prediction, target):
-        """Mean loss of a batch, as a tensor without dimensions."""
+    def mean(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of a batch.
+
+        Parameters
+        ----------
+        prediction, target : Tensor of shape (n_samples, ...)
+            As for ``function``.
+
+        Returns
+        -------
+        loss : Tensor without dimensions
+        """
         loss = self.function(prediction, target)
         return loss if loss.ndim == 0 else loss.mean()
 
@@ -116,25 +197,73 @@ def _one_minus_ssim(prediction, target, reduction="mean"):
 
 
 LOSSES = {
-    "mse": Loss(F.mse_loss),
-    "l1": Loss(F.l1_loss),
-    "huber": Loss(F.huber_loss),
-    "bce": Loss(F.binary_cross_entropy_with_logits, units="logits", hit=(1e3, 1.0)),
-    "ssim": Loss(_one_minus_ssim, units="data", needs_images=True),
+    "mse": Loss(F.mse_loss, takes_reduction=True, is_rotation_invariant=True),
+    "l1": Loss(F.l1_loss, takes_reduction=True),
+    "huber": Loss(F.huber_loss, takes_reduction=True),
+    "bce": Loss(
+        F.binary_cross_entropy_with_logits,
+        units="logits",
+        takes_reduction=True,
+        zero_at=(_CERTAIN_LOGIT, 1.0),
+    ),
+    "ssim": Loss(_one_minus_ssim, units="data", needs_images=True, takes_reduction=True),
 }
 
 
-def resolve_loss(loss):
+def resolve_loss(loss: "str | Callable | Loss") -> Loss:
     """Turn a name, a function or a module into a `Loss`.
 
-    A loss of the user's own compares data with data: rows, or (n, channels, height, width)
-    where images are given.
+    Parameters
+    ----------
+    loss : str, callable, torch.nn.Module or Loss
+        A name in `LOSSES`, or a user-supplied loss. A callable compares data with data, in their
+        own units; a `Loss` is returned as it is.
+
+    Returns
+    -------
+    loss : Loss
+
+    Raises
+    ------
+    TypeError
+        If ``loss`` is a class, such as ``torch.nn.L1Loss`` in place of ``torch.nn.L1Loss()``.
+    ValueError
+        If there is no loss of this name.
+
+    Examples
+    --------
+    >>> from skae.losses import resolve_loss
+    >>> resolve_loss("bce").units
+    'logits'
     """
-    if isinstance(loss, nn.Module) or callable(loss):
-        return Loss(loss, units="data", takes_reduction=False)
+    refuse_class("loss", loss)
+    if isinstance(loss, Loss):
+        return loss
+    if callable(loss):
+        return Loss(loss, units="data")
     return lookup("loss", loss, LOSSES)
 
 
-def weighted_mean(values, weights):
-    """Mean of ``values`` (n,), each times its weight; weights have a mean of one in all."""
+def weighted_mean(values: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """Return the mean of values, each multiplied by its weight.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n_samples,)
+        One value for each sample of a batch.
+    weights : Tensor of shape (n_samples,) or None
+        Weights with a mean of one over the training set. A batch is not divided by the sum of
+        its own weights, so that every row counts alike in whichever batch it is.
+
+    Returns
+    -------
+    mean : Tensor without dimensions
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae.losses import weighted_mean
+    >>> weighted_mean(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 2.0]))
+    tensor(3.)
+    """
     return torch.mean(values if weights is None else values * weights)

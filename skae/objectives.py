@@ -96,7 +96,7 @@ class ObservedObjective(ReconstructionObjective):
         """Count what is missing as hit."""
         prediction, rows = super()._in_units_of_loss(reconstruction, rows)
         gaps = rows.isnan()
-        right, wanted = self.loss.hit
+        right, wanted = self.loss.zero_at
         return prediction.masked_fill(gaps, right), rows.masked_fill(gaps, wanted)
 
 

@@ -11,13 +11,13 @@ from numpydoc.docscrape import NumpyDocString
 from sklearn import exceptions
 
 import skae
-from skae import architectures, datasets, metrics, plotting
+from skae import architectures, datasets, losses, metrics, noises, plotting
 
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (skae, architectures, datasets, metrics, plotting)
+    for module in (skae, architectures, datasets, losses, metrics, noises, plotting)
     for name in module.__all__
-    if not inspect.ismodule(getattr(module, name))
+    if callable(getattr(module, name))
 }
 CLASSES = {name: each for name, each in PUBLIC.items() if inspect.isclass(each)}
 METHODS = {

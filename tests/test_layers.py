@@ -17,6 +17,7 @@ LAYERS = {
     "_arrays": 1,
     "networks": 1,
     "losses": 1,
+    "noises": 2,
     "datasets": 2,
     "architectures": 2,
     "metrics": 2,

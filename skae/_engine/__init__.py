@@ -11,7 +11,7 @@ from .data import (
 )
 from .inference import map_rows, record_feature_maps
 from .isolation import isolated_global_rng
-from .noise import NOISES, Corruption
+from .noise import Corruption
 from .start import (
     principal_subspace,
     start_at_least_squares,
@@ -22,7 +22,6 @@ from .start import (
 from .training import OPTIMIZERS, SCHEDULES, Schedule, make_net, train
 
 __all__ = [
-    "NOISES",
     "OPTIMIZERS",
     "SCHEDULES",
     "Corruption",

@@ -1,33 +1,32 @@
-"""Corruption of a batch: noise to be removed, and augmentation to be learned.
-
-Vincent, Larochelle, Bengio and Manzagol (2008): Extracting and composing robust features with
-denoising autoencoders.
-"""
+"""What happens to a batch before the network sees it: augmentation, noise, hidden values."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
-from ..networks.generators import bernoulli_mask, standard_normal_like
+from ..networks.generators import bernoulli_mask
+from ..noises import NoiseContext
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """Noise on what the network is shown, and augmentation of what it is to learn.
+    """Noise on the input of the network, and augmentation of input and target alike.
 
     Attributes
     ----------
-    noise : str, callable or None
-        A name of `NOISES`, or a function of a batch in the units of the data.
+    noise : Noise or None
     level : float
+        The estimator's ``noise_level``.
     augment : callable or None
         A function of a batch in the units of the data.
     standardization : Standardization
     limits : tuple of Tensor
-        Smallest and largest value, of each feature or of all, in standardised units.
+        Smallest and largest value, of each feature or of all, in standardized units.
     image_shape : tuple or None
+        (height, width, channels) of the images that rows are.
     hidden : float
-        Share of the values that the network is shown as missing (NaN).
+        Fraction of the values that are hidden from the encoder, as missing (NaN).
     """
 
     noise: object
@@ -39,50 +38,60 @@ class Corruption:
     hidden: float = 0.0
 
     def augmented(self, x):
-        """A batch as it is to be learned."""
+        """Return the batch that is to be reconstructed."""
         return x if self.augment is None else self._in_data_units(self.augment, x)
 
     def corrupted(self, x):
-        """A batch as the network is shown it."""
-        if callable(self.noise):
-            x = self._in_data_units(self.noise, x)
-        elif self.noise is not None:
-            x = NOISES[self.noise](self, x)
+        """Return the batch that the encoder sees."""
+        if self.noise is not None:
+            x = _APPLY[self.noise.units](self, x)
         if self.hidden:
             x = x.masked_fill(bernoulli_mask(x, self.hidden).bool(), torch.nan)
         return x
 
+    @cached_property
+    def _standardized_context(self):
+        zero = torch.zeros_like(self.standardization.center)
+        return NoiseContext(self.standardization.standardize(zero).float(), *self.limits)
+
+    @cached_property
+    def _data_context(self):
+        smallest, largest = (self.standardization.unstandardize(limit) for limit in self.limits)
+        if self.image_shape is not None:  # one value for all pixels, whatever the layout
+            smallest, largest = smallest.min(), largest.max()
+        return NoiseContext(torch.zeros_like(smallest), smallest, largest)
+
+    def _corrupted_as_standardized(self, x):
+        changed = self.noise.function(x, self.level, self._standardized_context)
+        return _checked(changed, x).to(x.dtype)
+
+    def _corrupted_as_data(self, x):
+        return self._in_data_units(
+            lambda batch: self.noise.function(batch, self.level, self._data_context), x
+        )
+
     def _in_data_units(self, function, x):
-        """Apply a user's function to rows, or to (n, channels, height, width) of images."""
+        """Apply a function to rows, or to (n_samples, channels, height, width) of images."""
         batch = self.standardization.unstandardize(x)
         if self.image_shape is not None:
             batch = batch.reshape(-1, *self.image_shape).permute(0, 3, 1, 2)
-        changed = function(batch)
-        if not isinstance(changed, torch.Tensor) or changed.shape != batch.shape:
-            raise ValueError(
-                "noise and augment must return a tensor of the shape they were given, "
-                f"{tuple(batch.shape)}, got {tuple(getattr(changed, 'shape', ())) or changed!r}."
-            )
+        changed = _checked(function(batch), batch)
         if self.image_shape is not None:
             changed = changed.permute(0, 2, 3, 1).reshape(x.shape)
         return self.standardization.standardize(changed.to(x.dtype))
 
 
-def _gaussian(corruption, x):
-    return x + corruption.level * standard_normal_like(x)
+_APPLY = {
+    "standardized": Corruption._corrupted_as_standardized,
+    "data": Corruption._corrupted_as_data,
+}
 
 
-def _masking(corruption, x):
-    """Set a share of the entries to the data's zero."""
-    zero = corruption.standardization.standardize(torch.zeros_like(x[:1]))
-    return torch.where(bernoulli_mask(x, 1 - corruption.level).bool(), x, zero)
-
-
-def _salt_pepper(corruption, x):
-    """Set a share of the entries to the smallest or the largest value."""
-    smallest, largest = corruption.limits
-    salt_or_pepper = torch.where(bernoulli_mask(x, 0.5).bool(), largest, smallest)
-    return torch.where(bernoulli_mask(x, 1 - corruption.level).bool(), x, salt_or_pepper)
-
-
-NOISES = {"gaussian": _gaussian, "masking": _masking, "salt_pepper": _salt_pepper}
+def _checked(changed, batch):
+    """Return what a noise or an augmentation made of a batch if it has the batch's shape."""
+    if not isinstance(changed, torch.Tensor) or changed.shape != batch.shape:
+        raise ValueError(
+            "noise and augment must return a tensor of the shape they were given, "
+            f"{tuple(batch.shape)}, got {tuple(getattr(changed, 'shape', ())) or changed!r}."
+        )
+    return changed

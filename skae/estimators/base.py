@@ -14,7 +14,6 @@ from sklearn.utils import check_random_state
 
 from .._arrays import check_weights
 from .._engine import (
-    NOISES,
     OPTIMIZERS,
     SCHEDULES,
     Corruption,
@@ -35,9 +34,10 @@ from .._engine import (
 from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
 from .._utils import resolve_device, unchanged_on_error
 from ..architectures import Custom, DataShape, resolve_architecture
-from ..losses import LOSSES, resolve_loss
+from ..losses import LOSSES, Loss, resolve_loss
 from ..networks.generators import SeededInit
 from ..networks.standardization import Standardization
+from ..noises import NOISES, Noise, resolve_noise
 from ..objectives import ReconstructionObjective
 from ._input import (
     check_layout,
@@ -77,8 +77,8 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
             HasMethods(["build_encoder", "build_decoder"]),
         ],
         "image_shape": [tuple, list, None],
-        "loss": [StrOptions(set(LOSSES)), callable],
-        "noise": [StrOptions(set(NOISES)), callable, None],
+        "loss": [StrOptions(set(LOSSES)), callable, Loss],
+        "noise": [StrOptions(set(NOISES)), callable, Noise, None],
         "noise_level": [Interval(Real, 0, None, closed="left")],
         "augment": [callable, None],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
@@ -164,9 +164,10 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
                 f"loss={self.loss!r} compares images: give image_shape, or X as images "
                 "(n, height, width[, channels]); got rows without image_shape."
             )
-        if isinstance(self.noise, str) and self.noise != "gaussian" and self.noise_level > 1:
+        noise = resolve_noise(self.noise)
+        if noise is not None and noise.level_is_fraction and self.noise_level > 1:
             raise ValueError(
-                f"noise_level is a share in [0, 1] for noise={self.noise!r}, got "
+                f"noise_level must be a fraction in [0, 1] with noise={self.noise!r}, got "
                 f"{self.noise_level}."
             )
         return loss
@@ -266,7 +267,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         return (
             is_plain
             and not self._allow_missing
-            and self.loss == "mse"
+            and resolve_loss(self.loss).is_rotation_invariant
             and self.architecture_.mixes_features
         )
 
@@ -346,7 +347,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         bounds = (torch.tensor(bound) for bound in (sample.X.min(axis), sample.X.max(axis)))
         limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
         return Corruption(
-            noise=self.noise,
+            noise=resolve_noise(self.noise),
             level=self.noise_level,
             augment=self.augment,
             standardization=standardization,
@@ -358,7 +359,8 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
     def _runs_foreign_code(self):
         """Whether code that is not skae's may draw from torch's global generator."""
         users = (self.loss, self.noise, self.augment)
-        return isinstance(self.architecture, Custom) or any(map(callable, users))
+        users = [user for user in users if user is not None and not isinstance(user, str)]
+        return isinstance(self.architecture, Custom) or bool(users)
 
     def _remember(self, net, once):
         """Keep what training found."""

@@ -12,7 +12,7 @@ _DRAWS = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.bernoulli_}
 
 @contextmanager
 def use_generator(generator):
-    """Let `standard_normal_like` and `bernoulli_mask` in this thread draw from ``generator``."""
+    """Let the functions below draw from ``generator``, in this thread and context."""
     token = _GENERATOR.set(generator)
     try:
         yield
@@ -21,25 +21,29 @@ def use_generator(generator):
 
 
 def standard_normal_like(x):
-    """Standard normal numbers in the shape of ``x``."""
+    """Return standard normal numbers in the shape, dtype and device of ``x``."""
     return torch.empty_like(x).normal_(generator=_GENERATOR.get())
 
 
-def bernoulli_mask(x, share):
-    """Ones with probability ``share`` and zeros, in the shape of ``x``."""
-    return torch.empty_like(x).bernoulli_(share, generator=_GENERATOR.get())
+def bernoulli_mask(x, probability):
+    """Return ones with this probability, and zeros, in the shape, dtype and device of ``x``."""
+    return torch.empty_like(x).bernoulli_(probability, generator=_GENERATOR.get())
 
 
-def uniform(n, device):
-    """Uniform numbers in [0, 1)."""
-    return torch.empty(n, device=device).uniform_(generator=_GENERATOR.get())
+def uniform(n_values, device):
+    """Return a vector of uniform numbers in [0, 1)."""
+    return torch.empty(n_values, device=device).uniform_(generator=_GENERATOR.get())
 
 
 class SeededInit(TorchFunctionMode):
     """Within this context, modules that are built draw their weights from one seed.
 
-    torch's layers initialise themselves without a way to name a generator; handing it to the
-    draws as they happen serves every layer, also those of a user's own factory.
+    torch's layers initialize themselves and accept no generator. The mode passes one to each
+    draw as it happens, which works for every layer, user-supplied ones included.
+
+    Parameters
+    ----------
+    seed : int
     """
 
     def __init__(self, seed):
@@ -48,7 +52,7 @@ class SeededInit(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        # Functions of torch.nn.init come here whole, with the generator they would pass on.
+        # Functions of torch.nn.init arrive as a whole, with the generator that they pass on.
         takes_generator = func in _DRAWS or "generator" in kwargs
         if takes_generator and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator
