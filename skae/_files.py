@@ -1,13 +1,43 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
 
 
+def target(path):
+    """Return the file that a path stands for, if it can be written.
+
+    Meant to be called before the work whose result goes there.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``~`` stands for the home folder; of a link, the file that it points to is meant.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or may not be written to, or if the path is a folder.
+    """
+    path = Path(os.path.realpath(Path(path).expanduser()))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a folder, expected a file", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "Its folder does not exist", str(path))
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "Its folder may not be written to", str(path))
+    return path
+
+
 def write_atomically(path, data):
     """Write a file beside ``path`` and put it in its place once all of it is on the disk."""
-    path = Path(os.path.realpath(path))
+    path = target(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:

@@ -3,8 +3,14 @@
 A safetensors file holds the arrays, in their layout, and a manifest in JSON that names the types.
 Names are audited before anything is built: what is not skae's, scikit-learn's, numpy's or a listed
 part of torch is not even imported. Why not skops: it reads zip members of any size, reports damage
-by errors of many kinds, loses gaps between the rows of a matrix (and so the last bit), and builds
-more than such estimators hold (methods, partials), which is more to audit (CVE-2024-37065).
+by errors of many kinds, drops the padding between the rows of a matrix (and so the last bit), and
+builds more than such estimators hold (methods, partials), which is more to audit (CVE-2024-37065).
+
+For maintainers: a file names classes by their public names and holds the version of each class's
+state. Who changes what ``__getstate__`` returns raises the class attribute ``_state_version`` (an
+int, 1 where absent) by one, and extends the class or static method ``_upgrade_state(state,
+version)``: it gets the state that an earlier version wrote, a dict that may be forged, and returns
+that of the present version. tests/data holds a file of each estimator, to be read for ever.
 """
 
 import json
@@ -15,10 +21,10 @@ from pathlib import Path
 
 from sklearn.base import BaseEstimator
 
-from .._files import write_atomically
+from .._files import target, write_atomically
 from ._codec import Decoder, Encoder
 from ._file import pack, read, unpack, unpack_about
-from ._trust import find_class, find_value
+from ._names import find_class, find_value
 
 __all__ = ["load", "save"]
 
@@ -36,27 +42,44 @@ _MISFITS = (
 
 
 def save(
-    estimator: BaseEstimator, path: str | os.PathLike[str], *, trusted: Iterable[str] = ()
+    estimator: BaseEstimator,
+    path: str | os.PathLike[str],
+    *,
+    trusted: Iterable[str] = (),
+    without_reducer: bool = False,
 ) -> None:
     """Save an estimator as a file that `load` reads without running code from it.
 
     Parameters
     ----------
     estimator : estimator
-        One of skae's, fitted or not, or a Pipeline, ColumnTransformer or search around it, of
-        parts that are skae's or scikit-learn's. A decision tree has to be named in `trusted`.
+        An estimator of skae or scikit-learn, fitted or not, or a Pipeline, ColumnTransformer or
+        search of such estimators. Layers and losses of torch.nn as parameters are kept, and so
+        are functions and classes of numpy, torch, scikit-learn and skae where a parameter of
+        skae or scikit-learn commonly holds them. A fitted decision tree has to be named in
+        `trusted`.
     path : str or path-like
-        Where to write. A file that is there is replaced, once the new one is complete.
+        File to write; ``~`` stands for the home folder. An existing file is replaced once the
+        new one is complete.
     trusted : iterable of str, default=()
-        Names of further functions and classes, such as ``"mymodule.MyTransformer"``, that the
-        estimator may hold; `load` has to be given the same. They must be importable by that
-        name, and objects of such a class must be nothing but their attributes.
+        Names of further functions and classes that the estimator may hold, such as
+        ``"mymodule.MyTransformer"``; pass the same to `load`. They must be importable by that
+        name, and objects of such a class must consist of their attributes alone.
+    without_reducer : bool, default=False
+        Whether to leave out the reducer of each :class:`~skae.HybridAutoencoder` with
+        ``distill=True``, for example a UMAP, which cannot be saved. The loaded estimator does
+        all but further training. An error if nothing is left out, or if a hybrid needs its
+        reducer.
 
     Raises
     ------
     ValueError
-        If the estimator holds something that cannot be saved, naming each and where it is.
-        Nothing is written then.
+        If the estimator holds something that cannot be saved; the message names each such
+        object and its place. Nothing is written.
+    TypeError
+        If `estimator` is no estimator, or `trusted` a single string.
+    OSError
+        If the file cannot be written. An existing file is left as it was.
 
     See Also
     --------
@@ -64,8 +87,9 @@ def save(
 
     Notes
     -----
-    ``pickle`` and ``joblib`` keep anything, and are for files that nobody else can have
-    written. An optimizer's state, and the skorch net (``net_``), go along with neither.
+    ``pickle`` and ``joblib`` keep every estimator, but reading such a file runs code from it:
+    use them for files that nobody else can have written. None of the three keeps an optimizer's
+    state or the skorch net (``net_``).
 
     Examples
     --------
@@ -83,47 +107,68 @@ def save(
     """
     if not hasattr(estimator, "get_params") or isinstance(estimator, type):
         raise TypeError(f"estimator must be an estimator, got {estimator!r}.")
-    encoder = Encoder(frozenset(trusted))
+    names = _names(trusted)
+    path = target(path)
+    encoder = Encoder(names, "_without_reducer" if without_reducer else None)
     root = encoder.encode(estimator, type(estimator).__name__)
-    if encoder.refused:
-        listed = "; ".join(f"{name} ({where})" for name, where in encoder.refused.items())
-        raise ValueError(
-            f"{type(estimator).__name__} holds what skae.save cannot keep: {listed}. Set it to "
-            "something else, or vouch for it by trusted=[name] here and in skae.load (a class "
-            "must be importable and its objects plain attributes), or use pickle for files that "
-            "only you can have written."
-        )
+    _check_encoded(estimator, encoder, without_reducer)
     manifest = {"classes": encoder.classes, "values": encoder.values, "root": root}
     about = {"format": str(_FORMAT), "versions": json.dumps(_versions())}
     write_atomically(path, pack(manifest, encoder.tensors, about))
 
 
+def _names(trusted):
+    """Return the trusted names as a set; a single string would be taken for its letters."""
+    if isinstance(trusted, str):
+        raise TypeError(f"trusted must be a list of names, got the string {trusted!r}.")
+    return frozenset(trusted)
+
+
+def _check_encoded(estimator, encoder, without_reducer):
+    kind = type(estimator).__name__
+    if without_reducer and not encoder.n_replaced:
+        raise ValueError(f"without_reducer=True needs a HybridAutoencoder, and {kind} holds none.")
+    if encoder.refused:
+        listed = "; ".join(f"{name} ({where})" for name, where in encoder.refused.items())
+        raise ValueError(
+            f"{kind} holds objects that skae.save cannot keep: {listed}. Set the parameter to "
+            "something else, or pass trusted=[name] here and to skae.load (a class must be "
+            "importable and its objects plain attributes; of a torch module, trust a function "
+            "that builds it and give that to Custom), or use pickle for files that only you can "
+            "have written."
+        )
+
+
 def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEstimator:
     """Read an estimator that `save` wrote.
 
-    Types are audited, numbers are not: an estimator from a stranger may predict nonsense. Look
-    at the `memory` of a stranger's Pipeline before you fit it: that is a folder of pickles.
+    No code from the file runs, but its numbers are taken as they are: an estimator from a
+    stranger may predict anything, and compute for any time. Before you fit it, look at its
+    parameters that name files: `checkpoint`, and `memory` of a Pipeline, a folder of pickles.
 
     Parameters
     ----------
     path : str or path-like
+        File to read; ``~`` stands for the home folder.
     trusted : iterable of str, default=()
-        Names of functions and classes, beside those of skae, scikit-learn and numpy, that the
-        file may hold: they are imported, and objects of them are built. See `save`.
+        Names of functions and classes beyond the built-in ones that the file may hold. They are
+        imported, and objects of the classes are built. See `save`.
 
     Returns
     -------
     estimator : estimator
-        Its predictions are those of the saved one, to the bit, given the same versions of the
+        Its predictions equal those of the saved one to the bit, given the same versions of the
         libraries and the same kind of machine. Its network is on the CPU.
 
     Raises
     ------
     ValueError
         If the file is damaged, was not written by `save`, holds names that are not trusted, or
-        has a format that is newer than this skae.
+        was written by a newer version of skae in a format that this one does not know.
+    TypeError
+        If `trusted` is a single string.
     FileNotFoundError
-        If there is none.
+        If there is no such file.
 
     Warns
     -----
@@ -144,7 +189,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
     ...     skae.load(Path(folder) / "mine.safetensors")
     Autoencoder(n_components=8)
     """
-    path = Path(path)
+    names = _names(trusted)
+    path = Path(path).expanduser()
     data = read(path)
     versions = {}
     try:
@@ -152,14 +198,14 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
         versions = json.loads(about["versions"])
         _check_format(int(about["format"]), versions)
         manifest, tensors = unpack(data)
-        return _build(manifest, tensors, frozenset(trusted))
+        return _build(manifest, tensors, names)
     except _MISFITS as error:
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         written = ", ".join(f"{name} {number}" for name, number in dict(versions).items())
         here = ", ".join(f"{name} {number}" for name, number in _versions().items())
         raise ValueError(
             f"{path} cannot be loaded: {reason}. It was written by "
-            f"{written or 'unknown versions'}; here are {here}."
+            f"{written or 'unknown versions'}; installed are {here}."
         ) from error
 
 
@@ -174,16 +220,32 @@ def _check_format(number, versions):
 
 def _build(manifest, tensors, trusted):
     """Build the estimator, if each name that the manifest holds may be used."""
-    classes = [(name, find_class(name, trusted)) for name in manifest["classes"]]
+    classes = [
+        (name, find_class(name, trusted), _checked_version(name, version))
+        for name, version in manifest["classes"]
+    ]
     values = [(name, find_value(name, trusted)) for name in manifest["values"]]
-    refused = [name for name, found in classes + values if found is None]
-    if refused:
-        raise ValueError(
-            f"it holds {', '.join(refused)}, which skae.load does not know or does not trust: "
-            "vouch for them by trusted=[...] if you know who wrote the file"
-        )
+    _check_found({name: found for name, found, *_ in classes + values})
     decoder = Decoder(tensors, classes, [value for _, value in values])
     estimator = decoder.decode(manifest["root"])
     if not hasattr(estimator, "get_params"):
         raise TypeError(f"it holds no estimator but a {type(estimator).__name__}")
     return estimator
+
+
+def _checked_version(name, version):
+    if type(version) is not int or version < 1:
+        raise ValueError(f"the version of the state of {name} must be 1 or more, got {version!r}")
+    return version
+
+
+def _check_found(named):
+    refused = [name for name, found in named.items() if found is None]
+    unknown = [name for name in refused if name.startswith("skae.")]
+    if unknown:
+        raise ValueError(f"it holds {', '.join(unknown)}, which this version of skae does not have")
+    if refused:
+        raise ValueError(
+            f"it holds {', '.join(refused)}, which skae.load does not know or does not trust: "
+            "pass trusted=[...] if you know who wrote the file"
+        )

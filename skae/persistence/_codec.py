@@ -1,8 +1,10 @@
 """Estimators as plain values and arrays, and back; knows nothing of files."""
 
 import numpy as np
+import torch
 
-from ._trust import REBUILT, find_class, find_value, known_values, name_of, rebuilt_names
+from ._names import find_class, find_value, known_values, public_name
+from ._rebuilt import REBUILT, rebuilt_names
 
 _PLAIN = (bool, int, float, str, type(None))
 _TENSOR_TYPES = {np.dtype(kind) for kind in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")}
@@ -17,15 +19,28 @@ class Encoder:
     Attributes
     ----------
     tensors : dict of str to ndarray
-    classes, values : list of str
-        Names to which the encoded form refers by number.
+    classes : list of (str, int)
+        Names and versions of the state, to which the encoded form refers by number.
+    values : list of str
+        Names to which it refers by number.
     refused : dict of str to str
         Where each name was met that cannot be saved.
+    n_replaced : int
+        How many objects were replaced.
+
+    Parameters
+    ----------
+    trusted : frozenset of str
+    replacing_method : str, default=None
+        Name of a method that returns what is encoded in an object's place, if it has that
+        method.
     """
 
-    def __init__(self, trusted):
+    def __init__(self, trusted, replacing_method=None):
         self._trusted = trusted
+        self._replacing_method = replacing_method
         self.tensors, self.classes, self.values, self.refused = {}, [], [], {}
+        self.n_replaced = 0
         # Number of each object, and the object, which must live on: its id stands for it.
         self._finished = {}
         self._open = set()
@@ -65,10 +80,10 @@ class Encoder:
             flat = np.frombuffer(array.tobytes(), np.uint8)
             return {"bytes": [self._store(flat, where), array.dtype.str, list(array.shape)]}
         # The layout is kept, for products of matrices depend on it in the last bit: on the order
-        # of the axes and on whether there is a gap between rows, if not on how wide that is.
-        if not array.flags.c_contiguous and (array.flags.f_contiguous or _is_gapped(array.T)):
+        # of the axes and on whether rows are padded, if not on the width of the padding.
+        if not array.flags.c_contiguous and (array.flags.f_contiguous or _is_padded(array.T)):
             return {"transposed": self._describe_array(array.T, where)}
-        return {"gapped" if _is_gapped(array) else "array": self._store(array, where)}
+        return {"padded" if _is_padded(array) else "array": self._store(array, where)}
 
     def _store(self, array, where):
         name = f"{where}~{len(self.tensors)}" if where in self.tensors else where
@@ -78,24 +93,41 @@ class Encoder:
     def _describe_object(self, value, where):
         cls = np.dtype if isinstance(value, np.dtype) else type(value)
         if cls in rebuilt_names():
-            name = rebuilt_names()[cls]
-            parts = REBUILT[name].take(value)
-        elif _is_function_or_class(value):
+            return self._describe_parts(value, rebuilt_names()[cls], where)
+        if _is_function_or_class(value):
             return self._describe_value(value, where)
-        else:
-            name, parts = name_of(cls), None
+        name = public_name(cls)
+        if isinstance(value, torch.nn.Module):
+            # Its state holds hooks, which are functions.
+            return self._refuse(
+                f"{name}: it is none of the layers of torch.nn that are kept", where
+            )
         if find_class(name, self._trusted) is not cls:
             return self._refuse(name, where)
-        if parts is not None:
-            return {"built": [_number(name, self.classes), self.encode(parts, where)]}
-        return self._describe_state(value, name, where)
+        return self._describe_state(self._replaced(value), name, where)
+
+    def _describe_parts(self, value, name, where):
+        if find_class(name, self._trusted) is None:
+            return self._refuse(name, where)
+        try:
+            parts = REBUILT[name].take(value)
+        except ValueError as error:
+            return self._refuse(f"{name}: {error}", where)
+        return {"built": [_number((name, 1), self.classes), self.encode(parts, where)]}
 
     def _describe_value(self, value, where):
         names = [name for name, known in known_values().items() if known is value]
-        name = names[0] if names else name_of(value)
+        name = names[0] if names else public_name(value)
         if find_value(name, self._trusted) is not value:
             return self._refuse(name, where)
         return {"value": _number(name, self.values)}
+
+    def _replaced(self, value):
+        replace = getattr(value, self._replacing_method or "", None)
+        if replace is None:
+            return value
+        self.n_replaced += 1
+        return replace()
 
     def _describe_state(self, value, name, where):
         """Encode the attributes of a plain object, if they are all there is to it."""
@@ -104,14 +136,15 @@ class Encoder:
         is_plain = function.__name__ == "__newobj__" and arguments == (type(value),)
         if not is_plain or type(state) not in (dict, type(None)) or any(items):
             return self._refuse(name, where)
-        return {"object": [_number(name, self.classes), self.encode(state or {}, where)]}
+        number = _number((name, state_version(type(value))), self.classes)
+        return {"object": [number, self.encode(state or {}, where)]}
 
     def _refuse(self, name, where):
         self.refused.setdefault(name, where)
 
 
-def _is_gapped(array):
-    """Whether the rows of a matrix are contiguous, but not their sequence: a slice's are."""
+def _is_padded(array):
+    """Whether rows of a matrix are contiguous with unused memory between them, as a slice's are."""
     if array.ndim != 2 or array.strides[1] != array.itemsize:
         return False
     return array.strides[0] > array.shape[1] * array.itemsize
@@ -127,14 +160,19 @@ def _number(name, names):
     return names.index(name)
 
 
+def state_version(cls):
+    """Return the version of the state of a class; one that declares none has the first."""
+    return getattr(cls, "_state_version", 1)
+
+
 class Decoder:
     """Builds what an `Encoder` took apart.
 
     Parameters
     ----------
     tensors : dict of str to ndarray
-    classes : list of (str, type)
-        Names and what they stand for.
+    classes : list of (str, type, int)
+        Names, what they stand for, and versions of the states in the file.
     values : list of object
     """
 
@@ -163,7 +201,7 @@ class Decoder:
     def _array(self, name):
         return self._tensors[name]
 
-    def _gapped(self, name):
+    def _padded(self, name):
         rows = self._tensors[name]
         wide = np.empty((rows.shape[0], rows.shape[1] + 1), rows.dtype)
         wide[:, :-1] = rows
@@ -199,13 +237,13 @@ class Decoder:
 
     def _built(self, content):
         number, parts = content
-        name, cls = self._classes[number]
+        name, cls, _ = self._classes[number]
         return REBUILT[name].build(cls, self.decode(parts))
 
     def _object(self, content):
         number, state = content
-        _, cls = self._classes[number]
-        state = self.decode(state)
+        name, cls, version = self._classes[number]
+        state = _upgraded(cls, self.decode(state), name, version)
         if not all(isinstance(key, str) for key in state):
             raise TypeError(f"attributes of {cls.__name__} must have names")
         # Refuses types that are not plain Python objects.
@@ -217,10 +255,28 @@ class Decoder:
         return value
 
 
+def _upgraded(cls, state, name, version):
+    """Bring the state of an older version to the present one."""
+    here = state_version(cls)
+    if version == here:
+        return state
+    if version > here:
+        raise ValueError(
+            f"the state of {name} has version {version}, and this skae reads up to {here}: a newer "
+            "skae wrote the file, and reads it"
+        )
+    if not hasattr(cls, "_upgrade_state"):
+        raise ValueError(
+            f"the state of {name} has version {version}, which is no longer read (now {here}): "
+            "load it with the skae that wrote it"
+        )
+    return cls._upgrade_state(state, version)
+
+
 _FORMS = {
     "dict": Decoder._dict,
     "array": Decoder._array,
-    "gapped": Decoder._gapped,
+    "padded": Decoder._padded,
     "transposed": Decoder._transposed,
     "scalar": Decoder._scalar,
     "bytes": Decoder._bytes,

@@ -1,27 +1,15 @@
-"""The names that a file may hold; no other is looked up, let alone imported."""
+"""Objects that are no plain Python objects: how each is taken apart, and built again."""
 
-import builtins
 import operator
-import re
+import pathlib
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from sklearn import feature_selection
-from sklearn import metrics as sklearn_metrics
-from sklearn.base import BaseEstimator
 
-from .. import losses, metrics
-
-_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
-_OWN = ("sklearn.", "skae.estimators.", "skae.architectures.")
-# Parts of scikit-learn that hold no models: its callbacks, for one, open connections.
-_CLOSED = {"callback", "conftest", "experimental", "externals", "tests"}
-_BASES = {"sklearn", "skae", "builtins", "abc", "typing"}
-_BUILTINS = ("bool", "int", "float", "str", "object")
+from ._modules import LAYERS, build_module, take_module
 
 # DistanceMetric of a tree: the name by which it is built anew.
 _TREE_METRICS = {
@@ -30,13 +18,22 @@ _TREE_METRICS = {
     "ChebyshevDistance64": "chebyshev",
 }
 _MERSENNE_WORDS = 624
+_PATHS = (
+    pathlib.Path,
+    pathlib.PosixPath,
+    pathlib.PurePath,
+    pathlib.PurePosixPath,
+    pathlib.PureWindowsPath,
+    pathlib.WindowsPath,
+)
 
 
 class Rebuilt(NamedTuple):
-    """How objects that are no plain Python objects are taken apart and built again.
+    """How objects of one class are taken apart and built again.
 
-    ``take(object)`` gives lists, numbers, strings and arrays; ``build(type, parts)`` checks
-    them. ``is_safe`` says whether that holds for the parts of a stranger.
+    ``take(object)`` returns lists, numbers, strings and arrays, or raises a ValueError that says
+    why it cannot. ``build(type, parts)`` checks them; ``is_safe`` is whether that holds for a
+    forged file too.
     """
 
     take: Callable
@@ -129,6 +126,11 @@ def _build_decision_tree(cls, parts):
     return tree
 
 
+def _build_path(cls, parts):
+    [text] = parts
+    return cls(text)
+
+
 _SPARSE = Rebuilt(_take_sparse, _build_sparse)
 _SGD_LOSS = Rebuilt(lambda loss: list(loss.__reduce__()[1]), _call)
 
@@ -138,6 +140,7 @@ REBUILT = {
     "builtins.frozenset": Rebuilt(list, _collect),
     "builtins.slice": _attributes("start", "stop", "step"),
     "builtins.range": _attributes("start", "stop", "step"),
+    "pathlib.Path": Rebuilt(lambda path: [str(path)], _build_path),
     "numpy.dtype": Rebuilt(_take_dtype, _call),
     "numpy.ma.MaskedArray": Rebuilt(_take_masked, _build_masked),
     "numpy.random.RandomState": Rebuilt(_take_random_state, _build_random_state),
@@ -147,6 +150,7 @@ REBUILT = {
     "sklearn.neighbors.BallTree": Rebuilt(_take_neighbors_tree, _call),
     # Its compiled code follows the indices of nodes wherever they lead.
     "sklearn.tree._tree.Tree": Rebuilt(_take_decision_tree, _build_decision_tree, is_safe=False),
+    **dict.fromkeys(LAYERS, Rebuilt(take_module, build_module)),
     **{
         f"scipy.sparse.{kind}_{form}": _SPARSE
         for kind in ("csr", "csc")
@@ -168,77 +172,13 @@ REBUILT = {
 @cache
 def rebuilt_names():
     """Return the names of `REBUILT` by the classes that they stand for."""
-    return {_import(name): name for name in REBUILT}
-
-
-@cache
-def known_values():
-    """Return the functions and classes that a parameter may hold, by name."""
-    holders = {
-        "builtins": (builtins, lambda name, value: name in _BUILTINS),
-        "numpy": (np, lambda name, value: isinstance(value, np.ufunc) or _is_a(value, np.generic)),
-        "torch.optim": (torch.optim, lambda name, value: _is_a(value, torch.optim.Optimizer)),
-        "torch.nn.functional": (torch.nn.functional, lambda name, value: name.endswith("_loss")),
-        "sklearn.metrics": (sklearn_metrics, _is_public_function(sklearn_metrics)),
-        "sklearn.feature_selection": (feature_selection, _is_public_function(feature_selection)),
-        "skae.metrics": (metrics, _is_public_function(metrics)),
-        "skae.losses": (losses, lambda name, value: name == "structural_similarity"),
-    }
     return {
-        f"{module}.{name}": value
-        for module, (holder, is_known) in holders.items()
-        for name, value in vars(holder).items()
-        if is_known(name, value)
+        # The class of a path depends on the system that it is for; a file has one name for all.
+        **dict.fromkeys(_PATHS, "pathlib.Path"),
+        **{_import(name): name for name in REBUILT},
     }
-
-
-def _is_a(value, base):
-    return isinstance(value, type) and issubclass(value, base)
-
-
-def _is_public_function(module):
-    public = set(module.__all__)
-    return lambda name, value: name in public and not isinstance(value, type)
-
-
-def name_of(value):
-    """Return the name by which a function or class can be imported."""
-    return f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', '?')}"
-
-
-def find_class(name, trusted):
-    """Return the class of this name if objects of it may be built, else None."""
-    if name in REBUILT:
-        return _import(name) if REBUILT[name].is_safe or name in trusted else None
-    if name in trusted:
-        found = _import(name)
-        return found if isinstance(found, type) else None
-    is_own = name.startswith(_OWN) and _CLOSED.isdisjoint(name.split("."))
-    found = _import(name) if is_own else None
-    return found if isinstance(found, type) and _is_plain(found, name) else None
-
-
-def _is_plain(cls, name):
-    """Whether all of a class is skae's or scikit-learn's, and it takes its state as it is."""
-    bases = {base.__module__.partition(".")[0] for base in cls.__mro__}
-    takes_state = issubclass(cls, BaseEstimator) or not hasattr(cls, "__setstate__")
-    return name_of(cls) == name and bases <= _BASES and takes_state
-
-
-def find_value(name, trusted):
-    """Return the function or class of this name if a parameter may hold it, else None."""
-    known = known_values()
-    if name in known:
-        return known[name]
-    return _import(name) if name in trusted else None
 
 
 def _import(name):
-    """Import what has this name, or return None."""
-    if not _NAME.fullmatch(name):
-        return None
     module, _, attribute = name.rpartition(".")
-    try:
-        return getattr(import_module(module), attribute, None)
-    except ImportError:
-        return None
+    return getattr(import_module(module), attribute)

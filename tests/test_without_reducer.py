@@ -1,0 +1,110 @@
+"""Distilled hybrids saved without their reducer, which no file may be able to hold."""
+
+import copy
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import skae
+from skae import Autoencoder, HybridAutoencoder, ReconstructionOutlierDetector
+from skae.architectures import Dense
+
+QUICK = {"architecture": Dense((8,)), "max_iter": 1, "random_state": 0}
+
+
+class Reducer(TransformerMixin, BaseEstimator):
+    """A reducer that cannot be saved, as UMAP: its class is not trusted."""
+
+    def fit(self, X, y=None):
+        self.pca_ = PCA(2).fit(X)
+        return self
+
+    def transform(self, X):
+        return self.pca_.transform(X)
+
+
+@pytest.fixture(autouse=True)
+def hook(monkeypatch):
+    """What `save` asks of an estimator with a reducer; a stand-in where the class lacks it."""
+
+    def without_reducer(self):
+        if not self.distill:
+            raise ValueError("HybridAutoencoder needs its reducer unless distill=True.")
+        copied = copy.copy(self)
+        copied.reducer = None
+        vars(copied).pop("reducer_", None)
+        return copied
+
+    if not hasattr(HybridAutoencoder, "_without_reducer"):
+        monkeypatch.setattr(HybridAutoencoder, "_without_reducer", without_reducer, raising=False)
+
+
+@pytest.fixture(scope="module")
+def rows(digits):
+    return digits[:100]
+
+
+def hybrid(distill=True):
+    return HybridAutoencoder(reducer=Reducer(), distill=distill, **QUICK)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "file"
+
+
+def test_a_reducer_that_cannot_be_saved_is_named_where_it_is_kept(rows, path):
+    with pytest.raises(ValueError, match=r"Reducer \(HybridAutoencoder\.reducer"):
+        skae.save(hybrid().fit(rows), path)
+
+
+def test_a_distilled_hybrid_predicts_the_same_bits_without_its_reducer(rows, path):
+    fitted = hybrid().fit(rows)
+    skae.save(fitted, path, without_reducer=True)
+    loaded = skae.load(path)
+    assert not hasattr(loaded, "reducer_")
+    for method in ("transform", "reconstruct", "score_samples"):
+        expected = getattr(fitted, method)(rows)
+        np.testing.assert_array_equal(getattr(loaded, method)(rows), expected)
+
+
+def test_the_saved_estimator_keeps_its_reducer(rows, path):
+    fitted = hybrid().fit(rows)
+    skae.save(fitted, path, without_reducer=True)
+    assert isinstance(fitted.reducer_, Reducer)
+    assert isinstance(fitted.reducer, Reducer)
+
+
+def test_a_pipeline_around_it_is_saved_without_the_reducer(rows, path):
+    pipeline = make_pipeline(hybrid(), LogisticRegression()).fit(rows, np.arange(100) % 2)
+    skae.save(pipeline, path, without_reducer=True)
+    np.testing.assert_array_equal(skae.load(path).predict(rows), pipeline.predict(rows))
+
+
+def test_a_detector_around_it_is_saved_without_the_reducer(rows, path):
+    detector = ReconstructionOutlierDetector(hybrid(), method="error").fit(rows)
+    skae.save(detector, path, without_reducer=True)
+    np.testing.assert_array_equal(skae.load(path).score_samples(rows), detector.score_samples(rows))
+
+
+def test_a_hybrid_that_needs_its_reducer_is_refused(rows, path):
+    with pytest.raises(ValueError, match="distill"):
+        skae.save(hybrid(distill=False).fit(rows), path, without_reducer=True)
+    assert not path.exists()
+
+
+def test_an_estimator_without_a_hybrid_is_refused(path):
+    message = "without_reducer=True needs a HybridAutoencoder, and Pipeline holds none"
+    with pytest.raises(ValueError, match=message):
+        skae.save(make_pipeline(PCA(), Autoencoder()), path, without_reducer=True)
+
+
+def test_parameters_and_architecture_come_back_without_the_reducer(rows, path):
+    skae.save(hybrid().fit(rows), path, without_reducer=True)
+    loaded = skae.load(path)
+    assert loaded.get_params()["architecture"].hidden_layer_sizes == (8,)
+    assert loaded.distill is True
