@@ -1,6 +1,7 @@
 """Arrays of every kind: tensors and lists as arrays, checks of their values and weights."""
 
 from contextlib import contextmanager
+from datetime import date, time, timedelta
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from ._sklearn_compat import check_sample_weight
 
 # How the names of types of numbers begin, in numpy, pandas and polars.
 _NUMERIC = ("bool", "int", "uint", "float", "complex", "sparse")
+_NOT_NUMBERS = (str, bytes, date, time, timedelta)
 
 
 def as_array(X, name="X"):
@@ -30,7 +32,11 @@ def as_array(X, name="X"):
 
 @contextmanager
 def naming_types(X, name="X"):
-    """Add to an error what X is, where it is not numbers: numpy tells only of one entry."""
+    """Refuse columns of text or dates, and add to any other error the types of X.
+
+    numpy's own errors name one entry at most.
+    """
+    check_columns(X, name)
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
@@ -41,6 +47,49 @@ def naming_types(X, name="X"):
         kind = TypeError if isinstance(error, TypeError) else ValueError
         message = str(error).rstrip(".")
         raise kind(f"{message}. Expected {name} to hold numbers alone, got {got}.") from error
+
+
+def check_columns(X, name="X"):
+    """Raise a ValueError where a frame has columns of text or dates, or an array is of dates.
+
+    Both would often pass: text that reads as numbers and dates are cast to floats in silence.
+    """
+    columns = columns_without_numbers(X)
+    if columns:
+        listed = ", ".join(f"{column!r} ({kind})" for column, kind in columns)
+        raise ValueError(
+            f"{name} must hold numbers, got column(s) {listed}. Drop them, or turn them into "
+            "numbers first: text for instance by a OneHotEncoder within a ColumnTransformer, "
+            "dates by the time since a start."
+        )
+    if getattr(getattr(X, "dtype", None), "kind", "") in ("M", "m"):
+        raise ValueError(
+            f"{name} must hold numbers, got an array of {X.dtype}. Turn dates into numbers "
+            "first, for instance by the time since a start."
+        )
+
+
+def columns_without_numbers(X):
+    """List name and type of a frame's columns of text or dates; nothing for other objects."""
+    # A lazy frame of polars has no shape, and warns where it is asked for its columns.
+    if not all(hasattr(X, name) for name in ("shape", "columns", "dtypes")):
+        return []
+    types = zip(list(X.columns), list(X.dtypes), strict=True)  # names may occur twice
+    return [
+        (column, str(getattr(dtype, "name", dtype)))
+        for position, (column, dtype) in enumerate(types)
+        if not _holds_numbers(dtype, X, position)
+    ]
+
+
+def _holds_numbers(dtype, X, position):
+    """Return whether values of a column are numbers; ``object`` is judged by its entries."""
+    if hasattr(dtype, "is_numeric"):  # polars, which does not count truth values as numbers
+        return dtype.is_numeric() or str(dtype) in ("Boolean", "Null")
+    dtype = getattr(getattr(dtype, "categories", None), "dtype", dtype)
+    if dtype.name != "object":
+        return dtype.kind in "biufc"
+    return not any(isinstance(value, _NOT_NUMBERS) for value in X.iloc[:, position])
 
 
 def _types_of_entries(X):

@@ -7,14 +7,48 @@ import torch
 
 
 def import_optional(module, extra):
-    """Import an optional dependency, or say which ``pip install`` brings it."""
+    """Import an optional dependency.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module, such as ``"matplotlib.pyplot"``.
+    extra : str
+        The extra of skae that installs it.
+
+    Returns
+    -------
+    module : module
+
+    Raises
+    ------
+    ImportError
+        If the package is not installed, or is installed but cannot be imported: two messages,
+        since what to do differs.
+    """
+    package = module.partition(".")[0]
     try:
         return import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"This needs {module.partition('.')[0]}, which could not be imported ({error}). "
-            f"Install it with: pip install 'skae[{extra}]'"
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise _broken(package, error) from error
+        raise ModuleNotFoundError(
+            f"This needs {package}, which is not installed. "
+            f"Install it with: pip install 'skae[{extra}]'",
+            name=package,
         ) from error
+    # Compiled packages raise RuntimeError, OSError, AttributeError and others while importing.
+    except Exception as error:
+        raise _broken(package, error) from error
+
+
+def _broken(package, error):
+    return ImportError(
+        f"This needs {package}, which is installed but could not be imported: "
+        f"{type(error).__name__}: {error}. Install a version and build of {package} that fits "
+        "the packages it depends on.",
+        name=package,
+    )
 
 
 def lookup(parameter, value, table):

@@ -283,6 +283,7 @@ def test_augmented_batches_are_what_is_learned(digits):
 
 
 def test_torchvision_transforms_augment(torchvision, digit_images):
+    """v2 transforms as ``augment``; see the fixture for torchvision without its operators."""
     from torchvision.transforms import v2
 
     augment = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomAffine(10, translate=(0.1, 0.1))])

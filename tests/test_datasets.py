@@ -1,13 +1,11 @@
 """Made data against independent drawings and their own labels; loaders against their files."""
 
-import importlib.util
 import sys
 from types import SimpleNamespace
 from urllib.error import URLError
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 from sklearn.datasets import load_digits
@@ -316,20 +314,6 @@ def pictures(monkeypatch):
     return images, np.arange(5, dtype=np.uint8)
 
 
-@pytest.fixture(scope="session")
-def torchvision():
-    """torchvision, which refuses to import beside a torch that lacks its operators."""
-    if importlib.util.find_spec("torchvision") is None:
-        pytest.skip("torchvision is not installed")
-    try:
-        return importlib.import_module("torchvision")
-    except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor d, Tensor s, float t) -> Tensor")
-        return importlib.import_module("torchvision")
-
-
 def write_idx(path, array):
     """Write the format in which MNIST is published."""
     header = np.array([0x800 + array.ndim, *array.shape], dtype=">i4")
@@ -363,12 +347,19 @@ def test_a_file_with_something_else_in_it_is_refused(pictures, tmp_path, monkeyp
         load_mnist()
 
 
+def test_a_file_without_the_arrays_is_refused(tmp_path, monkeypatch):
+    np.savez(tmp_path / "mnist_10k.npz", images=np.zeros(3))
+    monkeypatch.setenv("SKAE_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=r"must hold arrays X and y, got \['images'\]"):
+        load_mnist()
+
+
+@pytest.mark.usefixtures("torchvision")
 @pytest.mark.parametrize(
     ("load", "name"), [(load_mnist, "MNIST"), (load_fashion_mnist, "FashionMNIST")]
 )
-def test_what_torchvision_downloaded_is_loaded_training_images_first(
-    load, name, pictures, tmp_path, torchvision
-):
+def test_files_downloaded_earlier_are_read_training_images_first(load, name, pictures, tmp_path):
+    """Torchvision finds its files in place and reads them: nothing is downloaded here."""
     images, target = pictures
     raw = tmp_path / "skae" / name / "raw"
     raw.mkdir(parents=True)
@@ -381,17 +372,38 @@ def test_what_torchvision_downloaded_is_loaded_training_images_first(
     assert_array_equal(bunch.target, target)
 
 
-def test_a_missing_torchvision_is_answered_with_what_to_do(pictures, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
-    with pytest.raises(OSError, match=r"(?s)SKAE_DATA.*pip install 'skae\[vision\]'"):
+@pytest.mark.usefixtures("pictures")
+def test_a_missing_torchvision_is_answered_with_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.delitem(sys.modules, "torchvision.datasets", raising=False)
+    with pytest.raises(
+        ImportError, match=r"(?s)is not installed.*pip install 'skae\[vision\]'.*SKAE_DATA"
+    ):
         load_mnist()
 
 
-def test_a_missing_network_is_answered_with_what_to_do(pictures, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("pictures")
+def test_a_broken_torchvision_is_answered_with_its_own_error(tmp_path, monkeypatch):
+    (tmp_path / "torchvision").mkdir()
+    code = "raise RuntimeError('operator torchvision::nms does not exist')"
+    (tmp_path / "torchvision" / "__init__.py").write_text(code)
+    for module in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"(?s)RuntimeError: operator.*SKAE_DATA") as raised:
+        load_fashion_mnist()
+    assert "pip install 'skae" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("pictures")
+def test_a_failed_download_is_answered_with_its_own_error(tmp_path, monkeypatch):
     def offline(root, train, download):
         raise URLError("no route to host")
 
     fake = SimpleNamespace(FashionMNIST=offline)
     monkeypatch.setitem(sys.modules, "torchvision.datasets", fake)
-    with pytest.raises(OSError, match=r"(?s)no route to host.*fashion_mnist_3615\.npz"):
+    with pytest.raises(
+        OSError, match=r"(?s)could not be downloaded.*no route to host.*fashion_mnist_3615\.npz"
+    ) as raised:
         load_fashion_mnist(data_home=tmp_path)
+    assert "install" not in str(raised.value)

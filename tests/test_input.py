@@ -7,7 +7,6 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skae import Autoencoder
-from skae._utils import import_optional
 from skae.architectures import Conv
 
 
@@ -192,11 +191,6 @@ def test_ordinary_training_does_not_warn(digits, digit_images):
         warnings.simplefilter("error")
         Autoencoder(2, max_iter=3).fit(digits)
         Autoencoder(2, max_iter=1).fit(digit_images)
-
-
-def test_a_missing_optional_package_says_what_to_install():
-    with pytest.raises(ImportError, match=r"pip install 'skae\[vision\]'"):
-        import_optional("no_such_package", "vision")
 
 
 @pytest.mark.parametrize("n_rows", [2, 3, 129])

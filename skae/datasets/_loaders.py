@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST from a folder of the user's, or else from the network."""
+"""MNIST and Fashion-MNIST from a local folder, or else from the network."""
 
 import os
 from os import PathLike
@@ -29,19 +29,19 @@ def load_mnist(
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load MNIST, grey images of handwritten digits at 28×28 pixels.
 
-    Where the environment variable ``SKAE_DATA`` names a folder that holds
-    ``mnist_10k.npz``, the images are those of that file: arrays ``X`` (n, 28, 28) of
-    ``uint8`` and ``y`` (n,), by its name the 10,000 test images. Otherwise torchvision
-    downloads all 70,000, once; the 60,000 training images come first.
+    If the environment variable ``SKAE_DATA`` names a folder that holds ``mnist_10k.npz``, the
+    images are those of that file: arrays ``X`` of shape (n_samples, 28, 28) of ``uint8`` and
+    ``y`` of shape (n_samples,). Otherwise torchvision downloads all 70,000, once; the 60,000
+    training images come first.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder for the download, which goes to ``skae`` in it. By default that of
+        Folder for the download, which goes to its subfolder ``skae``. If None, that of
         :func:`sklearn.datasets.get_data_home`.
 
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -57,18 +57,19 @@ def load_mnist(
         target_names : list of str
             Names of the classes.
         DESCR : str
-            What the images are and where they came from.
+            Name, number and source of the images.
 
     (data, target) : tuple if ``return_X_y`` is True
         Images as rows, and digits.
 
     Raises
     ------
+    ImportError
+        If there is no such file, and torchvision is not installed or cannot be imported.
     OSError
-        Where there is no such file and the download fails, because torchvision or the
-        network is missing.
+        If there is no such file, and the download fails.
     ValueError
-        Where the file does not hold images of 28×28 bytes with a label each.
+        If the file does not hold images of 28×28 bytes with a label each.
 
     References
     ----------
@@ -90,19 +91,19 @@ def load_fashion_mnist(
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load Fashion-MNIST, grey images of clothes at 28×28 pixels.
 
-    Where the environment variable ``SKAE_DATA`` names a folder that holds
-    ``fashion_mnist_3615.npz``, the images are those of that file: arrays ``X`` (n, 28, 28)
-    of ``uint8`` and ``y`` (n,), by its name the first 3,615 training images. Otherwise
-    torchvision downloads all 70,000, once; the 60,000 training images come first.
+    If the environment variable ``SKAE_DATA`` names a folder that holds
+    ``fashion_mnist_3615.npz``, the images are those of that file: arrays ``X`` of shape
+    (n_samples, 28, 28) of ``uint8`` and ``y`` of shape (n_samples,). Otherwise torchvision
+    downloads all 70,000, once; the 60,000 training images come first.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder for the download, which goes to ``skae`` in it. By default that of
+        Folder for the download, which goes to its subfolder ``skae``. If None, that of
         :func:`sklearn.datasets.get_data_home`.
 
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -114,11 +115,12 @@ def load_fashion_mnist(
 
     Raises
     ------
+    ImportError
+        If there is no such file, and torchvision is not installed or cannot be imported.
     OSError
-        Where there is no such file and the download fails, because torchvision or the
-        network is missing.
+        If there is no such file, and the download fails.
     ValueError
-        Where the file does not hold images of 28×28 bytes with a label each.
+        If the file does not hold images of 28×28 bytes with a label each.
 
     References
     ----------
@@ -156,32 +158,38 @@ def _load(name, file, target_names, data_home, return_X_y):
 
 
 def _read(path):
-    """Return the images and labels of a file, having seen that they are such."""
+    """Return the images and labels of a file, or raise a ValueError if it holds others."""
     with np.load(path, allow_pickle=False) as arrays:
+        if not {"X", "y"} <= set(arrays.files):
+            raise ValueError(f"{path} must hold arrays X and y, got {arrays.files}.")
         images, target = arrays["X"], arrays["y"]
     if images.dtype != np.uint8 or images.shape != (len(target), 28, 28):
         raise ValueError(
-            f"{path} must hold X (n, 28, 28) of uint8 and y (n,), got X {images.shape} of "
-            f"{images.dtype} and y {target.shape}."
+            f"{path} must hold X of shape (n_samples, 28, 28) of uint8 and y of shape "
+            f"(n_samples,), got X {images.shape} of {images.dtype} and y {target.shape}."
         )
     return images, target.astype(np.int64)
 
 
 def _download(name, file, data_home):
     """Return torchvision's training and test images and labels, one after the other."""
-    # Here, for it brings all of scikit-learn's data sets along.
+    # Not at the top: it imports all of scikit-learn's data sets.
     from sklearn.datasets import get_data_home
 
+    alternative = (
+        f"Without a download, set the environment variable SKAE_DATA to a folder that holds {file} "
+        f"(now {os.environ.get('SKAE_DATA')!r})."
+    )
     try:
         dataset = getattr(import_optional("torchvision.datasets", "vision"), name)
-        root = Path(get_data_home(data_home), "skae")
+    except ImportError as error:
+        raise type(error)(f"{error}\n{alternative}", name=error.name) from error
+    root = Path(get_data_home(data_home), "skae")
+    try:
         parts = [dataset(root, train=train, download=True) for train in (True, False)]
-    except (ImportError, OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:  # torchvision raises both, the network OSError
         raise OSError(
-            f"{name} could not be downloaded: {error}\n"
-            f"Either set the environment variable SKAE_DATA to a folder that holds {file} "
-            f"(now {os.environ.get('SKAE_DATA')!r}), or install torchvision "
-            "(pip install 'skae[vision]') and run once with a network."
+            f"{name} could not be downloaded to {root}: {error}\n{alternative}"
         ) from error
     images = np.concatenate([part.data.numpy() for part in parts])
     target = np.concatenate([part.targets.numpy() for part in parts])
