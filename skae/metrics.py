@@ -1,4 +1,4 @@
-"""Scores of a reduction: what it rebuilds, which neighbours it keeps, what its code tells.
+"""Scores of a reduction: what it reconstructs, which neighbors it keeps, what its code predicts.
 
 Nothing here knows which model made the code or the reconstruction.
 """
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import manifold
+from scipy import sparse
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.utils import (
     check_array,
     check_consistent_length,
@@ -20,8 +21,8 @@ from sklearn.utils import (
     resample,
 )
 
-from ._arrays import as_array, check_weights
-from ._typing import Seed
+from ._arrays import as_array, check_weights, naming_types
+from ._typing import MatrixLike, Seed
 
 __all__ = [
     "continuity",
@@ -32,69 +33,95 @@ __all__ = [
     "trustworthiness",
 ]
 
-_BATCH_SIZE = 1024
+# Rows converted to float64 at a time: some megabytes of images, so that bytes stay bytes.
+_BATCH_ROWS = 1024
 
 
 def reconstruction_error(
-    X: ArrayLike, X_reconstructed: ArrayLike, *, sample_weight: ArrayLike | None = None
+    X: MatrixLike, X_reconstructed: MatrixLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Mean squared difference between data and their reconstruction.
+    """Return the mean squared difference between data and their reconstruction.
+
+    Missing values of X are left out: this is the mean over observed values.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
-        The data, of any numeric type.
-    X_reconstructed : array-like of the same shape as X
-        What an inverse transform made of their code.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features) or images
+        The data, of any numeric type; images are array-like of shape
+        (n_samples, height, width[, channels]). NaN marks missing values.
+    X_reconstructed : {array-like, sparse matrix} of the same shape as X
+        The reconstruction from their latent code, finite wherever X is observed.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row in the mean; None weighs all the same.
+        Weight of the values of each row in the mean. If None, all weigh the same.
 
     Returns
     -------
     float
-        In squared units of X; 0 is perfect.
+        In squared units of X; 0 is perfect. NaN, with an ``UndefinedMetricWarning``, if X has no
+        observed value.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or a value is missing or infinite.
+        If the shapes differ, a value of X is infinite, or a value of `X_reconstructed` is
+        infinite or missing where X has one.
+
+    See Also
+    --------
+    explained_variance : The same, on a scale on which 1 is perfect.
 
     Examples
     --------
     >>> from skae.metrics import reconstruction_error
     >>> reconstruction_error([[0, 4], [2, 2]], [[0, 3], [2, 1]])
     0.5
+    >>> reconstruction_error([[0, 4], [2, float("nan")]], [[0, 3], [2, 1]])
+    0.3333333333333333
     """
     X, X_reconstructed = _check_pair(X, X_reconstructed)
-    weights = check_weights(sample_weight, X)
-    return float(np.average(mean_squares(X, X_reconstructed), weights=weights))
+    weights = _row_weights(sample_weight, X)
+    squares, counts = squared_errors(X, X_reconstructed)
+    if not weights @ counts:
+        return _undefined("reconstruction error", "no observed value")
+    return float(weights @ squares / (weights @ counts))
 
 
-def explained_variance(X: ArrayLike, X_reconstructed: ArrayLike) -> float:
-    """Share of the variance of the data that their reconstruction keeps.
+def explained_variance(
+    X: MatrixLike, X_reconstructed: MatrixLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the fraction of the variance of the data that their reconstruction explains.
 
     This is one minus the squared residuals over the squared deviations from the column means
-    of X, both summed over all features. It equals
+    of X, both summed over all observed values. It equals
     ``r2_score(X, X_reconstructed, multioutput="variance_weighted")`` of scikit-learn wherever
-    no feature is constant; unlike there, errors in constant features count here.
+    no value is missing and no feature is constant; unlike there, errors in constant features
+    count here.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
-        The data, of any numeric type.
-    X_reconstructed : array-like of the same shape as X
-        What an inverse transform made of their code.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features) or images
+        The data, of any numeric type; images are array-like of shape
+        (n_samples, height, width[, channels]). NaN marks missing values.
+    X_reconstructed : {array-like, sparse matrix} of the same shape as X
+        The reconstruction from their latent code, finite wherever X is observed.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row in the sums and in the means. If None, all weigh the same.
 
     Returns
     -------
     float
-        1 is perfect, 0 as good as the mean of X, below 0 worse than that. Not a number, with an
-        ``UndefinedMetricWarning``, where X has one row or equal rows alone.
+        1 is perfect, 0 as good as the mean of X, below 0 worse than that. NaN, with an
+        ``UndefinedMetricWarning``, if X has no variance: one row, or equal rows alone.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or a value is missing or infinite.
+        If the shapes differ, a value of X is infinite, or a value of `X_reconstructed` is
+        infinite or missing where X has one.
+
+    See Also
+    --------
+    reconstruction_error : The mean squared difference, in squared units of X.
 
     Examples
     --------
@@ -107,43 +134,47 @@ def explained_variance(X: ArrayLike, X_reconstructed: ArrayLike) -> float:
     0.978
     """
     X, X_reconstructed = _check_pair(X, X_reconstructed)
-    if np.all(X[0] == X):
-        warnings.warn(
-            f"The explained variance is undefined, got X of {len(X)} equal row(s).",
-            UndefinedMetricWarning,
-            stacklevel=2,
-        )
-        return float("nan")
-    deviations = mean_squares(X, np.broadcast_to(X.mean(axis=0, dtype="float64"), X.shape))
-    return float(1 - mean_squares(X, X_reconstructed).sum() / deviations.sum())
+    weights = _row_weights(sample_weight, X)
+    weighty = X[weights > 0] if not weights.all() else X
+    # Rounding of the mean would leave constant features a variance above zero.
+    lowest, highest = (extreme.reduce(weighty, axis=0) for extreme in (np.fmin, np.fmax))
+    if not np.any(lowest < highest):
+        return _undefined("explained variance", f"{len(weighty)} equal row(s)")
+    means = np.broadcast_to(_column_means(X, weights), X.shape)
+    residuals, deviations = (
+        weights @ squared_errors(X, other)[0] for other in (X_reconstructed, means)
+    )
+    return float(1 - residuals / deviations)
 
 
 def trustworthiness(
-    X: ArrayLike,
+    X: MatrixLike,
     Z: ArrayLike,
     *,
     n_neighbors: int = 5,
     max_samples: int | None = 2000,
     random_state: Seed = None,
 ) -> float:
-    """Tell how far neighbours in the code are neighbours in the data.
+    """Measure how far neighbors in the latent space are neighbors in the data.
 
-    It falls where points that the code puts side by side are far apart in the data. This is
-    :func:`sklearn.manifold.trustworthiness` on a random subset of the rows, since that one
-    builds arrays of ``n_samples ** 2`` entries.
+    It falls where points that are close in the latent space are far apart in the data. It equals
+    :func:`sklearn.manifold.trustworthiness` on a random subset of the rows, and takes missing
+    values.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
-        The data.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features) or images
+        The data; images are array-like of shape (n_samples, height, width[, channels]). NaN marks
+        missing values.
     Z : array-like of shape (n_samples, n_components)
-        Their code.
+        Their latent code.
     n_neighbors : int, default=5
-        Size of the neighbourhoods; less than half the number of rows that are looked at.
-    max_samples : int, default=2000
-        Number of rows that are drawn where there are more; None takes all.
+        Size of the neighborhoods; less than half the number of rows that are compared.
+    max_samples : int or None, default=2000
+        Number of rows to draw at random if there are more: time and memory grow with its square.
+        If None, all rows are compared.
     random_state : int, RandomState instance or None, default=None
-        Decides which rows are drawn.
+        Seed of the rows that are drawn.
 
     Returns
     -------
@@ -155,10 +186,20 @@ def trustworthiness(
     ValueError
         If X and Z differ in length, or there are too few rows for `n_neighbors`.
 
+    Notes
+    -----
+    Missing values of X are left out of the distances, as in
+    :func:`sklearn.metrics.pairwise.nan_euclidean_distances`. Rows that have no observed value in
+    common count as farthest from each other, and rows without any observed value are left out.
+
     References
     ----------
     Venna and Kaski, Neighborhood preservation in nonlinear projection methods: an experimental
     study, ICANN 2001.
+
+    See Also
+    --------
+    continuity : The same with the two spaces swapped.
 
     Examples
     --------
@@ -169,34 +210,36 @@ def trustworthiness(
     0.9
     """
     X, Z = _check_spaces(X, Z, max_samples, random_state)
-    return float(manifold.trustworthiness(X, Z, n_neighbors=n_neighbors))
+    return _kept_neighbors(X, Z, n_neighbors)
 
 
 def continuity(
-    X: ArrayLike,
+    X: MatrixLike,
     Z: ArrayLike,
     *,
     n_neighbors: int = 5,
     max_samples: int | None = 2000,
     random_state: Seed = None,
 ) -> float:
-    """Tell how far neighbours in the data are still neighbours in the code.
+    """Measure how far neighbors in the data are still neighbors in the latent space.
 
-    It falls where the code tears points apart that are side by side in the data: this is
+    It falls where points that are close in the data are far apart in the latent space: this is
     :func:`trustworthiness` with the two spaces swapped.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
-        The data.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features) or images
+        The data; images are array-like of shape (n_samples, height, width[, channels]). NaN marks
+        missing values.
     Z : array-like of shape (n_samples, n_components)
-        Their code.
+        Their latent code.
     n_neighbors : int, default=5
-        Size of the neighbourhoods; less than half the number of rows that are looked at.
-    max_samples : int, default=2000
-        Number of rows that are drawn where there are more; None takes all.
+        Size of the neighborhoods; less than half the number of rows that are compared.
+    max_samples : int or None, default=2000
+        Number of rows to draw at random if there are more: time and memory grow with its square.
+        If None, all rows are compared.
     random_state : int, RandomState instance or None, default=None
-        Decides which rows are drawn.
+        Seed of the rows that are drawn.
 
     Returns
     -------
@@ -208,10 +251,20 @@ def continuity(
     ValueError
         If X and Z differ in length, or there are too few rows for `n_neighbors`.
 
+    Notes
+    -----
+    Missing values of X are left out of the distances, as in
+    :func:`sklearn.metrics.pairwise.nan_euclidean_distances`. Rows that have no observed value in
+    common count as farthest from each other, and rows without any observed value are left out.
+
     References
     ----------
     Venna and Kaski, Neighborhood preservation in nonlinear projection methods: an experimental
     study, ICANN 2001.
+
+    See Also
+    --------
+    trustworthiness : The same with the two spaces swapped.
 
     Examples
     --------
@@ -222,7 +275,7 @@ def continuity(
     0.94
     """
     X, Z = _check_spaces(X, Z, max_samples, random_state)
-    return float(manifold.trustworthiness(Z, X, n_neighbors=n_neighbors))
+    return _kept_neighbors(Z, X, n_neighbors)
 
 
 def knn_accuracy(
@@ -231,26 +284,31 @@ def knn_accuracy(
     Z_test: ArrayLike,
     y_test: ArrayLike,
     n_neighbors: int = 5,
+    *,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Accuracy with which the nearest neighbours in the code tell the class.
+    """Return the accuracy with which nearest neighbors in the latent space predict the class.
 
     Parameters
     ----------
     Z_train : array-like of shape (n_train, n_components)
-        Codes of known class.
+        Latent codes of known class. Missing values are left out of the distances, as in
+        :func:`sklearn.metrics.pairwise.nan_euclidean_distances`.
     y_train : array-like of shape (n_train,)
         Their classes.
     Z_test : array-like of shape (n_test, n_components)
-        Codes whose class is asked for.
+        Latent codes whose class is predicted.
     y_test : array-like of shape (n_test,)
         Their true classes.
     n_neighbors : int, default=5
-        Number of neighbours that vote.
+        Number of neighbors that vote.
+    sample_weight : array-like of shape (n_test,), default=None
+        Weight of each row of `Z_test` in the accuracy. If None, all weigh the same.
 
     Returns
     -------
     float
-        Share of the test rows whose class is found.
+        Fraction of the test rows whose class is predicted.
 
     Raises
     ------
@@ -266,30 +324,39 @@ def knn_accuracy(
     0.99
     """
     Z_train, Z_test = _check_rows(Z_train, "Z_train"), _check_rows(Z_test, "Z_test")
-    classifier = KNeighborsClassifier(n_neighbors=n_neighbors).fit(Z_train, y_train)
-    return float(classifier.score(Z_test, y_test))
+    metric = _metric(Z_train, Z_test)
+    classifier = KNeighborsClassifier(n_neighbors=n_neighbors, metric=metric)
+    if sample_weight is not None:
+        sample_weight = check_weights(sample_weight, Z_test)
+    return float(classifier.fit(Z_train, y_train).score(Z_test, y_test, sample_weight))
 
 
-def reconstruction_scorer(estimator: Any, X: ArrayLike, y: object = None) -> float:
-    """Score a fitted reducer by the variance that it rebuilds; for ``scoring=``.
+def reconstruction_scorer(
+    estimator: Any, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+) -> float:
+    """Score a fitted reducer by the variance that it explains; for ``scoring=``.
 
     It ranks PCA, pipelines and autoencoders by the same number, the
     :func:`explained_variance` of ``inverse_transform(transform(X))``, so that one search can
-    choose between them.
+    choose between them. Missing values of X are left out, so that it also ranks reducers that
+    take them.
 
     Parameters
     ----------
     estimator : object
         A fitted reducer with ``transform`` and ``inverse_transform``.
-    X : array-like of shape (n_samples, n_features) or (n_samples, height, width[, channels])
-        The data, preferably held out, in a layout that the estimator takes.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features) or images
+        The data, preferably held out, in a layout that the estimator takes; images are array-like
+        of shape (n_samples, height, width[, channels]).
     y : object, default=None
-        Ignored; scikit-learn hands it to every scorer.
+        Ignored; scikit-learn passes it to every scorer.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row. If None, all weigh the same.
 
     Returns
     -------
     float
-        1 is perfect; not a number where X has one row or equal rows alone.
+        1 is perfect. NaN, with an ``UndefinedMetricWarning``, if X has no variance.
 
     Examples
     --------
@@ -307,29 +374,57 @@ def reconstruction_scorer(estimator: Any, X: ArrayLike, y: object = None) -> flo
     >>> search.fit(X).best_params_
     {'reduce': PCA(n_components=2)}
     """
-    return explained_variance(X, estimator.inverse_transform(estimator.transform(X)))
+    X_reconstructed = estimator.inverse_transform(estimator.transform(X))
+    return explained_variance(X, X_reconstructed, sample_weight=sample_weight)
+
+
+def _undefined(metric, found):
+    """Warn that a metric is undefined, and return NaN for it."""
+    # The level of whoever called the metric.
+    warnings.warn(
+        f"The {metric} is undefined, got X of {found}.", UndefinedMetricWarning, stacklevel=3
+    )
+    return float("nan")
 
 
 def _check_rows(X: Any, name: str) -> np.ndarray:
-    """Return X as a finite numeric matrix, images flattened, in the type it came in."""
-    X = check_array(as_array(X, name), allow_nd=True, input_name=name)
+    """Return X as a numeric matrix without infinity, images flattened, in its own type."""
+    X = as_array(X, name)
+    with naming_types(X, name):
+        X = check_array(
+            X,
+            accept_sparse="csr",
+            allow_nd=True,
+            ensure_all_finite="allow-nan",
+            input_name=name,
+        )
+    X = X.toarray() if sparse.issparse(X) else X
     return X.reshape(len(X), -1)
 
 
-def _check_pair(X: ArrayLike, X_reconstructed: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the two as matrices, or say that their shapes differ."""
-    if np.shape(X) != np.shape(X_reconstructed):
+def _check_pair(X: Any, X_reconstructed: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as matrices, the second finite wherever the first is observed."""
+    shape, got = (getattr(each, "shape", None) or np.shape(each) for each in (X, X_reconstructed))
+    if tuple(shape) != tuple(got):
         raise ValueError(
-            "X_reconstructed must have the shape of X, "
-            f"got {np.shape(X_reconstructed)}, expected {np.shape(X)}."
+            f"X_reconstructed must have the shape of X, got {tuple(got)}, expected {tuple(shape)}."
         )
-    return _check_rows(X, "X"), _check_rows(X_reconstructed, "X_reconstructed")
+    X, X_reconstructed = _check_rows(X, "X"), _check_rows(X_reconstructed, "X_reconstructed")
+    if _has_missing(X_reconstructed) and np.any(np.isnan(X_reconstructed) & ~np.isnan(X)):
+        raise ValueError(
+            "X_reconstructed contains NaN where X has a value: expected a reconstruction of every "
+            "observed value."
+        )
+    return X, X_reconstructed
 
 
 def _check_spaces(X, Z, max_samples, random_state):
     """Return at most `max_samples` rows of data and code, the same of both."""
     X, Z = _check_rows(X, "X"), _check_rows(Z, "Z")
     check_consistent_length(X, Z)
+    if _has_missing(X):
+        observed = ~np.isnan(X).all(axis=1)
+        X, Z = X[observed], Z[observed]
     if max_samples is None:
         return X, Z
     check_scalar(max_samples, "max_samples", Integral, min_val=1)
@@ -338,14 +433,71 @@ def _check_spaces(X, Z, max_samples, random_state):
     return resample(X, Z, replace=False, n_samples=max_samples, random_state=random_state)
 
 
-def mean_squares(A, B):
-    """Mean squared difference of each row, in float64.
+def _has_missing(X):
+    # A minimum needs no array of the size of X.
+    return X.dtype.kind == "f" and bool(np.isnan(X.min(initial=np.inf)))
 
-    Bytes would wrap around and squares of float32 overflow; it converts a batch at a time.
-    Values that A masks are left out; a row without others gets 0.
+
+def _metric(*spaces):
+    """Return the distance that rows need: that between observed values if some are missing."""
+    return "nan_euclidean" if any(_has_missing(X) for X in spaces) else "euclidean"
+
+
+def _kept_neighbors(X, Z, n_neighbors):
+    """Return the trustworthiness of neighbors in Z: 1 if all of them are neighbors in X."""
+    n_samples = len(X)
+    if n_neighbors >= n_samples / 2:
+        raise ValueError(
+            f"n_neighbors ({n_neighbors}) must be less than half the number of rows compared "
+            f"({n_samples})."
+        )
+    distances = pairwise_distances(X, metric=_metric(X))
+    # Rows that share no observed value are farthest, but before the row itself.
+    distances[np.isnan(distances)] = np.finfo(distances.dtype).max
+    np.fill_diagonal(distances, np.inf)
+    ranks = np.empty((n_samples, n_samples), dtype=int)
+    np.put_along_axis(
+        ranks, np.argsort(distances, axis=1), np.arange(1, n_samples + 1)[None], axis=1
+    )
+    neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric=_metric(Z)).fit(Z)
+    found = np.take_along_axis(ranks, neighbors.kneighbors(return_distance=False), axis=1)
+    excess = np.maximum(found - n_neighbors, 0).sum()
+    # The largest excess there can be, by Venna and Kaski, scales the score to [0, 1].
+    worst = n_samples * n_neighbors * (2 * n_samples - 3 * n_neighbors - 1) / 2
+    return float(1 - excess / worst)
+
+
+def _row_weights(sample_weight, X):
+    return np.ones(len(X)) if sample_weight is None else check_weights(sample_weight, X)
+
+
+def _column_means(X, weights):
+    """Return the weighted mean of each column's observed values, in float64."""
+    totals, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for rows in gen_batches(len(X), _BATCH_ROWS):
+        values = X[rows].astype("float64")
+        observed = ~np.isnan(values)
+        totals += weights[rows] @ np.where(observed, values, 0)
+        counts += weights[rows] @ observed
+    return np.divide(totals, counts, out=np.zeros_like(totals), where=counts > 0)
+
+
+def squared_errors(A, B):
+    """Return the sum of squared differences of each row, and its number of observed values.
+
+    Values that A lacks, NaN or masked, are left out. Bytes would wrap around and squares of
+    float32 overflow: float64 it is, a batch at a time.
     """
-    squares = np.empty(len(A))
-    for rows in gen_batches(len(A), _BATCH_SIZE):
-        means = np.square(A[rows].astype("float64") - B[rows]).mean(axis=1)
-        squares[rows] = np.ma.filled(means, 0.0)
-    return squares
+    squares, counts = np.empty(len(A)), np.empty(len(A))
+    for rows in gen_batches(len(A), _BATCH_ROWS):
+        values = np.ma.filled(A[rows].astype("float64"), np.nan)
+        observed = ~np.isnan(values)
+        squares[rows] = np.square(np.where(observed, values - B[rows], 0)).sum(axis=1)
+        counts[rows] = observed.sum(axis=1)
+    return squares, counts
+
+
+def mean_squares(A, B):
+    """Return the mean squared difference of each row; 0 for a row without observed values."""
+    squares, counts = squared_errors(A, B)
+    return squares / np.maximum(counts, 1)
