@@ -20,9 +20,10 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from torch import nn
 
 import skae
-from skae.architectures import Dense
+from skae.architectures import Custom, Dense
 from skae.persistence._file import _DIGEST, _NO_DIGEST
 
 N_MUTATIONS, N_LARGE_MUTATIONS, N_KILLS = 1000, 20, 20
@@ -35,6 +36,15 @@ ESTIMATORS = {
     "HybridAutoencoder": skae.HybridAutoencoder(8, **QUICK),
     "SequencePredictor": skae.SequencePredictor(8, frame_shape=(8,), **QUICK),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
+    "Autoencoder of torch.nn's layers": skae.Autoencoder(
+        8,
+        architecture=Custom(
+            nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8)),
+            nn.Linear(8, 64),
+        ),
+        loss=nn.SmoothL1Loss(),
+        **QUICK,
+    ),
     "Pipeline": make_pipeline(skae.Autoencoder(8, **QUICK), LogisticRegression(max_iter=1000)),
 }
 FIGURES = (
@@ -136,7 +146,7 @@ def signed(data):
 
 
 def memory(folder):
-    """Peak memory that loading a large file takes, and mutations of it, as a share of its size."""
+    """Peak memory of loading a large file, and mutations of it, divided by the size of the file."""
     large = skae.Autoencoder(8, architecture=Dense((4096,)), **QUICK)
     large.fit(np.random.default_rng(0).normal(size=(64, 1500)))
     skae.save(large, folder / "large")

@@ -260,7 +260,8 @@ def set_part(number, value):
     return change
 
 
-NORM, LSTM, CHAIN = nn.BatchNorm1d(4), nn.LSTM(3, 2), nn.Sequential(nn.ReLU())
+NORM, CONV, LSTM = nn.BatchNorm1d(4), nn.Conv1d(1, 1, 1), nn.LSTM(3, 2)
+CHAIN = nn.Sequential(nn.ReLU())
 FORGED = {
     "fewer statistics": (NORM, set_tensor("running_mean", np.zeros(1, np.float32))),
     "more features": (NORM, set_argument("num_features", 10**9)),
@@ -275,6 +276,7 @@ FORGED = {
     "a flag that is none": (NORM, set_argument("affine", 1)),
     "a list of lists": (NORM, set_argument("eps", [[[1]]])),
     "a number beyond 32 bits": (NORM, set_argument("num_features", 2**62)),
+    "a stride at which torch reads beyond its arrays": (CONV, set_argument("stride", 2**16)),
     "many layers": (LSTM, set_argument("num_layers", 2**31 - 1)),
     "no layers": (LSTM, set_argument("num_layers", 0)),
     "layers that are text": (LSTM, set_argument("num_layers", "many")),

@@ -1,16 +1,21 @@
 """Names and versions in saved files: public names, so that code may move; one version a class."""
 
+import dataclasses
 from pathlib import Path, PurePosixPath
 
 import pytest
-from forgery import edit
+import torch
+from forgery import edit, replace_text
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
+from torch.nn import functional as F
 
 import skae
 from skae import Autoencoder
 from skae.architectures import Dense
+from skae.losses import Loss
+from skae.noises import Noise
 from skae.persistence._file import unpack
 from skae.persistence._names import public_name
 
@@ -181,4 +186,37 @@ def test_a_path_that_is_no_text_is_refused(path):
 
     edit(path, change)
     with pytest.raises(ValueError, match="cannot be loaded"):
+        skae.load(path)
+
+
+# -- losses and noises ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [F.huber_loss, torch.nn.SmoothL1Loss(beta=0.5)])
+def test_a_loss_object_comes_back_with_all_that_it_says(function, path):
+    loss = Loss(function, units="data", zero_at=(1.0, 1.0), takes_reduction=True)
+    skae.save(Autoencoder(loss=loss), path)
+    loaded = skae.load(path).loss
+    x, y = torch.linspace(0, 3, 4), torch.zeros(4)
+    assert loaded.function(x, y).equal(function(x, y))
+    assert dataclasses.replace(loaded, function=function) == loss
+
+
+def test_a_noise_object_with_a_function_of_ones_own_has_to_be_trusted(path):
+    estimator = Autoencoder(noise=Noise(corrupt, level_is_fraction=True))
+    name = f"{__name__}.corrupt"
+    with pytest.raises(ValueError, match=rf"{name} \(Autoencoder\.noise"):
+        skae.save(estimator, path)
+    skae.save(estimator, path, trusted=[name])
+    assert skae.load(path, trusted=[name]).noise == estimator.noise
+
+
+def corrupt(batch, level, context):
+    return batch
+
+
+def test_a_forged_loss_is_refused(path):
+    skae.save(Autoencoder(loss=Loss(F.huber_loss)), path)
+    replace_text(path, '"standardized"', '"parsecs"')
+    with pytest.raises(ValueError, match="units of Loss must be one of"):
         skae.load(path)

@@ -59,8 +59,12 @@ _TENSOR_ARGUMENTS = {"weight", "pos_weight"}
 # What every module has, and lists that a recurrent layer makes of its tensors.
 _INTERNAL = {*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"}
 _FLOATS = {np.dtype(kind) for kind in ("f2", "f4", "f8")}
-# The largest whole number that every kernel of torch holds, some count in 32 bits.
+# The largest number that every kernel of torch holds, some count in 32 bits.
 _MAX_NUMBER = 2**31 - 1
+# Of windows, in entries. The gradient of a convolution with a stride of 2**16 reads beyond its
+# array (torch 2.13, found by random arguments); no network needs a thousandth of it.
+_MAX_WINDOW = 2**12
+_WINDOW_ARGUMENTS = {"dilation", "kernel_size", "output_padding", "padding", "stride"}
 
 
 def take_module(module):
@@ -174,14 +178,13 @@ def _is_argument(name, value):
     if isinstance(value, np.ndarray):
         return name in _TENSOR_ARGUMENTS and value.dtype in _FLOATS
     if isinstance(value, tuple):
-        return all(_is_number(item) or item is None for item in value)
-    return value is None or isinstance(value, (bool, str)) or _is_number(value)
+        return all(item is None or _is_number(name, item) for item in value)
+    return value is None or isinstance(value, str) or _is_number(name, value)
 
 
-def _is_number(value):
-    return isinstance(value, (int, float)) and not (
-        isinstance(value, int) and abs(value) > _MAX_NUMBER
-    )
+def _is_number(name, value):
+    largest = _MAX_WINDOW if name in _WINDOW_ARGUMENTS else _MAX_NUMBER
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= largest)
 
 
 def _build_sequence(children):

@@ -1,5 +1,6 @@
 """Objects that are no plain Python objects: how each is taken apart, and built again."""
 
+import dataclasses
 import operator
 import pathlib
 from collections.abc import Callable
@@ -131,6 +132,14 @@ def _build_path(cls, parts):
     return cls(text)
 
 
+def _take_fields(value):
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _build_fields(cls, fields):
+    return cls(**fields)
+
+
 _SPARSE = Rebuilt(_take_sparse, _build_sparse)
 _SGD_LOSS = Rebuilt(lambda loss: list(loss.__reduce__()[1]), _call)
 
@@ -144,6 +153,8 @@ REBUILT = {
     "numpy.dtype": Rebuilt(_take_dtype, _call),
     "numpy.ma.MaskedArray": Rebuilt(_take_masked, _build_masked),
     "numpy.random.RandomState": Rebuilt(_take_random_state, _build_random_state),
+    "skae.losses.Loss": Rebuilt(_take_fields, _build_fields),
+    "skae.noises.Noise": Rebuilt(_take_fields, _build_fields),
     "sklearn.utils.Bunch": Rebuilt(dict, lambda cls, parts: cls(**parts)),
     "torch.device": Rebuilt(lambda device: [str(device)], _call),
     "sklearn.neighbors.KDTree": Rebuilt(_take_neighbors_tree, _call),
