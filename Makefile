@@ -1,10 +1,15 @@
-# Each target makes .venv where there is none and installs what it needs there.
+# Each target makes its environment where there is none and installs what it needs there.
 PYTHON ?= python3
 BIN := .venv/bin
+FLOORS := .venv-floors/bin
+# The oldest releases of numpy and others have wheels for Python 3.11 and 3.12 alone.
+PYTHON_FLOORS ?= $(PYTHON)
 DEMO ?= --data digits
 STUDIES ?= --quick
+# More options for pytest, for instance PYTEST='--cov=skae' or PYTEST='--durations=40'.
+PYTEST ?=
 
-.PHONY: demo test lint bench studies clean
+.PHONY: demo test test-floors lint bench studies clean
 
 demo: .venv/demo
 	$(BIN)/python -m examples.compare_reducers $(DEMO)
@@ -12,7 +17,11 @@ demo: .venv/demo
 test: .venv/test
 	$(MAKE) --no-print-directory lint
 	# One thread for each of the two workers: more would wait for each other.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST)
+
+test-floors: .venv-floors/test
+	OMP_NUM_THREADS=1 $(FLOORS)/python -m pytest -n 2 \
+		tests/test_contract.py tests/test_ecosystem.py tests/test_training.py
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -30,7 +39,13 @@ studies: .venv/studies
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(if $(filter demo,$*),plot$(comma)umap,$*)]'
 	touch $@
 
+.venv-floors/test: pyproject.toml constraints.txt .ci/floors.py
+	test -x $(FLOORS)/python || $(PYTHON_FLOORS) -m venv .venv-floors
+	$(FLOORS)/python .ci/floors.py > .venv-floors/floors.txt
+	$(FLOORS)/python -m pip install --quiet --constraint .venv-floors/floors.txt --editable '.[plot,umap]' hypothesis pytest pytest-xdist
+	touch $@
+
 comma := ,
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-floors

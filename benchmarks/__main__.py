@@ -7,7 +7,18 @@ import sklearn
 import skorch
 import torch
 
-from . import codes, defaults, memory, overhead, peers, quality, reliability, scaling, variational
+from . import (
+    codes,
+    defaults,
+    memory,
+    overhead,
+    peers,
+    quality,
+    reliability,
+    scaling,
+    trace,
+    variational,
+)
 
 PARTS = {
     "quality": quality,
@@ -19,6 +30,7 @@ PARTS = {
     "memory": memory,
     "variational": variational,
     "reliability": reliability,
+    "trace": trace,
 }
 
 
