@@ -34,7 +34,7 @@ from ._data import find
 
 def parse_arguments(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--alpha", type=float, default=0.05, help="rate of false alarms")
+    parser.add_argument("--alpha", type=float, default=0.05, help="false-positive rate")
     parser.add_argument("--autoencoder", action="store_true", help="add one to the table")
     parser.add_argument("--random-state", type=int, default=0, help="seed of all chance")
     return parser.parse_args(argv)
@@ -49,22 +49,22 @@ def tell_of_tumours(alpha, random_state):
     )
     malignant = tumours.data[~is_benign]
     detector = ReconstructionOutlierDetector(random_state=random_state).fit(train)
-    detector.set_threshold(false_alarm_rate=alpha)
+    detector.set_threshold(false_positive_rate=alpha)
 
     print(f"Fitted on {len(train)} benign tumours. p-values of at most {alpha}:")
     for name, group in (("benign", benign), ("malignant", malignant)):
         print(f"  {(detector.p_values(group) <= alpha).mean():4.0%} of {len(group)} {name}")
 
     strangest = malignant.iloc[[detector.score_samples(malignant).argmin()]]
-    blame = detector.feature_scores(strangest).iloc[0]
+    contributions = detector.feature_scores(strangest).iloc[0]
     table = pd.DataFrame(
         {
             "value": strangest.iloc[0],
-            "off by": blame,
+            "off by": contributions,
             "of a usual range of": detector.scale_,
         }
     )
-    order = (blame / detector.scale_).sort_values(ascending=False).index
+    order = (contributions / detector.scale_).sort_values(ascending=False).index
     print(f"\nThe strangest, number {strangest.index[0]}, is strange in:")
     print(table.loc[order[:5]].round(2).to_string())
 

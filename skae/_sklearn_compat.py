@@ -1,5 +1,6 @@
 """All that skae uses of scikit-learn's private modules, so that a change there is met here."""
 
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -8,6 +9,9 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
+from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
+from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
@@ -16,6 +20,10 @@ __all__ = [
     "InvalidParameterError",
     "Options",
     "StrOptions",
+    "check_method_params",
     "check_sample_weight",
+    "raise_for_params",
+    "routing_enabled",
+    "safe_indexing",
     "validate_parameter_constraints",
 ]

@@ -1,6 +1,6 @@
 """scikit-learn's own estimator checks over every public estimator, with no exception made."""
 
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skae import (
@@ -36,6 +36,8 @@ ESTIMATORS = [
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),
+    # Takes sparse rows.
+    ReconstructionOutlierDetector(TruncatedSVD(1)),
 ]
 
 

@@ -1,4 +1,4 @@
-"""ReconstructionOutlierDetector: the outlier contract, its thresholds, p-values and blame."""
+"""ReconstructionOutlierDetector: the outlier contract, thresholds, p-values, contributions."""
 
 import os
 import warnings
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -56,8 +57,8 @@ class Lossy(TransformerMixin, BaseEstimator):
 
 
 @pytest.fixture(scope="module")
-def tumours():
-    """Benign tumours, which are the normal ones, and malignant ones."""
+def tumors():
+    """Benign tumors, which are the normal ones, and malignant ones."""
     X, y = load_breast_cancer(return_X_y=True)
     return X[y == 1], X[y == 0]
 
@@ -66,10 +67,10 @@ def detector(estimator=None, **parameters):
     return ReconstructionOutlierDetector(estimator, **{"random_state": 0} | parameters)
 
 
-def contaminated(X, is_outlier, share, seed=0):
-    """All normal rows of X and as many outliers as make up ``share`` of the whole."""
+def contaminated(X, is_outlier, fraction, seed=0):
+    """All normal rows of X and as many outliers as make up this fraction of the whole."""
     outliers = np.flatnonzero(is_outlier)
-    n_outliers = round(share / (1 - share) * (len(X) - len(outliers)))
+    n_outliers = round(fraction / (1 - fraction) * (len(X) - len(outliers)))
     chosen = np.random.RandomState(seed).permutation(outliers)[:n_outliers]
     rows = np.r_[np.flatnonzero(~is_outlier), chosen]
     return X[rows], is_outlier[rows]
@@ -86,8 +87,8 @@ def auc(model, X, is_outlier):
 # -- scores --------------------------------------------------------------------------------
 
 
-def test_error_is_the_mean_squared_error_of_the_reconstruction(tumours):
-    benign, malignant = tumours
+def test_error_is_the_mean_squared_error_of_the_reconstruction(tumors):
+    benign, malignant = tumors
     model = detector(PCA(3), method="error").fit(benign)
     pca = model.estimator_
     rebuilt = pca.inverse_transform(pca.transform(malignant))
@@ -95,8 +96,8 @@ def test_error_is_the_mean_squared_error_of_the_reconstruction(tumours):
     np.testing.assert_allclose(model.score_samples(malignant), expected)
 
 
-def test_neighbors_is_the_mean_squared_distance_to_the_nearest_reconstructions(tumours):
-    benign, malignant = tumours
+def test_neighbors_is_the_mean_squared_distance_to_the_nearest_reconstructions(tumors):
+    benign, malignant = tumors
     model = detector(PCA(3), n_neighbors=7).fit(benign)
     squared = cdist(
         malignant / model.scale_, model.references_ / model.scale_, metric="sqeuclidean"
@@ -105,24 +106,24 @@ def test_neighbors_is_the_mean_squared_distance_to_the_nearest_reconstructions(t
     np.testing.assert_allclose(model.score_samples(malignant), expected)
 
 
-def test_a_share_of_neighbors_counts_the_references(tumours):
-    benign, _ = tumours
-    by_share = detector(n_neighbors=0.05).fit(benign)
-    number = round(0.05 * len(by_share.references_))
+def test_a_fraction_of_neighbors_counts_the_references(tumors):
+    benign, _ = tumors
+    by_fraction = detector(n_neighbors=0.05).fit(benign)
+    number = round(0.05 * len(by_fraction.references_))
     by_number = detector(n_neighbors=number).fit(benign)
-    np.testing.assert_array_equal(by_share.training_scores_, by_number.training_scores_)
+    np.testing.assert_array_equal(by_fraction.training_scores_, by_number.training_scores_)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_feature_scores_add_up_to_the_score(tumours, method):
-    benign, malignant = tumours
+def test_feature_scores_add_up_to_the_score(tumors, method):
+    benign, malignant = tumors
     model = detector(PCA(3), method=method).fit(benign)
-    blame = model.feature_scores(malignant) / model.scale_
-    np.testing.assert_allclose(-(blame**2).mean(axis=1), model.score_samples(malignant))
+    deviations = model.feature_scores(malignant) / model.scale_
+    np.testing.assert_allclose(-(deviations**2).mean(axis=1), model.score_samples(malignant))
 
 
-def test_the_units_of_the_columns_do_not_matter_to_the_default(tumours):
-    benign, malignant = tumours
+def test_the_units_of_the_columns_do_not_matter_to_the_default(tumors):
+    benign, malignant = tumors
     units, origins = np.logspace(-4, 4, benign.shape[1]), np.linspace(-1e3, 1e3, 30)
     scores = detector().fit(benign).score_samples(malignant)
     changed = detector().fit(benign * units + origins).score_samples(malignant * units + origins)
@@ -130,8 +131,8 @@ def test_the_units_of_the_columns_do_not_matter_to_the_default(tumours):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_row_scores_the_same_whichever_rows_come_with_it(tumours, method):
-    benign, malignant = tumours
+def test_a_row_scores_the_same_whichever_rows_come_with_it(tumors, method):
+    benign, malignant = tumors
     model = detector(PCA(3), method=method).fit(benign)
     alone = np.concatenate([model.score_samples(row[None]) for row in malignant[:20]])
     np.testing.assert_allclose(model.score_samples(malignant)[:20], alone, rtol=1e-9)
@@ -161,7 +162,7 @@ def test_pictures_of_bytes_score_like_pictures_of_floats():
 # -- detection -----------------------------------------------------------------------------
 
 
-def test_malignant_tumours_are_found_among_benign_ones():
+def test_malignant_tumors_are_found_among_benign_ones():
     X, y = load_breast_cancer(return_X_y=True)
     assert auc(detector(), *contaminated(X, y == 0, 0.05)) > 0.9
 
@@ -173,7 +174,7 @@ def test_other_digits_are_found_among_one_digit(digit):
 
 
 @pytest.mark.parametrize("digit", [1, 6])
-def test_a_cluster_of_outliers_cannot_vouch_for_itself(digit):
+def test_a_cluster_of_outliers_is_not_its_own_neighborhood(digit):
     X, y = load_digits(return_X_y=True)
     rows = contaminated(X, y == digit, 0.05)
     assert auc(detector(), *rows) > auc(detector(n_neighbors=1), *rows) + 0.05
@@ -207,38 +208,38 @@ def test_one_default_finds_the_outliers_of_eleven_sets():
 # -- threshold -----------------------------------------------------------------------------
 
 
-def test_contamination_is_the_share_of_training_rows_called_outliers(tumours):
-    benign, _ = tumours
+def test_contamination_is_the_fraction_of_training_rows_called_outliers(tumors):
+    benign, _ = tumors
     labels = detector(contamination=0.1).fit_predict(benign)
     assert (labels == -1).sum() == round(0.1 * len(benign))
 
 
-def test_auto_spares_most_normal_rows_and_finds_most_outliers(tumours):
-    benign, malignant = tumours
+def test_auto_spares_most_normal_rows_and_finds_most_outliers(tumors):
+    benign, malignant = tumors
     model = detector().fit(benign)
     assert (model.predict(benign) == 1).mean() > 0.9
     assert (model.predict(malignant) == -1).mean() > 0.75
 
 
-def test_a_threshold_set_later_is_the_one_that_fit_would_have_set(tumours):
-    benign, _ = tumours
+def test_a_threshold_set_later_is_the_one_that_fit_would_have_set(tumors):
+    benign, _ = tumors
     late = detector(contamination=0.3).fit(benign).set_threshold(contamination="auto")
     assert late.offset_ == detector(contamination="auto").fit(benign).offset_
-    share = late.set_threshold(contamination=0.3).offset_
-    assert share == detector(contamination=0.3).fit(benign).offset_
-    assert share == pytest.approx(late.set_threshold(quantile=0.7).offset_)
+    by_contamination = late.set_threshold(contamination=0.3).offset_
+    assert by_contamination == detector(contamination=0.3).fit(benign).offset_
+    assert by_contamination == pytest.approx(late.set_threshold(quantile=0.7).offset_)
 
 
-def test_quantile_is_the_share_of_training_rows_called_normal(tumours):
-    benign, _ = tumours
+def test_quantile_is_the_fraction_of_training_rows_called_normal(tumors):
+    benign, _ = tumors
     model = detector().fit(benign).set_threshold(quantile=0.25)
     assert (model.predict(benign) == 1).mean() == pytest.approx(0.25, abs=0.01)
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.05, 0.29, 0.5, 0.9])
-def test_a_false_alarm_rate_calls_the_rows_with_p_values_up_to_it(tumours, rate):
-    X = np.vstack(tumours)
-    model = detector().fit(tumours[0]).set_threshold(false_alarm_rate=rate)
+def test_a_false_positive_rate_calls_the_rows_with_p_values_up_to_it(tumors, rate):
+    X = np.vstack(tumors)
+    model = detector().fit(tumors[0]).set_threshold(false_positive_rate=rate)
     np.testing.assert_array_equal(model.predict(X) == -1, model.p_values(X) <= rate)
 
 
@@ -249,12 +250,12 @@ def test_a_false_alarm_rate_calls_the_rows_with_p_values_up_to_it(tumours, rate)
         ({"contamination": 0.1, "quantile": 0.9}, "exactly one"),
         ({"contamination": 0.7}, "'contamination' parameter"),
         ({"quantile": 1.0}, "'quantile' parameter"),
-        ({"false_alarm_rate": "low"}, "'false_alarm_rate' parameter"),
-        ({"false_alarm_rate": 1e-4}, "at least 0.0139 with 71 held-out"),
+        ({"false_positive_rate": "low"}, "'false_positive_rate' parameter"),
+        ({"false_positive_rate": 1e-4}, "at least 0.0139 with 71 held-out"),
     ],
 )
-def test_a_wrong_threshold_says_so_and_changes_nothing(tumours, threshold, message):
-    model = detector().fit(tumours[0])
+def test_a_wrong_threshold_says_so_and_changes_nothing(tumors, threshold, message):
+    model = detector().fit(tumors[0])
     before = model.offset_
     with pytest.raises(ValueError, match=message):
         model.set_threshold(**threshold)
@@ -264,8 +265,8 @@ def test_a_wrong_threshold_says_so_and_changes_nothing(tumours, threshold, messa
 # -- p-values ------------------------------------------------------------------------------
 
 
-def test_p_values_rank_rows_among_the_held_out_ones(tumours):
-    benign, malignant = tumours
+def test_p_values_rank_rows_among_the_held_out_ones(tumors):
+    benign, malignant = tumors
     model = detector().fit(benign)
     held_out = model.calibration_scores_
     as_odd = (held_out <= model.score_samples(malignant)[:, None]).sum(axis=1)
@@ -274,8 +275,8 @@ def test_p_values_rank_rows_among_the_held_out_ones(tumours):
 
 @pytest.mark.parametrize("estimator", [None, make_pipeline(StandardScaler(), PCA(25))])
 @pytest.mark.parametrize("method", METHODS)
-def test_p_values_below_alpha_are_as_rare_as_alpha_on_normal_rows(tumours, estimator, method):
-    benign, _ = tumours
+def test_p_values_below_alpha_are_as_rare_as_alpha_on_normal_rows(tumors, estimator, method):
+    benign, _ = tumors
     p_values = []
     for seed in range(40):
         train, test = train_test_split(benign, test_size=0.3, random_state=seed)
@@ -285,8 +286,8 @@ def test_p_values_below_alpha_are_as_rare_as_alpha_on_normal_rows(tumours, estim
         assert 0.6 * alpha < np.mean(np.array(p_values) <= alpha) < 1.2 * alpha
 
 
-def test_p_values_stay_valid_where_the_training_rows_hold_outliers(tumours):
-    benign, malignant = tumours
+def test_p_values_stay_valid_where_the_training_rows_hold_outliers(tumors):
+    benign, malignant = tumors
     rates = []
     for seed in range(20):
         train, test = train_test_split(benign, test_size=0.3, random_state=seed)
@@ -299,38 +300,69 @@ def test_p_values_stay_valid_where_the_training_rows_hold_outliers(tumours):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_value_moved_far_off_is_blamed_by_about_as_much(tumours, method):
+def test_a_value_moved_far_off_contributes_about_as_much(tumors, method):
     X = load_breast_cancer(as_frame=True).data.loc[load_breast_cancer().target == 1]
     odd = X.iloc[:1].copy()
     odd["worst texture"] += 200
     reducer = make_pipeline(StandardScaler(), PCA(5))
-    blame = detector(reducer, method=method).fit(X).feature_scores(odd).iloc[0]
-    share = blame / X.std()
-    assert share.idxmax() == "worst texture"
-    assert 100 < blame["worst texture"] < 210
+    contributions = detector(reducer, method=method).fit(X).feature_scores(odd).iloc[0]
+    relative = contributions / X.std()
+    assert relative.idxmax() == "worst texture"
+    assert 100 < contributions["worst texture"] < 210
 
 
-def test_a_frame_is_blamed_as_a_frame():
+def test_feature_scores_of_a_pandas_frame_are_one_with_its_index_and_columns():
     X = load_wine(as_frame=True).data
-    blame = detector().fit(X).feature_scores(X.iloc[5:8])
-    assert isinstance(blame, pd.DataFrame)
-    assert list(blame.columns) == list(X.columns)
-    assert list(blame.index) == [5, 6, 7]
+    contributions = detector().fit(X).feature_scores(X.iloc[5:8])
+    assert isinstance(contributions, pd.DataFrame)
+    assert list(contributions.columns) == list(X.columns)
+    assert list(contributions.index) == [5, 6, 7]
+
+
+def test_feature_scores_of_a_polars_frame_are_one_with_its_columns():
+    X = load_wine(as_frame=True).data
+    model = detector().fit(pl.DataFrame(X))
+    contributions = model.feature_scores(pl.DataFrame(X[:4]))
+    assert isinstance(contributions, pl.DataFrame)
+    assert contributions.columns == list(X.columns)
+    expected = detector().fit(X).feature_scores(X[:4])
+    np.testing.assert_allclose(contributions.to_numpy(), expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", METHODS)
-def test_feature_scores_have_the_precision_of_the_data(tumours, dtype, method):
-    X = tumours[0].astype(dtype)
+def test_feature_scores_have_the_precision_of_the_data(tumors, dtype, method):
+    X = tumors[0].astype(dtype)
     assert detector(PCA(3), method=method).fit(X).feature_scores(X).dtype == dtype
+
+
+# -- what is not there ---------------------------------------------------------------------
+
+
+def test_references_are_absent_where_the_method_has_none(tumors):
+    model = detector(PCA(3)).fit(tumors[0])
+    assert model.references_.shape == (286, 30)
+    model.set_params(method="error").fit(tumors[0])
+    assert not hasattr(model, "references_")
+    np.testing.assert_array_equal(
+        model.training_scores_, detector(PCA(3), method="error").fit(tumors[0]).training_scores_
+    )
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_a_missing_value_is_refused_by_the_name_of_its_column(library):
+    X = load_wine(as_frame=True).data
+    X.loc[3, "ash"] = np.nan
+    with pytest.raises(ValueError, match=r"NaN in column\(s\) 'ash'. .* complete rows: fill"):
+        detector().fit(library(X))
 
 
 # -- the reducer ---------------------------------------------------------------------------
 
 
-def test_the_given_reducer_is_cloned(tumours):
+def test_the_given_reducer_is_cloned(tumors):
     pca = PCA(3)
-    model = detector(pca).fit(tumours[0])
+    model = detector(pca).fit(tumors[0])
     assert not hasattr(pca, "components_")
     assert model.estimator_.n_components_ == 3
 
@@ -346,15 +378,15 @@ def test_a_frozen_reducer_stays_as_it_is_and_gets_the_names_it_knows():
     np.testing.assert_array_equal(reducer[-1].components_, components)
 
 
-def test_an_autoencoder_is_a_reducer_too(tumours):
-    benign, malignant = tumours
+def test_an_autoencoder_is_a_reducer_too(tumors):
+    benign, malignant = tumors
     autoencoder = Autoencoder(n_components=8, max_iter=5, random_state=0)
     model = detector(make_pipeline(StandardScaler(), autoencoder)).fit(benign)
     assert (model.predict(malignant) == -1).mean() > 0.75
 
 
-def test_held_out_rows_take_no_part_in_fitting(tumours):
-    benign, _ = tumours
+def test_held_out_rows_take_no_part_in_fitting(tumors):
+    benign, _ = tumors
     model = detector(make_pipeline(StandardScaler(), PCA(3)), calibration_fraction=0.4)
     model.fit(benign)
     n_held_out = round(0.4 * len(benign))

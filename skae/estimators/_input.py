@@ -6,9 +6,11 @@ from numbers import Integral
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, validate_data
 
 from .._arrays import as_array, naming_types
+from ._frames import is_frame
 
 _DTYPES = [np.float64, np.float32, np.uint8]
 
@@ -50,12 +52,54 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
 
 
 def read_samples(estimator, X, *, reset, min_rows=1):
-    """Validate X as samples of any shape, which they keep: see `read_rows`."""
+    """Validate X as samples of any shape, which they keep.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``n_features_in_`` and ``feature_names_in_`` are set or compared, and its tags
+        determine whether X may be sparse.
+    X : {array-like, sparse matrix} of shape (n_samples, ...)
+    reset : bool
+        Whether to set the attributes, as in ``fit``.
+    min_rows : int, default=1
+
+    Returns
+    -------
+    samples : {ndarray, csr_matrix} of the shape of X
+        float64, float32 or uint8, without missing values.
+    """
     X = as_array(X)
+    # Tags take longer to collect than a row to check: those of arrays do not matter.
+    may_be_sparse = not isinstance(X, np.ndarray) and get_tags(estimator).input_tags.sparse
     with naming_types(X):
-        return validate_data(
-            estimator, X, reset=reset, allow_nd=True, dtype=_DTYPES, ensure_min_samples=min_rows
+        samples = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr" if may_be_sparse else False,
+            allow_nd=True,
+            dtype=_DTYPES,
+            ensure_min_samples=min_rows,
+            ensure_all_finite="allow-nan",
         )
+    _refuse_missing(estimator, X, samples)
+    return samples
+
+
+def _refuse_missing(estimator, X, samples):
+    """Refuse NaN, and name the columns of a frame that hold it."""
+    values = samples.data if sparse.issparse(samples) else samples
+    if values.dtype.kind != "f" or not values.size or not np.isnan(values.min()):
+        return
+    where = ""
+    if is_frame(X) and not sparse.issparse(samples):
+        columns = np.flatnonzero(np.isnan(samples).any(axis=0))
+        where = f" in column(s) {', '.join(repr(X.columns[i]) for i in columns)}"
+    raise ValueError(
+        f"Input X contains NaN{where}. {type(estimator).__name__} needs complete rows: fill "
+        "missing values before, for instance by SimpleImputer, or leave such rows out."
+    )
 
 
 def read_target(X_target, rows):

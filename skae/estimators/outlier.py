@@ -1,61 +1,99 @@
-"""Outliers by reconstruction: asks of a reducer only ``transform`` and ``inverse_transform``."""
+"""Outliers by reconstruction, from any reducer with an inverse."""
 
+import math
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
-from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils import gen_batches, indexable
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._sklearn_compat import HasMethods, Interval, StrOptions, validate_parameter_constraints
+from .._arrays import check_weights
+from .._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_method_params,
+    safe_indexing,
+    validate_parameter_constraints,
+)
 from .._typing import MatrixLike
-from .._utils import import_optional, unchanged_on_error
+from .._utils import unchanged_on_error
+from ._frames import frame_like, is_frame
+from ._held_out import split_rows
 from ._input import read_samples
-from ._thresholds import CONTAMINATION, THRESHOLDS, offset_by_contamination
+from ._reducer import (
+    as_seen_by,
+    dense,
+    fit_reducer,
+    is_forecaster,
+    reconstruct,
+    route_to_reducer,
+    score_samples,
+    take_over_tags,
+)
+from ._thresholds import (
+    CONTAMINATION,
+    THRESHOLDS,
+    offset_by_contamination,
+    p_values_of_ranks,
+)
 
-# Reconstructions that a row is compared with, at most: more cost time and find no more.
-_MOST_REFERENCES = 1000
-# Rows scored at once: bounds the memory that their deviations take.
-_BATCH_ROWS = 2048
+# Reconstructions that a row is compared with: more take longer and find no more.
+_MAX_REFERENCES = 1000
+# Rows, and values, scored at a time: they bound the memory that the deviations take, 128 MB each
+# in float64. Of narrow rows the distances to the references take as much.
+_BATCH_ROWS, _BATCH_VALUES = 2048, 2**24
 
 
-class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
-    """Find rows that are unlike what a reducer makes of the training rows.
+def _reconstructs(detector):
+    return not is_forecaster(detector.estimator)
 
-    The plain reconstruction error asks how far a row lies from the surface of all that the
-    reducer can reconstruct. That surface goes on where there are no data, and outliers on it
-    pass unseen. The default score asks instead how far the row lies from the part of the
+
+class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+    """Find rows that differ from what a reducer reconstructs of the training rows.
+
+    The plain reconstruction error measures how far a row lies from the surface of all that the
+    reducer can reconstruct. That surface extends to where there are no data, and outliers on it
+    have no error. The default score measures instead how far the row lies from the part of the
     surface that the training rows occupy: it is the mean squared distance to the nearest
-    tenth of their reconstructions, of which 1000 at most are kept. The neighbourhood is that
-    wide so that a cluster of outliers in the training data cannot vouch for itself. A reducer
-    that loses nothing makes it the distance to the nearest training rows.
+    tenth of their reconstructions, of which 1000 at most are kept. The neighborhood is that
+    wide so that a cluster of outliers in the training data is not its own neighborhood. For a
+    reducer that loses nothing it is the distance to the nearest training rows.
 
     Parameters
     ----------
     estimator : estimator with `transform` and `inverse_transform`, default=None
         The reducer, or a pipeline of them. A clone of it is fitted; a
-        :class:`~sklearn.frozen.FrozenEstimator` stays as it is. None stands for
+        :class:`~sklearn.frozen.FrozenEstimator` stays as it is. If None, it is
         ``make_pipeline(MinMaxScaler(), PCA(0.95))``. An autoencoder does better here with
-        eight components than with the two that make a picture.
+        eight components than with the two that a plot needs. With ``method='error'`` it may
+        be a :class:`~skae.SequencePredictor`.
     method : {'neighbors', 'error'}, default='neighbors'
         ``'neighbors'`` is the distance to the nearest reconstructions of training rows, each
         feature divided by its range in training. ``'error'`` is the mean squared error of the
-        row's own reconstruction, without any scaling.
+        row's own reconstruction, without any scaling; of a `SequencePredictor`, that of the
+        predicted last frame.
     contamination : 'auto' or float in (0, 0.5], default='auto'
-        Where `offset_` is put. A float is the share of the training rows that are called
-        outliers. ``'auto'`` is Tukey's fence, 1.5 interquartile ranges beyond the quartile of
-        the held-out rows' scores.
+        Where `offset_` is put. A float is the fraction of the training rows that are called
+        outliers. ``'auto'`` is Tukey's fence, 1.5 interquartile ranges below the lower
+        quartile of the held-out rows' scores.
     n_neighbors : int or float in (0, 1], default=0.1
-        Reconstructions in a neighbourhood, a float as a share of `references_`: more than a
-        cluster of outliers may have. Fewer find rows that are odd only beside those around.
+        Reconstructions in a neighborhood, a float as a fraction of `references_`: more than
+        the rows that a cluster of outliers may have. Fewer find rows that differ only from
+        those around them.
     calibration_fraction : float in (0, 1), default=0.2
-        Share of the training rows that are held out from all fitting, for `p_values`, the
-        false-alarm rate and ``contamination='auto'``.
+        Fraction of the training rows that are held out from all fitting, for `p_values`, the
+        false-positive rate and ``contamination='auto'``.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows and the references. `estimator` has a seed of its own.
 
@@ -68,14 +106,28 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
     scale_ : ndarray of shape (n_features,)
         What deviations are divided by: ones for ``'error'``, the range of each feature for
         ``'neighbors'`` (of a constant one, the median range of the others).
-    references_ : ndarray of shape (n_references, n_features) or None
-        Reconstructions of training rows, in the units of the data; None for ``'error'``.
+    references_ : ndarray of shape (n_references, n_features)
+        Reconstructions of training rows, in the units of the data. Only available if
+        ``method='neighbors'``.
     training_scores_ : ndarray of shape (n_samples,)
         `score_samples` of all training rows.
     calibration_scores_ : ndarray of shape (n_calibration,)
         `score_samples` of the held-out rows, sorted.
-    n_features_in_, feature_names_in_
-        Number of features in `fit`, and their names where X has string names.
+    n_features_in_ : int
+        Number of features in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features in `fit`. Only available if X has names that are all strings.
+
+    See Also
+    --------
+    skae.Autoencoder : A reducer with an inverse.
+    sklearn.ensemble.IsolationForest : Outliers by random splits.
+
+    Notes
+    -----
+    The reducer gets what the caller gives: a DataFrame, so that its columns can be selected by
+    name, a CSR matrix if its tags say that it takes such, and an array otherwise. With metadata
+    routing enabled, it gets the metadata that it requests.
 
     References
     ----------
@@ -92,10 +144,10 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
     >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     >>> benign, malignant = X[y == 1], X[y == 0]
     >>> detector = ReconstructionOutlierDetector(random_state=0).fit(benign)
-    >>> detector.set_threshold(false_alarm_rate=0.05).predict(malignant[:5])
+    >>> detector.set_threshold(false_positive_rate=0.05).predict(malignant[:5])
     array([-1, -1, -1, -1, -1])
 
-    Who is to blame for the first, in the units of the columns:
+    How far two features of the first one are off, in the units of the columns:
 
     >>> detector.feature_scores(malignant[:1])[["worst radius", "worst symmetry"]].round(1)
        worst radius  worst symmetry
@@ -131,82 +183,139 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
 
-    def fit(self, X: MatrixLike, y: object = None) -> Self:
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Fit a clone of the reducer, and put the threshold where `contamination` says.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Training rows, three at least and mostly normal; or images ``(n, height, width)``
-            where `estimator` takes them, here as in every method.
-        y : Ignored
-            Present for the conventions of scikit-learn.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, three at least and mostly normal; or images of shape
+            (n_samples, height, width) and the like if `estimator` takes them, here as in every
+            method. Sparse matrices are taken if `estimator` takes them.
+        y : array-like of shape (n_samples,), default=None
+            Passed on to the reducer. The detector itself ignores it.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts for the reducer, in the neighborhoods, in the quantiles
+            that `contamination` asks for, and in the p-values. A weight of zero is the same as
+            leaving the row out. Weights that are whole numbers, of a sum of at most 1000, are
+            counts: a weight of two is the same as giving the row twice.
+        **fit_params : dict
+            More metadata, routed to the ``fit`` of the reducer. Only available with
+            ``sklearn.set_config(enable_metadata_routing=True)``.
 
         Returns
         -------
         self : ReconstructionOutlierDetector
+
+        Raises
+        ------
+        ValueError, TypeError
+            If data or a parameter cannot be used, if the reducer cannot honor the weights, or
+            if it does not reconstruct X in its own shape; the detector stays as it was.
         """
         with unchanged_on_error(self):
             self._validate_params()
-            self._fit(read_samples(self, X, reset=True, min_rows=3))
+            self._check_method()
+            samples = read_samples(self, X, reset=True, min_rows=3)
+            weights = None if sample_weight is None else check_weights(sample_weight, samples)
+            self._fit(samples, X, y, weights, fit_params)
         return self
 
-    def _fit(self, X):
-        held_out, fitted = self._split(len(X))
-        self._learn(X[fitted])
-        self.training_scores_ = self._score_samples(X)
-        self.calibration_scores_ = np.sort(self.training_scores_[held_out])
+    def _check_method(self):
+        if self.method != "error" and is_forecaster(self.estimator):
+            raise ValueError(
+                f"method={self.method!r} compares reconstructions of X, and "
+                f"estimator={self.estimator!r} predicts what follows on X. Use method='error': "
+                "it scores X by the error of the predicted last frame."
+            )
+
+    def _fit(self, samples, X, y, sample_weight, fit_params):
+        _, y = indexable(samples, y)
+        split = split_rows(samples, sample_weight, self.calibration_fraction, self.random_state)
+        seen = as_seen_by(clone(self._reducer), samples, X)
+        rows, weights = split.fitted_once()
+        labels = None if y is None else safe_indexing(y, rows)
+        fit_params = check_method_params(samples, fit_params, rows)
+        self._fit_reducer(safe_indexing(seen, rows), labels, weights, fit_params)
+        self._learn_normal_rows(samples, seen, split)
+        self.training_scores_ = self._score_samples(samples, seen)
+        self._calibrate(split)
         self.offset_ = offset_by_contamination(self, self.contamination)
 
-    def _split(self, n_rows):
-        n_held_out = max(1, round(self.calibration_fraction * n_rows))
-        if n_rows - n_held_out < 2:
-            raise ValueError(
-                f"calibration_fraction={self.calibration_fraction} of {n_rows} rows leaves "
-                f"{n_rows - n_held_out} to fit, expected two or more."
-            )
-        order = check_random_state(self.random_state).permutation(n_rows)
-        return order[:n_held_out], order[n_held_out:]
+    @property
+    def _reducer(self):
+        """The reducer, unfitted."""
+        if self.estimator is None:
+            return make_pipeline(MinMaxScaler(), PCA(0.95))
+        return self.estimator
 
-    def _learn(self, X):
-        """Learn all but the threshold, from rows in random order."""
-        default = make_pipeline(MinMaxScaler(), PCA(0.95))
-        reducer = default if self.estimator is None else clone(self.estimator)
-        # A FrozenEstimator insists on being given a y.
-        self.estimator_ = reducer.fit(X, None)
-        if self.method == "error":
-            self.scale_ = np.ones(X.shape[1:])
-            self.references_ = self._neighbors = None
+    def _fit_reducer(self, X, y, weights, fit_params):
+        given = {"owner": self, "parameter": "estimator", **fit_params}
+        if self.estimator is not None:
+            self.estimator_ = fit_reducer(self.estimator, X, y, weights, **given)
             return
-        self._origin, self.scale_ = X.min(axis=0).astype(np.float64), _ranges(X)
-        self.references_ = self._reconstruct(X[:_MOST_REFERENCES])
+        # Step by step: a Pipeline takes no weights.
+        scaler, pca = (step for _, step in self._reducer.steps)
+        scaler = fit_reducer(scaler, X, y, weights, **given)
+        pca = fit_reducer(pca, scaler.transform(X), y, weights, **given)
+        self.estimator_ = make_pipeline(scaler, pca)
+
+    def _learn_normal_rows(self, samples, seen, split):
+        """Learn from the fitted rows what `_squared_deviations` compares others with."""
+        for name in ("references_", "_neighbors", "_reference_weights", "_origin"):
+            # Of a fit with another method.
+            vars(self).pop(name, None)
+        if self.method == "error":
+            self.scale_ = np.ones(samples.shape[1:])
+            return
+        self._origin, self.scale_ = _origin_and_ranges(samples[split.fitted])
+        rows = split.fitted[:_MAX_REFERENCES]
+        self.references_ = reconstruct(self.estimator_, safe_indexing(seen, rows), "estimator")
+        self._reference_weights = split.weights(rows)
         n_references, n_neighbors = len(self.references_), self.n_neighbors
         if not isinstance(n_neighbors, Integral):
             n_neighbors = max(1, round(n_neighbors * n_references))
         neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, n_references), algorithm="brute")
         self._neighbors = neighbors.fit(self._scaled(self.references_))
 
+    def _calibrate(self, split):
+        """Keep what thresholds and p-values need of the scores of the training rows."""
+        scores = self.training_scores_[split.held_out]
+        order = np.argsort(scores, kind="stable")
+        self.calibration_scores_ = scores[order]
+        self._calibration_weights = split.weights(split.held_out[order])
+        self._training_rows = np.concatenate([split.held_out, split.fitted])
+        self._training_weights = split.weights(self._training_rows)
+
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Score rows by their negative mean squared deviation; higher is more normal.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
             ``-((feature_scores(X) / scale_) ** 2).mean(axis=1)``, and the same whichever
-            other rows X holds.
+            other rows X holds. Of a `SequencePredictor`, its own ``score_samples``.
         """
-        return self._score_samples(self._read(X))
+        return self._score_samples(*self._read(X))
 
     def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Score rows as `score_samples` does, shifted so that outliers are below zero.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
 
         Returns
         -------
@@ -216,11 +325,12 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: MatrixLike) -> np.ndarray:
-        """Tell normal rows from outliers.
+        """Predict whether rows are normal or outliers.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
 
         Returns
         -------
@@ -234,19 +344,19 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         *,
         contamination: float | str | None = None,
         quantile: float | None = None,
-        false_alarm_rate: float | None = None,
+        false_positive_rate: float | None = None,
     ) -> Self:
         """Move `offset_` without another fit; give exactly one of the three.
 
         Parameters
         ----------
         contamination : 'auto' or float in (0, 0.5], default=None
-            As the parameter of the class: the share of the training rows called outliers.
+            As the parameter of the class: the fraction of the training rows called outliers.
         quantile : float in (0, 1), default=None
-            Share of the training rows called normal.
-        false_alarm_rate : float in (0, 1), default=None
-            Call a row an outlier where its p-value is at most this, which befalls at most
-            this share of normal rows, see `p_values`. With m held-out rows it is
+            Fraction of the training rows called normal.
+        false_positive_rate : float in (0, 1), default=None
+            Call a row an outlier if its p-value is at most this, which holds for at most
+            this fraction of normal rows, see `p_values`. With m held-out rows it is
             ``1 / (m + 1)`` at least.
 
         Returns
@@ -262,13 +372,13 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         given = {
             "contamination": contamination,
             "quantile": quantile,
-            "false_alarm_rate": false_alarm_rate,
+            "false_positive_rate": false_positive_rate,
         }
         given = {name: value for name, value in given.items() if value is not None}
         if len(given) != 1:
             raise ValueError(
                 "set_threshold needs exactly one of contamination, quantile and "
-                f"false_alarm_rate, got {given or 'none'}."
+                f"false_positive_rate, got {given or 'none'}."
             )
         [(name, value)] = given.items()
         constraints, offset = THRESHOLDS[name]
@@ -277,18 +387,21 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
         return self
 
     def p_values(self, X: MatrixLike) -> np.ndarray:
-        """Conformal p-values: how often a normal row looks at least as odd.
+        """Return conformal p-values: how often a normal row scores at most as high.
 
         With m held-out rows it is ``(1 + those that score no higher) / (m + 1)``. For a new
         row from the population of the training rows, a p-value of at most alpha has a
         probability of at most alpha, whatever the reducer. This is on average over draws of
-        the held-out rows; for one draw the rate strays by some ``sqrt(alpha / m)``. Held-out
-        rows that are outliers, and look it, make p-values larger. Training rows have no valid
-        p-values, and nobody has where a frozen reducer was fitted on the training rows.
+        the held-out rows; for one draw the rate varies by some ``sqrt(alpha / m)``. Held-out
+        rows that are outliers, and have low scores, make p-values larger. Training rows have
+        no valid p-values, and neither has any row if a frozen reducer was fitted on the
+        training rows. With ``sample_weight``, held-out rows count by their weights, and a new
+        row as much as they do on average.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
 
         Returns
         -------
@@ -296,83 +409,108 @@ class ReconstructionOutlierDetector(OutlierMixin, BaseEstimator):
             From ``1 / (m + 1)``, for outliers, to 1.
         """
         scores = self.score_samples(X)
-        n_as_odd = np.searchsorted(self.calibration_scores_, scores, side="right")
-        return (1 + n_as_odd) / (1 + len(self.calibration_scores_))
+        ranks = np.searchsorted(self.calibration_scores_, scores, side="right")
+        return p_values_of_ranks(len(self.calibration_scores_), self._calibration_weights)[ranks]
 
+    @available_if(_reconstructs)
     def feature_scores(self, X: MatrixLike) -> Any:
-        """Tell which features make a row an outlier.
+        """Return the contribution of each feature: how far its value is off.
+
+        Not available for a `SequencePredictor`.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
 
         Returns
         -------
-        deviations : ndarray or DataFrame of the shape of X
-            How far each value is from where it should be, without a sign, in the units of its
-            feature: from its own reconstruction for ``'error'``, from the nearest
+        deviations : ndarray or DataFrame of shape (n_samples, n_features)
+            Distance of each value from what is expected of it, without a sign, in the units of
+            its feature: from its own reconstruction for ``'error'``, from the nearest
             reconstructions (root mean square) for ``'neighbors'``. Divide by `scale_` to
-            compare features. For a pandas DataFrame, one with its index and columns.
+            compare features. If X is a DataFrame of pandas or polars, one of the same library
+            with its index and columns.
         """
-        rows = self._read(X)
-        deviations = np.sqrt(self._squared_deviations(rows)) * self.scale_
-        deviations = deviations.astype(np.result_type(rows, np.float32), copy=False)
-        if not (hasattr(X, "index") and hasattr(X, "columns")):
-            return deviations
-        pandas = import_optional("pandas", "plot")
-        return pandas.DataFrame(deviations, index=X.index, columns=X.columns)
+        samples, seen = self._read(X)
+        deviations = np.sqrt(self._squared_deviations(samples, seen)) * self.scale_
+        dtype = np.result_type(samples.dtype, np.float32)
+        deviations = deviations.astype(dtype, copy=False)
+        return frame_like(deviations, X) if is_frame(X) else deviations
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Get the metadata routing of this object.
+
+        See the :ref:`User Guide <metadata_routing>` of scikit-learn.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            The requests of the detector itself, and those of `estimator`.
+        """
+        return route_to_reducer(self, estimator=self.estimator)
 
     def _read(self, X):
+        """Return X as validated samples and as what the reducer is to see."""
         check_is_fitted(self)
-        X = read_samples(self, X, reset=False)
-        if X.shape[1:] != self.scale_.shape:
+        samples = read_samples(self, X, reset=False)
+        if samples.shape[1:] != self.scale_.shape:
             raise ValueError(
-                f"X must hold samples of shape {self.scale_.shape}, got {X.shape[1:]}."
+                f"X must hold samples of shape {self.scale_.shape}, got {samples.shape[1:]}."
             )
-        return X
+        return samples, as_seen_by(self.estimator_, samples, X)
 
-    def _score_samples(self, X):
-        batches = gen_batches(len(X), _BATCH_ROWS)
-        deviations = (self._squared_deviations(X[rows]) for rows in batches)
-        means = [part.reshape(len(part), -1).mean(axis=1) for part in deviations]
-        return -np.concatenate(means).astype(np.float64, copy=False)
+    def _score_samples(self, samples, seen):
+        n_rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // math.prod(samples.shape[1:])))
+        score = self._score_frames if is_forecaster(self.estimator_) else self._score_values
+        batches = gen_batches(samples.shape[0], n_rows)
+        scores = [score(samples[rows], safe_indexing(seen, rows)) for rows in batches]
+        return np.concatenate(scores).astype(np.float64, copy=False)
 
-    def _squared_deviations(self, X):
-        """Squared deviation of each value from where it should be, in units of `scale_`."""
-        if self._neighbors is None:
-            return (X - self._reconstruct(X)) ** 2
-        rows, references = self._scaled(X), self._scaled(self.references_)
-        # (n_rows, n_references): 1 / n_neighbors at each neighbour, else 0
-        weights = self._neighbors.kneighbors_graph(rows) / self._neighbors.n_neighbors
+    def _score_frames(self, samples, seen):
+        return score_samples(self.estimator_, seen, "estimator")
+
+    def _score_values(self, samples, seen):
+        deviations = self._squared_deviations(samples, seen)
+        return -deviations.reshape(len(deviations), -1).mean(axis=1)
+
+    def _squared_deviations(self, samples, seen):
+        """Squared deviation of each value from what is expected of it, in units of `scale_`."""
+        if not hasattr(self, "references_"):
+            return (dense(samples) - reconstruct(self.estimator_, seen, "estimator")) ** 2
+        rows, references = self._scaled(dense(samples)), self._scaled(self.references_)
+        # (n_samples, n_references): what each neighbor counts, rows add up to one
+        weights = self._neighborhoods(rows)
         center = weights @ references
         spread = np.maximum(weights @ references**2 - center**2, 0)
-        return ((rows - center) ** 2 + spread).reshape(X.shape)
+        return ((rows - center) ** 2 + spread).reshape(samples.shape)
 
-    def _scaled(self, X):
-        return ((X - self._origin) / self.scale_).reshape(len(X), -1)
+    def _neighborhoods(self, rows):
+        neighbors = self._neighbors.kneighbors_graph(rows)
+        if self._reference_weights is None:
+            return neighbors / self._neighbors.n_neighbors
+        weights = neighbors @ sparse.diags(self._reference_weights)
+        return sparse.diags(1 / np.ravel(weights.sum(axis=1))) @ weights
 
-    def _reconstruct(self, X):
-        given = X
-        names = getattr(self.estimator_, "feature_names_in_", None)
-        if names is not None:
-            # A frozen reducer that was fitted on names warns where it gets none.
-            given = import_optional("pandas", "plot").DataFrame(X, columns=names)
-        reconstruction = check_array(
-            self.estimator_.inverse_transform(self.estimator_.transform(given)),
-            dtype=[np.float64, np.float32],
-            allow_nd=True,
-            input_name="reconstruction",
-        )
-        if reconstruction.shape != X.shape:
-            raise ValueError(
-                f"estimator must reconstruct X in its own shape, {X.shape}, got "
-                f"{reconstruction.shape} from {self.estimator_!r}."
-            )
-        return reconstruction
+    def _scaled(self, samples):
+        return ((samples - self._origin) / self.scale_).reshape(len(samples), -1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Those of the default reducer are the tags of any estimator.
+        return tags if self.estimator is None else take_over_tags(tags, self.estimator)
 
 
-def _ranges(X):
-    """Range of each feature; of constant ones, whose unit nothing tells, the median range."""
-    ranges = X.max(axis=0).astype(np.float64) - X.min(axis=0)
+def _origin_and_ranges(samples):
+    """Return minimum and range of each feature; of constant ones, the median range of others.
+
+    The unit of a constant feature is unknown: any deviation in it is odd.
+    """
+    low, high = (
+        dense(end).astype(np.float64) for end in (samples.min(axis=0), samples.max(axis=0))
+    )
+    if sparse.issparse(samples):
+        low, high = low.ravel(), high.ravel()
+    ranges = high - low
     varies = ranges > 0
-    return np.where(varies, ranges, np.median(ranges[varies]) if varies.any() else 1.0)
+    return low, np.where(varies, ranges, np.median(ranges[varies]) if varies.any() else 1.0)
