@@ -36,7 +36,7 @@ from skae.plotting import ReconstructionDisplay
 from ._data import find
 
 SIDE, N_COMPONENTS, NOISE = 128, 512, 0.1
-FORM = {"batch_norm": True, "activation": "leaky_relu"}
+FORM = {"normalization": "batch", "activation": "leaky_relu"}
 FROM_PCA = Conv((16, 32, 64, 128, 256), **FORM)
 FROM_CHANCE = Conv((32, 64, 128, 256, 32), bottleneck="none", linear_skip=False, **FORM)
 SPACE = {

@@ -61,7 +61,7 @@ def make_autoencoder(side, max_iter, random_state, loss="mse", linear_skip=False
     form = Conv(
         channels,
         activation="relu",
-        batch_norm=tuple(stage == 1 for stage in range(len(channels))),
+        normalization=tuple("batch" if stage == 1 else None for stage in range(len(channels))),
         hidden_layer_sizes=(128,),
         linear_skip=linear_skip,
     )

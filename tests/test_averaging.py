@@ -86,7 +86,7 @@ def test_the_mean_is_better_than_the_last_weights_where_steps_are_large(digits):
 
 
 def test_statistics_of_batch_normalisation_go_with_the_mean(digit_images):
-    form = Conv((4, 8), batch_norm=True, linear_skip=False)
+    form = Conv((4, 8), normalization="batch", linear_skip=False)
     fitted = Autoencoder(4, architecture=form, max_iter=10, random_state=0).fit(digit_images)
     assert fitted.history_[-1]["valid_loss"] < 1.3 * fitted.history_[-1]["train_loss"]
 

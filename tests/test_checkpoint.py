@@ -36,7 +36,7 @@ ESTIMATORS = {
     "no validation": Autoencoder(4, early_stopping=False, optimizer="sgd", **SMALL),
     "early stopping": Autoencoder(4, n_iter_no_change=2, tol=0.1, **SMALL),
     "batch norm": Autoencoder(
-        4, **{**SMALL, "architecture": Conv((4, 8), batch_norm=True)}, image_shape=(8, 8)
+        4, **{**SMALL, "architecture": Conv((4, 8), normalization="batch")}, image_shape=(8, 8)
     ),
     "user's modules": Autoencoder(
         4,

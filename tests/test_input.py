@@ -195,6 +195,6 @@ def test_ordinary_training_does_not_warn(digits, digit_images):
 
 @pytest.mark.parametrize("n_rows", [2, 3, 129])
 def test_batch_normalisation_survives_sets_that_leave_one_row_over(n_rows, digit_images):
-    form = Conv(channels=(4,), batch_norm=True)
+    form = Conv(channels=(4,), normalization="batch")
     fitted = Autoencoder(2, architecture=form, max_iter=2, early_stopping=False)
     assert fitted.fit(digit_images[:n_rows]).transform(digit_images).shape == (1797, 2)

@@ -4,21 +4,53 @@ An architecture builds an encoder and a decoder for data of a given shape. It kn
 losses or of training.
 """
 
-from .._utils import lookup
-from ._base import DataShape
+from .._utils import lookup, refuse_class
+from ._base import ARCHITECTURE_MEMBERS, Architecture, DataShape
 from .conv import Conv
 from .custom import Custom
 from .dense import Dense
 
-__all__ = ["Conv", "Custom", "DataShape", "Dense"]
+__all__ = ["Architecture", "Conv", "Custom", "DataShape", "Dense"]
 
-_BY_NAME = {"dense": Dense, "conv": Conv}
+# The names that estimators accept, next to 'auto'.
+ARCHITECTURES = {"dense": Dense, "conv": Conv}
+
+
+def check_architecture(architecture):
+    """Raise if an object lacks what estimators ask of an architecture, or its parameters are bad.
+
+    Parameters
+    ----------
+    architecture : str, Architecture or object with its members
+    """
+    if isinstance(architecture, str):
+        return
+    refuse_class("architecture", architecture)
+    missing = [name for name in ARCHITECTURE_MEMBERS if not hasattr(architecture, name)]
+    if missing:
+        raise TypeError(
+            "architecture must be a name or an instance of skae.architectures.Architecture, got "
+            f"an object of type {type(architecture).__name__} without {', '.join(missing)}. "
+            "Subclass Architecture, which has defaults for all but build_encoder and build_decoder."
+        )
+    architecture.validate()
 
 
 def resolve_architecture(architecture, shape):
-    """Turn a name or an object into an architecture; ``'auto'`` is conv where images are."""
+    """Turn a name or an object into an architecture.
+
+    Parameters
+    ----------
+    architecture : 'auto', str or Architecture
+        ``'auto'`` is `Conv` if rows are images and `Dense` otherwise.
+    shape : DataShape
+
+    Returns
+    -------
+    architecture : Architecture
+    """
+    if not isinstance(architecture, str):
+        return architecture
     if architecture == "auto":
         return Dense() if shape.image_shape is None else Conv()
-    if hasattr(architecture, "build_encoder") and hasattr(architecture, "build_decoder"):
-        return architecture
-    return lookup("architecture", architecture, _BY_NAME)()
+    return lookup("architecture", architecture, ARCHITECTURES)()

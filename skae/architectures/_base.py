@@ -1,8 +1,8 @@
-"""What descriptions of networks share."""
+"""What an architecture is: all that estimators ask of a description of networks."""
 
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -14,9 +14,12 @@ from .._sklearn_compat import (
     validate_parameter_constraints,
 )
 from ..networks.blocks import ACTIVATIONS, INITIALIZATIONS, initialize, with_linear_skip
+from ..networks.standardization import Standardization
 
+SIZES = [tuple, list, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
 # Constraints of the parameters that dense and convolutional networks share.
-COMMON_CONSTRAINTS = {
+COMMON_CONSTRAINTS: dict[str, list] = {
+    "hidden_layer_sizes": SIZES,
     "activation": [StrOptions(set(ACTIVATIONS))],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "linear_skip": ["boolean"],
@@ -32,7 +35,10 @@ class DataShape(NamedTuple):
     n_features : int
         Length of a row.
     image_shape : tuple of int, default=None
-        (height, width, channels), or None where rows are no images.
+        (height, width, channels) if rows are images, whose pixels they hold in this order.
+    standardization : torch.nn.Module, default=None
+        Maps between the units of the data and those of the networks, by its methods
+        ``standardize`` and ``unstandardize``. None where both are the same.
 
     Examples
     --------
@@ -43,11 +49,80 @@ class DataShape(NamedTuple):
     """
 
     n_features: int
-    image_shape: tuple | None = None
+    image_shape: tuple[int, int, int] | None = None
+    standardization: Standardization | None = None
 
 
 class Architecture(BaseEstimator, ABC):
-    """What the descriptions offer, and the checks and the last step of building they share."""
+    """Description of an encoder and a decoder, for data of any shape.
+
+    Subclass it to add an architecture. As for every estimator of scikit-learn, ``__init__`` takes
+    the parameters by name and stores them unchanged, so that `clone`, searches and pickle work.
+    The two methods that build modules are required; the attributes say how estimators may use
+    the modules, and have defaults that are safe for any of them. An architecture knows nothing
+    of losses or of training.
+
+    Modules map rows to codes and codes to rows. Where rows are images they hold pixels in the
+    order (height, width, channels).
+
+    Attributes
+    ----------
+    standardizes_input : bool, default=True
+        Whether the modules work on centered and scaled data. If False, they see and return data
+        in their own units.
+    accepts_any_basis : bool, default=False
+        Whether the modules treat all features alike, as dense layers do. Estimators may then
+        replace the features by coordinates along some of their principal directions.
+    uses_global_rng : bool, default=True
+        Whether building or running the modules may draw from torch's global generator, as
+        `torch.nn.Dropout` does. It is then seeded from ``random_state`` and restored afterwards.
+    has_pretrained_weights : bool, default=False
+        Whether the modules come with weights that hold knowledge. If so, estimators never set
+        them to zero before training.
+    supports_meta_device : bool, default=False
+        Whether a stored network can be built without memory, on torch's meta device, before it
+        is given its weights. This is faster, and needs modules of which all state is in their
+        ``state_dict``.
+
+    See Also
+    --------
+    Custom : Modules or functions that build them, without a class.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from torch import nn
+    >>> from skae import Autoencoder
+    >>> from skae.architectures import Architecture
+    >>> class Bottleneck(Architecture):
+    ...     def __init__(self, n_units=32):
+    ...         self.n_units = n_units
+    ...
+    ...     def build_encoder(self, shape, n_outputs):
+    ...         return self._layers(shape.n_features, n_outputs)
+    ...
+    ...     def build_decoder(self, shape, n_inputs):
+    ...         return self._layers(n_inputs, shape.n_features)
+    ...
+    ...     def _layers(self, n_inputs, n_outputs):
+    ...         inner, outer = nn.Linear(n_inputs, self.n_units), nn.Linear(self.n_units, n_outputs)
+    ...         return nn.Sequential(inner, nn.Tanh(), outer)
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = Autoencoder(8, architecture=Bottleneck(), max_iter=3, random_state=0)
+    >>> autoencoder.fit_transform(X).shape
+    (1797, 8)
+    >>> autoencoder.set_params(architecture__n_units=64).get_params()["architecture"]
+    Bottleneck(n_units=64)
+    """
+
+    standardizes_input: bool = True
+    accepts_any_basis: bool = False
+    uses_global_rng: bool = True
+    has_pretrained_weights: bool = False
+    supports_meta_device: bool = False
+
+    # Optional, in scikit-learn's form: the constraints of parameters that `validate` checks.
+    _parameter_constraints: dict[str, list] = {}
 
     @abstractmethod
     def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
@@ -56,14 +131,14 @@ class Architecture(BaseEstimator, ABC):
         Parameters
         ----------
         shape : DataShape
-            What the data are like.
+            Shape of the data.
         n_outputs : int
-            Size of the code, or of what describes its distribution.
+            Size of the latent code, or of the parameters of its distribution.
 
         Returns
         -------
         encoder : torch.nn.Module
-            Maps rows (n, n_features) to (n, n_outputs).
+            Maps rows (n_samples, n_features) to codes (n_samples, n_outputs).
         """
 
     @abstractmethod
@@ -73,17 +148,25 @@ class Architecture(BaseEstimator, ABC):
         Parameters
         ----------
         shape : DataShape
-            What the data are like.
+            Shape of the data.
         n_inputs : int
-            Size of the code.
+            Size of what is decoded: of the latent code, or more if estimators add to it.
 
         Returns
         -------
         decoder : torch.nn.Module
-            Maps codes (n, n_inputs) to rows (n, n_features).
+            Maps codes (n_samples, n_inputs) to rows (n_samples, n_features). It returns logits
+            if the loss compares logits, as ``'bce'`` does.
         """
 
-    def _validate(self):
+    def validate(self) -> None:
+        """Check the parameters, before any work is done.
+
+        Raises
+        ------
+        ValueError
+            If a parameter does not satisfy its constraint.
+        """
         try:
             validate_parameter_constraints(
                 self._parameter_constraints, self.get_params(deep=False), type(self).__name__
@@ -92,16 +175,32 @@ class Architecture(BaseEstimator, ABC):
             # Chained, the error would show scikit-learn's inner workings.
             raise ValueError(f"architecture: {error}") from None
 
-    def _finish(self, network, n_inputs, n_outputs):
-        """Draw the weights by the rule asked for and add the linear path."""
-        if self.weight_init != "default":
-            initialize(network, self.weight_init)
-        if not self.linear_skip:
-            return network
-        return with_linear_skip(network, n_inputs, n_outputs)
+
+# All that estimators ask of an architecture, whatever its class.
+ARCHITECTURE_MEMBERS = (
+    "build_encoder",
+    "build_decoder",
+    "validate",
+    "get_params",
+    "set_params",
+    "standardizes_input",
+    "accepts_any_basis",
+    "uses_global_rng",
+    "has_pretrained_weights",
+    "supports_meta_device",
+)
 
 
-def positive_ints(owner, name, value):
+def finish(
+    network: nn.Module, n_inputs: int, n_outputs: int, *, linear_skip: bool, weight_init: str
+) -> nn.Module:
+    """Initialize the weights by the given rule and add the linear skip connection."""
+    if weight_init != "default":
+        initialize(network, weight_init)
+    return with_linear_skip(network, n_inputs, n_outputs) if linear_skip else network
+
+
+def positive_ints(owner: Architecture, name: str, value: Any) -> tuple[int, ...]:
     """Return ``value`` as a tuple of positive integers, or raise naming the parameter."""
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for entry in values:

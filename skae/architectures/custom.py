@@ -1,4 +1,4 @@
-"""Description of networks that users bring along."""
+"""Description of user-supplied networks."""
 
 import copy
 
@@ -6,24 +6,42 @@ import torch
 from torch import nn
 
 from ..networks.conv import ImagesToRows, RowsToImages
+from ..networks.standardization import DecodesToData, EncodesData
 from ._base import Architecture, DataShape
+from .conv import Conv
+from .dense import Dense
 
 
 class Custom(Architecture):
-    """Anybody's own encoder and decoder.
+    """User-supplied encoder and decoder, or one of them.
 
-    The modules see the data in their own units, as ``(n, n_features)`` or, where images are
-    given, as ``(n, channels, height, width)``; the decoder returns the same shape. With
-    ``loss='bce'`` it returns logits, since the sigmoid is added.
+    The encoder sees data of shape (n_samples, n_features) or, if images are given, (n_samples,
+    n_channels, height, width). The decoder returns the same shape. With ``loss='bce'`` it returns
+    logits, since a sigmoid is added.
+
+    If only one side is given, the other one is that of `Dense`, or of `Conv` if images are given,
+    for codes of the same size. It works on centered and scaled data, as these always do, and
+    ``loss='mse'``, ``'l1'`` and ``'huber'`` then compare centered and scaled data.
 
     Parameters
     ----------
-    encoder : torch.nn.Module or callable
-        Data to codes ``(n, n_components)``. A module is copied and trained from the weights it
-        has; a callable ``encoder(input_shape, n_components)`` returns a new module, where
-        ``input_shape`` is ``(n_features,)`` or ``(channels, height, width)``.
-    decoder : torch.nn.Module or callable
-        Codes to data. A callable ``decoder(n_components, output_shape)`` returns a new module.
+    encoder : torch.nn.Module or callable, default=None
+        Data to codes of shape (n_samples, n_components). A module is copied, and trained from the
+        weights it has. A callable ``encoder(input_shape, n_components)`` returns a new module,
+        where ``input_shape`` is (n_features,) or (n_channels, height, width). If None, the
+        default encoder.
+    decoder : torch.nn.Module or callable, default=None
+        Codes to data. A callable ``decoder(n_components, output_shape)`` returns a new module. If
+        None, the default decoder.
+    standardize : bool, default=False
+        Whether the user-supplied modules work on centered and scaled data too: the features less
+        their means, divided by one number. This is best for untrained modules, which learn little
+        from data far from unit variance. If False, they see and return data in their own units,
+        as modules that were trained on such data expect.
+
+    See Also
+    --------
+    Architecture : Base class of new architectures with parameters of their own.
 
     Examples
     --------
@@ -32,40 +50,76 @@ class Custom(Architecture):
     >>> from skae import Autoencoder
     >>> from skae.architectures import Custom
     >>> X, _ = load_iris(return_X_y=True)
-    >>> mine = Custom(torch.nn.Linear(4, 2), torch.nn.Linear(2, 4))
-    >>> Autoencoder(2, architecture=mine, max_iter=5).fit_transform(X).shape
+    >>> linear = Custom(torch.nn.Linear(4, 2), torch.nn.Linear(2, 4))
+    >>> Autoencoder(2, architecture=linear, max_iter=5).fit_transform(X).shape
     (150, 2)
+
+    A linear encoder with the default decoder:
+
+    >>> half = Custom(encoder=torch.nn.Linear(4, 2), standardize=True)
+    >>> Autoencoder(2, architecture=half, max_iter=5).fit(X).reconstruct(X).shape
+    (150, 4)
     """
 
     _parameter_constraints = {
-        "encoder": [nn.Module, callable],
-        "decoder": [nn.Module, callable],
+        "encoder": [nn.Module, callable, None],
+        "decoder": [nn.Module, callable, None],
+        "standardize": ["boolean"],
     }
 
-    def __init__(self, encoder, decoder):
+    def __init__(self, encoder=None, decoder=None, *, standardize=False):
         self.encoder = encoder
         self.decoder = decoder
+        self.standardize = standardize
 
-    mixes_features = False
-    standardizes = False
+    # Weights of modules that are given may be trained already.
+    has_pretrained_weights = True
+
+    @property
+    def standardizes_input(self) -> bool:  # type: ignore[override]
+        """Whether at least one side works on centered and scaled data."""
+        return self.standardize or self.encoder is None or self.decoder is None
+
+    def validate(self) -> None:
+        super().validate()
+        if self.encoder is None and self.decoder is None:
+            raise ValueError(
+                "architecture: Custom needs an encoder, a decoder or both, got None for each. "
+                "Use 'auto' for the default networks."
+            )
 
     def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
-        self._validate()
+        self.validate()
+        if self.encoder is None:
+            return _default(shape).build_encoder(shape, n_outputs)
         encoder = _own_module(self.encoder, _torch_shape(shape), n_outputs)
         if shape.image_shape is not None:
             encoder = nn.Sequential(RowsToImages(*shape.image_shape), encoder)
-        return _tried("encoder", encoder, shape.n_features, n_outputs)
+        encoder = _tried("encoder", encoder, shape.n_features, n_outputs)
+        return EncodesData(encoder, shape.standardization) if self._converts(shape) else encoder
 
     def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
-        self._validate()
+        self.validate()
+        if self.decoder is None:
+            return _default(shape).build_decoder(shape, n_inputs)
         decoder = _own_module(self.decoder, n_inputs, _torch_shape(shape))
         if shape.image_shape is not None:
             decoder = nn.Sequential(decoder, ImagesToRows())
-        return _tried("decoder", decoder, n_inputs, shape.n_features)
+        decoder = _tried("decoder", decoder, n_inputs, shape.n_features)
+        return DecodesToData(decoder, shape.standardization) if self._converts(shape) else decoder
+
+    def _converts(self, shape):
+        """Whether a user-supplied side needs its own units in a network of standardized rows."""
+        in_own_units = self.standardizes_input and not self.standardize
+        return in_own_units and shape.standardization is not None
+
+
+def _default(shape):
+    return Dense() if shape.image_shape is None else Conv()
 
 
 def _own_module(given, *sizes):
-    """Copy a module, so that training leaves the user's as it is, or call the factory."""
+    """Copy a module, so that training does not change the user's, or call the factory."""
     return copy.deepcopy(given) if isinstance(given, nn.Module) else given(*sizes)
 
 
@@ -77,7 +131,7 @@ def _torch_shape(shape):
 
 
 def _tried(name, module, n_inputs, n_outputs):
-    """Return ``module`` if it maps two rows as it has to; lazy layers get their sizes here."""
+    """Return ``module`` if it maps two rows to the expected shape; lazy layers get sizes here."""
     training = module.training
     try:
         with torch.no_grad():

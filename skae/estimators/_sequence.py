@@ -91,7 +91,7 @@ class SequenceEstimator(NetworkEstimator):
         return super()._resolve_architecture()
 
     def _build_network(self, standardization):
-        shape = DataShape(standardization.n_outputs, self.image_shape_)
+        shape = DataShape(standardization.n_outputs, self.image_shape_, standardization)
         return RecurrentNetwork(
             self.architecture_.build_encoder(shape, self.n_components_),
             self.architecture_.build_decoder(shape, self.n_components_),

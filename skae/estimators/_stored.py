@@ -4,7 +4,6 @@ import copy
 
 import torch
 
-from ..architectures import Custom
 from ..networks.standardization import Standardization
 
 
@@ -34,7 +33,7 @@ class StoredNetwork:
 
     def _rebuild_network(self, tensors, sigmoid):
         """Build the network around its weights: layers of other sizes are never allocated."""
-        if isinstance(self.architecture_, Custom):
+        if not self.architecture_.supports_meta_device:
             network = self._seeded_network(self._empty_standardization(tensors, sigmoid), seed=0)
             network.load_state_dict(tensors)
             return network

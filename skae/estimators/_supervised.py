@@ -8,7 +8,6 @@ from sklearn.utils import check_consistent_length
 from .._arrays import as_array
 from .._engine import map_rows, start_empty
 from .._sklearn_compat import Interval, StrOptions
-from ..architectures import Custom
 from ..networks.blocks import multilayer_perceptron
 from ..networks.wiring import SupervisedNetwork
 from ..objectives import JointObjective, PredictionObjective
@@ -129,7 +128,7 @@ class SupervisedAutoencoder(NetworkTransformer):
             codes = network.eval().encoder(rows)
             deviations = codes.std(dim=0, correction=0)
             network.head[0].weight /= torch.where(deviations > 1e-3, deviations, 1.0)
-        if self.reconstruction_weight == 0 and not isinstance(self.architecture_, Custom):
+        if self.reconstruction_weight == 0 and not self.architecture_.has_pretrained_weights:
             start_empty(network.encoder)
 
     def _build_objective(self, network, data_range):

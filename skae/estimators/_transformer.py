@@ -137,7 +137,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Netw
         return rows if layout is None else rows.reshape(-1, *layout)
 
     def _build_network(self, standardization):
-        shape = DataShape(standardization.n_outputs, self.image_shape_)
+        shape = DataShape(standardization.n_outputs, self.image_shape_, standardization)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
         n_inputs = (2 if self._is_ordered else 1) * self.n_components_
         decoder = self.architecture_.build_decoder(shape, n_inputs)

@@ -33,7 +33,12 @@ from .._engine import (
 )
 from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
 from .._utils import resolve_device, unchanged_on_error
-from ..architectures import Custom, DataShape, resolve_architecture
+from ..architectures import (
+    ARCHITECTURES,
+    DataShape,
+    check_architecture,
+    resolve_architecture,
+)
 from ..losses import LOSSES, Loss, resolve_loss
 from ..networks.generators import SeededInit
 from ..networks.standardization import Standardization
@@ -73,7 +78,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "architecture": [
-            StrOptions({"auto", "dense", "conv"}),
+            StrOptions({"auto", *ARCHITECTURES}),
             HasMethods(["build_encoder", "build_decoder"]),
         ],
         "image_shape": [tuple, list, None],
@@ -116,6 +121,10 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
     _predicts = False
 
     # -- training --------------------------------------------------------------------------
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_architecture(self.architecture)
 
     def _fit(self, X, sample_weight=None, X_target=None, **labels):
         """Train a network on X; an error leaves the estimator as it was.
@@ -249,7 +258,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         """
         sigmoid = resolve_loss(self.loss).is_probabilistic
         center, scale, directions = np.zeros(rows.shape[1]), 1.0, None
-        if self.architecture_.standardizes:
+        if self.architecture_.standardizes_input:
             center, scale = center_and_scale(rows, weights)
         if not sees_all and self._may_see_directions():
             if previous is None:
@@ -268,7 +277,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
             is_plain
             and not self._allow_missing
             and resolve_loss(self.loss).is_rotation_invariant
-            and self.architecture_.mixes_features
+            and self.architecture_.accepts_any_basis
         )
 
     def _check_directions(self, network):
@@ -360,7 +369,8 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         """Whether code that is not skae's may draw from torch's global generator."""
         users = (self.loss, self.noise, self.augment)
         users = [user for user in users if user is not None and not isinstance(user, str)]
-        return isinstance(self.architecture, Custom) or bool(users)
+        has_own_networks = getattr(self.architecture, "uses_global_rng", False)
+        return has_own_networks or bool(users)
 
     def _remember(self, net, once):
         """Keep what training found."""

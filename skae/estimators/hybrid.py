@@ -333,7 +333,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
     # -- the network -----------------------------------------------------------------------
 
     def _build_network(self, standardization):
-        shape = DataShape(standardization.n_outputs, self.image_shape_)
+        shape = DataShape(standardization.n_outputs, self.image_shape_, standardization)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         # Replaced by that of the codes, or overwritten by stored weights.
         codes = Standardization(torch.zeros(self.n_components_), 1.0)

@@ -263,7 +263,7 @@ class VariationalAutoencoder(Autoencoder):
         return torch.from_numpy(np.concatenate([half, -half])).to(self.module_.noise_variance)
 
     def _build_network(self, standardization):
-        shape = DataShape(self.n_features_in_, self.image_shape_)
+        shape = DataShape(self.n_features_in_, self.image_shape_, standardization)
         encoder = self.architecture_.build_encoder(shape, 2 * self.n_components_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         return VariationalNetwork(encoder, decoder, standardization, self.n_components_)

@@ -1,4 +1,4 @@
-"""What dense and convolutional networks are made of, with the tables of their names."""
+"""Building blocks of dense and convolutional networks, with the tables of their names."""
 
 from itertools import pairwise
 
@@ -20,7 +20,8 @@ ACTIVATIONS = {
 
 NORMALIZATIONS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
-# Names are those of the papers; ``fan_in`` keeps the variance of what goes forward.
+# Names are those of the papers. torch's default of ``fan_in`` preserves the variance of forward
+# activations. kaiming with the gain of a linear layer is LeCun's rule.
 INITIALIZATIONS = {
     "lecun_normal": lambda w: nn.init.kaiming_normal_(w, nonlinearity="linear"),
     "lecun_uniform": lambda w: nn.init.kaiming_uniform_(w, nonlinearity="linear"),
@@ -35,7 +36,7 @@ WEIGHTED_LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 class Dropout(nn.Module):
-    """`torch.nn.Dropout` that draws from the generator of the running fit."""
+    """`torch.nn.Dropout` that draws from the generator of the current fit, not the global one."""
 
     def __init__(self, p):
         super().__init__()
@@ -51,7 +52,7 @@ class Dropout(nn.Module):
 
 
 class LinearSkip(nn.Module):
-    """Two paths side by side, added: a linear one and a nonlinear one."""
+    """A nonlinear module with a linear skip connection around it: the sum of both."""
 
     def __init__(self, linear, nonlinear):
         super().__init__()
@@ -63,14 +64,14 @@ class LinearSkip(nn.Module):
 
 
 def after(size, *, activation, normalization=None, dropout=0.0):
-    """List what follows a dense layer of ``size`` units."""
+    """List the layers that follow a hidden dense layer of ``size`` units."""
     layers = [NORMALIZATIONS[normalization](size)] if normalization else []
     layers.append(ACTIVATIONS[activation]())
     return layers + ([Dropout(dropout)] if dropout else [])
 
 
 def multilayer_perceptron(sizes, **following):
-    """Dense layers of ``sizes`` (input first, output last), linear at the end."""
+    """Build dense layers of ``sizes``: the input's first, the output's last. The last is linear."""
     layers = []
     for n_inputs, n_outputs in pairwise(sizes[:-1]):
         layers += [nn.Linear(n_inputs, n_outputs), *after(n_outputs, **following)]
@@ -78,7 +79,7 @@ def multilayer_perceptron(sizes, **following):
 
 
 def initialize(module, name):
-    """Draw the weights of every layer anew by the named rule, with zero biases."""
+    """Initialize the weights of every layer by the named rule, and biases at zero."""
     rule = INITIALIZATIONS[name]
     for layer in module.modules():
         if isinstance(layer, WEIGHTED_LAYERS):
@@ -88,7 +89,7 @@ def initialize(module, name):
 
 
 def zero_init_last_layer(module):
-    """Set the last layer that has weights to zero, so that the module gives zeros."""
+    """Set the last layer that has weights to zero, so that the module returns zeros."""
     last = [layer for layer in module.modules() if isinstance(layer, WEIGHTED_LAYERS)][-1]
     with torch.no_grad():
         last.weight.zero_()
@@ -98,5 +99,8 @@ def zero_init_last_layer(module):
 
 
 def with_linear_skip(nonlinear, n_inputs, n_outputs):
-    """Add a linear path to ``nonlinear``, which starts by contributing nothing."""
+    """Add a linear skip connection around ``nonlinear``, whose output starts at zero.
+
+    Training then starts at the best linear map, where the linear layer is set to it.
+    """
     return LinearSkip(nn.Linear(n_inputs, n_outputs), zero_init_last_layer(nonlinear))

@@ -1,7 +1,7 @@
 """Convolutional encoder and decoder between rows of pixels and codes.
 
-Rows are pixels in channels-last order. Every size works: down-sampling by s gives the ceiling
-of size / s, and the decoder returns through exactly the sizes that the encoder went through.
+Rows are pixels in channels-last order. Every size works: downsampling by s gives the ceiling of
+size / s, and the decoder has exactly the encoder's sizes, in reverse.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,11 @@ from .blocks import ACTIVATIONS, Dropout, multilayer_perceptron
 
 DOWNSAMPLING = ("stride", "max_pool")
 UPSAMPLING = ("transpose", "nearest")
+# One group holds all channels: over images, this is what layer normalization is to rows.
+IMAGE_NORMALIZATIONS = {
+    "batch": nn.BatchNorm2d,
+    "layer": lambda n_channels: nn.GroupNorm(1, n_channels),
+}
 POOLING = {
     "flatten": nn.Identity,
     "global_max": lambda: nn.AdaptiveMaxPool2d(1),
@@ -22,30 +27,35 @@ POOLING = {
 
 @dataclass(frozen=True)
 class ConvStages:
-    """What every stage of one side is built with; tuples have an entry per stage."""
+    """Parameters of the stages of one side; tuples have an entry per stage."""
 
     channels: tuple
     strides: tuple
-    batch_norm: tuple
+    normalizations: tuple
     kernel_size: int
     activation: str
     dropout: float
     n_residual_blocks: int
 
     def following(self, stage):
-        """List what comes after the convolution that gives a stage's channels."""
-        channels = self.channels[stage]
-        layers = [nn.BatchNorm2d(channels)] if self.batch_norm[stage] else []
+        """List the layers after the convolution whose output has the stage's channels."""
+        channels, normalization = self.channels[stage], self.normalizations[stage]
+        layers = normalized(channels, normalization)
         layers.append(ACTIVATIONS[self.activation]())
         layers += [Dropout(self.dropout)] if self.dropout else []
         return layers + [
-            ResidualBlock(channels, self.kernel_size, self.activation, self.batch_norm[stage])
+            ResidualBlock(channels, self.kernel_size, self.activation, normalization)
             for _ in range(self.n_residual_blocks)
         ]
 
 
+def normalized(n_channels, normalization):
+    """List the normalization of feature maps: one layer, or none for None."""
+    return [] if normalization is None else [IMAGE_NORMALIZATIONS[normalization](n_channels)]
+
+
 class RowsToImages(nn.Module):
-    """(n, height * width * channels) to (n, channels, height, width)."""
+    """(n_samples, height * width * channels) to (n_samples, channels, height, width)."""
 
     def __init__(self, height, width, channels):
         super().__init__()
@@ -59,14 +69,14 @@ class RowsToImages(nn.Module):
 
 
 class ImagesToRows(nn.Module):
-    """(n, channels, height, width) to (n, height * width * channels)."""
+    """(n_samples, channels, height, width) to (n_samples, height * width * channels)."""
 
     def forward(self, x):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class Resize(nn.Module):
-    """Nearest-neighbour up-sampling to a given size in pixels."""
+    """Nearest-neighbor upsampling to a given size in pixels."""
 
     def __init__(self, size):
         super().__init__()
@@ -80,14 +90,14 @@ class Resize(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions around which the input passes unchanged (He et al., 2016)."""
+    """Two convolutions with an identity skip connection around them (He et al., 2016)."""
 
-    def __init__(self, channels, kernel_size, activation, batch_norm):
+    def __init__(self, channels, kernel_size, activation, normalization):
         super().__init__()
 
         def convolution():
             layer = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
-            return [layer, nn.BatchNorm2d(channels)] if batch_norm else [layer]
+            return [layer, *normalized(channels, normalization)]
 
         self.body = nn.Sequential(*convolution(), ACTIVATIONS[activation](), *convolution())
         self.activation = ACTIVATIONS[activation]()
@@ -105,7 +115,7 @@ def stage_sizes(image_size, strides):
 
 
 def conv_encoder(image_shape, stages, *, downsampling, pooling, hidden_layer_sizes, n_outputs):
-    """Build rows of pixels -> code; ``n_outputs=None`` ends in the feature maps themselves."""
+    """Build rows of pixels -> code; with ``n_outputs=None`` the feature maps are the code."""
     height, width, n_channels = image_shape
     layers = [RowsToImages(*image_shape)]
     for stage, (channels, stride) in enumerate(zip(stages.channels, stages.strides, strict=True)):
@@ -135,7 +145,7 @@ def conv_encoder(image_shape, stages, *, downsampling, pooling, hidden_layer_siz
 def conv_decoder(image_shape, stages, *, upsampling, start_channels, hidden_layer_sizes, n_inputs):
     """Build code -> rows of pixels; ``n_inputs=None`` reshapes the code to feature maps."""
     *image_size, n_image_channels = image_shape
-    # The decoder walks the sizes of a down-sampling by its own strides, backwards.
+    # The sizes of an encoder with the decoder's strides, in reverse.
     sizes = stage_sizes(image_size, stages.strides[::-1])[::-1]
     layers = []
     if n_inputs is not None:
@@ -175,7 +185,7 @@ def _transpose_stages(stages, sizes, n_channels, n_image_channels):
 
 
 def _nearest_stages(stages, sizes, n_channels, n_image_channels):
-    """Convolutions, each followed by up-sampling, and one more that gives the image."""
+    """Convolutions, each followed by upsampling, and one more that gives the image."""
     layers = []
     padding = stages.kernel_size // 2
     for stage, channels in enumerate(stages.channels):

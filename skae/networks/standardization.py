@@ -63,3 +63,43 @@ class Standardization(nn.Module):
     def to_data(self, x):
         """The decoder's output to data."""
         return torch.sigmoid(x) if self.sigmoid else self.unstandardize(x)
+
+
+class EncodesData(nn.Module):
+    """An encoder that sees data in their own units, in a network of standardized rows.
+
+    Parameters
+    ----------
+    encoder : Module
+    standardization : Standardization
+        That of the network: a shared module, so that both always use the same units.
+    """
+
+    def __init__(self, encoder, standardization):
+        super().__init__()
+        self.encoder = encoder
+        self.standardization = standardization
+
+    def forward(self, x):
+        return self.encoder(self.standardization.unstandardize(x))
+
+
+class DecodesToData(nn.Module):
+    """A decoder that returns data in their own units, in a network of standardized rows.
+
+    Parameters
+    ----------
+    decoder : Module
+        Returns logits if the network ends in a sigmoid.
+    standardization : Standardization
+        That of the network, as for `EncodesData`.
+    """
+
+    def __init__(self, decoder, standardization):
+        super().__init__()
+        self.decoder = decoder
+        self.standardization = standardization
+
+    def forward(self, code):
+        rows = self.decoder(code)
+        return rows if self.standardization.sigmoid else self.standardization.standardize(rows)
