@@ -53,7 +53,10 @@ BAD_PARAMETERS = {
     ),
     "loss": ({"loss": "rmse"}, "'loss'(?=.*'bce')(?=.*'huber')(?=.*'mse').*Got 'rmse'"),
     "noise": ({"noise": "poisson"}, "'noise'(?=.*'gaussian').*Got 'poisson'"),
-    "noise_level": ({"noise": "masking", "noise_level": 1.5}, "noise_level is a share.*got 1.5"),
+    "noise_level": (
+        {"noise": "masking", "noise_level": 1.5},
+        "noise_level must be a fraction.*got 1.5",
+    ),
     "optimizer": ({"optimizer": "adamax"}, "'optimizer'(?=.*'adamw').*Got 'adamax'"),
     "learning_rate": ({"learning_rate": "step"}, "'learning_rate'(?=.*'one_cycle').*Got 'step'"),
     "batch_size": ({"batch_size": 0}, "'batch_size'.*Got 0"),
