@@ -1,4 +1,4 @@
-"""Weights of rows in the detector: what is held out, quantiles, p-values, neighborhoods."""
+"""Weights of rows in the detector: held-out rows, quantiles, p-values, neighborhoods."""
 
 import numpy as np
 import pytest

@@ -336,7 +336,7 @@ def test_feature_scores_have_the_precision_of_the_data(tumors, dtype, method):
     assert detector(PCA(3), method=method).fit(X).feature_scores(X).dtype == dtype
 
 
-# -- what is not there ---------------------------------------------------------------------
+# -- absent attributes, missing values -----------------------------------------------------
 
 
 def test_references_are_absent_where_the_method_has_none(tumors):

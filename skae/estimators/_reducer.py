@@ -80,11 +80,12 @@ def fit_reducer(
 
 def _params_of_fit(reducer, sample_weight, params, owner, parameter, caller):
     """Return the keyword arguments of the reducer's ``fit``."""
-    params = {"sample_weight": sample_weight, **params}
     params = {name: value for name, value in params.items() if value is not None}
+    raise_for_params(params, owner, caller)
+    if sample_weight is not None:
+        params["sample_weight"] = sample_weight
     if routing_enabled():
         return dict(process_routing(owner, caller, **params)[parameter]["fit"])
-    raise_for_params(params, owner, caller, allow=["sample_weight"])
     return params if has_fit_parameter(reducer, "sample_weight") else {}
 
 

@@ -1,10 +1,14 @@
-"""Where an outlier detector puts its threshold: the ways of `set_threshold`, by name."""
+"""What an outlier detector makes of its scores: thresholds, labels and p-values."""
 
+from abc import abstractmethod
 from numbers import Real
+from typing import Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from .._sklearn_compat import Interval, StrOptions
+from .._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
+from .._typing import MatrixLike
 
 
 def weighted_quantile(scores, quantile, weights=None):
@@ -45,7 +49,7 @@ def p_values_of_ranks(n_scores, weights=None):
     return (1 + counts) / (1 + n_scores)
 
 
-def offset_by_contamination(detector, contamination):
+def _offset_by_contamination(detector, contamination):
     if contamination == "auto":
         low, high = weighted_quantile(
             detector.calibration_scores_, [0.25, 0.75], detector._calibration_weights
@@ -81,8 +85,129 @@ def _offset_by_false_positive_rate(detector, rate):
 CONTAMINATION = [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")]
 _FRACTION = [Interval(Real, 0, 1, closed="neither")]
 
-THRESHOLDS = {
-    "contamination": (CONTAMINATION, offset_by_contamination),
+_THRESHOLDS = {
+    "contamination": (CONTAMINATION, _offset_by_contamination),
     "quantile": (_FRACTION, _offset_by_quantile),
     "false_positive_rate": (_FRACTION, _offset_by_false_positive_rate),
 }
+
+
+class ThresholdMixin:
+    """Labels and p-values from ``score_samples``, for detectors that hold out rows."""
+
+    @abstractmethod
+    def score_samples(self, X: MatrixLike) -> np.ndarray:
+        """Score rows: higher is more normal."""
+
+    def _calibrate(self, split):
+        """Keep what thresholds and p-values need of the scores of the training rows."""
+        scores = self.training_scores_[split.held_out]
+        order = np.argsort(scores, kind="stable")
+        self.calibration_scores_ = scores[order]
+        self._calibration_weights = split.weights(split.held_out[order])
+        self._training_rows = np.concatenate([split.held_out, split.fitted])
+        self._training_weights = split.weights(self._training_rows)
+
+    def decision_function(self, X: MatrixLike) -> np.ndarray:
+        """Score rows as `score_samples` does, shifted so that outliers are below zero.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        decisions : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: MatrixLike) -> np.ndarray:
+        """Predict whether rows are normal or outliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            1 for normal rows, -1 for outliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def set_threshold(
+        self,
+        *,
+        contamination: float | str | None = None,
+        quantile: float | None = None,
+        false_positive_rate: float | None = None,
+    ) -> Self:
+        """Move `offset_` without another fit; give exactly one of the three.
+
+        Parameters
+        ----------
+        contamination : 'auto' or float in (0, 0.5], default=None
+            As the parameter of the class: the fraction of the training rows called outliers.
+        quantile : float in (0, 1), default=None
+            Fraction of the training rows called normal.
+        false_positive_rate : float in (0, 1), default=None
+            Call a row an outlier if its p-value is at most this, which holds for at most
+            this fraction of normal rows, see `p_values`. With m held-out rows it is
+            ``1 / (m + 1)`` at least.
+
+        Returns
+        -------
+        self : estimator
+            The detector itself.
+
+        Raises
+        ------
+        ValueError
+            If none or several are given, or one is out of its range.
+        """
+        check_is_fitted(self)
+        given = {
+            "contamination": contamination,
+            "quantile": quantile,
+            "false_positive_rate": false_positive_rate,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        if len(given) != 1:
+            raise ValueError(
+                "set_threshold needs exactly one of contamination, quantile and "
+                f"false_positive_rate, got {given or 'none'}."
+            )
+        [(name, value)] = given.items()
+        constraints, offset = _THRESHOLDS[name]
+        validate_parameter_constraints({name: constraints}, given, "set_threshold")
+        self.offset_ = offset(self, value)
+        return self
+
+    def p_values(self, X: MatrixLike) -> np.ndarray:
+        """Return conformal p-values: how often a normal row scores at most as high.
+
+        With m held-out rows it is ``(1 + those that score no higher) / (m + 1)``. For a new
+        row from the population of the training rows, a p-value of at most alpha has a
+        probability of at most alpha, whatever the reducer. This is on average over draws of
+        the held-out rows; for one draw the rate varies by some ``sqrt(alpha / m)``. Held-out
+        rows that are outliers, and have low scores, make p-values larger. Training rows have
+        no valid p-values, and neither has any row if a frozen reducer was fitted on the
+        training rows. With ``sample_weight``, held-out rows count by their weights, and a new
+        row as much as they do on average.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        p_values : ndarray of shape (n_samples,)
+            From ``1 / (m + 1)``, for outliers, to 1.
+        """
+        scores = self.score_samples(X)
+        ranks = np.searchsorted(self.calibration_scores_, scores, side="right")
+        return p_values_of_ranks(len(self.calibration_scores_), self._calibration_weights)[ranks]

@@ -24,7 +24,6 @@ from .._sklearn_compat import (
     StrOptions,
     check_method_params,
     safe_indexing,
-    validate_parameter_constraints,
 )
 from .._typing import MatrixLike
 from .._utils import unchanged_on_error
@@ -41,12 +40,7 @@ from ._reducer import (
     score_samples,
     take_over_tags,
 )
-from ._thresholds import (
-    CONTAMINATION,
-    THRESHOLDS,
-    offset_by_contamination,
-    p_values_of_ranks,
-)
+from ._thresholds import CONTAMINATION, ThresholdMixin
 
 # Reconstructions that a row is compared with: more take longer and find no more.
 _MAX_REFERENCES = 1000
@@ -59,7 +53,9 @@ def _reconstructs(detector):
     return not is_forecaster(detector.estimator)
 
 
-class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class ReconstructionOutlierDetector(
+    ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
+):
     """Find rows that differ from what a reducer reconstructs of the training rows.
 
     The plain reconstruction error measures how far a row lies from the surface of all that the
@@ -212,6 +208,7 @@ class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstima
         Returns
         -------
         self : ReconstructionOutlierDetector
+            The fitted detector.
 
         Raises
         ------
@@ -228,6 +225,7 @@ class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstima
         return self
 
     def _check_method(self):
+        # Before any work: the fit of a predictor takes long.
         if self.method != "error" and is_forecaster(self.estimator):
             raise ValueError(
                 f"method={self.method!r} compares reconstructions of X, and "
@@ -246,7 +244,7 @@ class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstima
         self._learn_normal_rows(samples, seen, split)
         self.training_scores_ = self._score_samples(samples, seen)
         self._calibrate(split)
-        self.offset_ = offset_by_contamination(self, self.contamination)
+        self.set_threshold(contamination=self.contamination)
 
     @property
     def _reducer(self):
@@ -275,6 +273,7 @@ class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstima
             self.scale_ = np.ones(samples.shape[1:])
             return
         self._origin, self.scale_ = _origin_and_ranges(samples[split.fitted])
+        # These are in random order.
         rows = split.fitted[:_MAX_REFERENCES]
         self.references_ = reconstruct(self.estimator_, safe_indexing(seen, rows), "estimator")
         self._reference_weights = split.weights(rows)
@@ -283,15 +282,6 @@ class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstima
             n_neighbors = max(1, round(n_neighbors * n_references))
         neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, n_references), algorithm="brute")
         self._neighbors = neighbors.fit(self._scaled(self.references_))
-
-    def _calibrate(self, split):
-        """Keep what thresholds and p-values need of the scores of the training rows."""
-        scores = self.training_scores_[split.held_out]
-        order = np.argsort(scores, kind="stable")
-        self.calibration_scores_ = scores[order]
-        self._calibration_weights = split.weights(split.held_out[order])
-        self._training_rows = np.concatenate([split.held_out, split.fitted])
-        self._training_weights = split.weights(self._training_rows)
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Score rows by their negative mean squared deviation; higher is more normal.
@@ -308,109 +298,6 @@ class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstima
             other rows X holds. Of a `SequencePredictor`, its own ``score_samples``.
         """
         return self._score_samples(*self._read(X))
-
-    def decision_function(self, X: MatrixLike) -> np.ndarray:
-        """Score rows as `score_samples` does, shifted so that outliers are below zero.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        decisions : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: MatrixLike) -> np.ndarray:
-        """Predict whether rows are normal or outliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            1 for normal rows, -1 for outliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def set_threshold(
-        self,
-        *,
-        contamination: float | str | None = None,
-        quantile: float | None = None,
-        false_positive_rate: float | None = None,
-    ) -> Self:
-        """Move `offset_` without another fit; give exactly one of the three.
-
-        Parameters
-        ----------
-        contamination : 'auto' or float in (0, 0.5], default=None
-            As the parameter of the class: the fraction of the training rows called outliers.
-        quantile : float in (0, 1), default=None
-            Fraction of the training rows called normal.
-        false_positive_rate : float in (0, 1), default=None
-            Call a row an outlier if its p-value is at most this, which holds for at most
-            this fraction of normal rows, see `p_values`. With m held-out rows it is
-            ``1 / (m + 1)`` at least.
-
-        Returns
-        -------
-        self : ReconstructionOutlierDetector
-
-        Raises
-        ------
-        ValueError
-            If none or several are given, or one is out of its range.
-        """
-        check_is_fitted(self)
-        given = {
-            "contamination": contamination,
-            "quantile": quantile,
-            "false_positive_rate": false_positive_rate,
-        }
-        given = {name: value for name, value in given.items() if value is not None}
-        if len(given) != 1:
-            raise ValueError(
-                "set_threshold needs exactly one of contamination, quantile and "
-                f"false_positive_rate, got {given or 'none'}."
-            )
-        [(name, value)] = given.items()
-        constraints, offset = THRESHOLDS[name]
-        validate_parameter_constraints({name: constraints}, given, "set_threshold")
-        self.offset_ = offset(self, value)
-        return self
-
-    def p_values(self, X: MatrixLike) -> np.ndarray:
-        """Return conformal p-values: how often a normal row scores at most as high.
-
-        With m held-out rows it is ``(1 + those that score no higher) / (m + 1)``. For a new
-        row from the population of the training rows, a p-value of at most alpha has a
-        probability of at most alpha, whatever the reducer. This is on average over draws of
-        the held-out rows; for one draw the rate varies by some ``sqrt(alpha / m)``. Held-out
-        rows that are outliers, and have low scores, make p-values larger. Training rows have
-        no valid p-values, and neither has any row if a frozen reducer was fitted on the
-        training rows. With ``sample_weight``, held-out rows count by their weights, and a new
-        row as much as they do on average.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        p_values : ndarray of shape (n_samples,)
-            From ``1 / (m + 1)``, for outliers, to 1.
-        """
-        scores = self.score_samples(X)
-        ranks = np.searchsorted(self.calibration_scores_, scores, side="right")
-        return p_values_of_ranks(len(self.calibration_scores_), self._calibration_weights)[ranks]
 
     @available_if(_reconstructs)
     def feature_scores(self, X: MatrixLike) -> Any:
@@ -479,9 +366,11 @@ class ReconstructionOutlierDetector(MetaEstimatorMixin, OutlierMixin, BaseEstima
         if not hasattr(self, "references_"):
             return (dense(samples) - reconstruct(self.estimator_, seen, "estimator")) ** 2
         rows, references = self._scaled(dense(samples)), self._scaled(self.references_)
-        # (n_samples, n_references): what each neighbor counts, rows add up to one
+        # (n_samples, n_references): what each neighbor counts. The mean of squared distances is
+        # that to the mean plus the variance, without an array of all rows, neighbors and features.
         weights = self._neighborhoods(rows)
         center = weights @ references
+        # Rounding can make a variance of zero negative.
         spread = np.maximum(weights @ references**2 - center**2, 0)
         return ((rows - center) ** 2 + spread).reshape(samples.shape)
 
