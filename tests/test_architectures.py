@@ -147,7 +147,7 @@ def test_dense_layers_carry_normalization_and_dropout():
     assert names == ["Linear", "BatchNorm1d", "SiLU", "Dropout", "Linear"]
 
 
-def test_dropout_keeps_the_mean_and_is_silent_in_evaluation():
+def test_dropout_keeps_the_mean_and_does_nothing_in_evaluation():
     layer = Dense((4,), dropout=0.25, linear_skip=False).build_encoder(DataShape(8), 2)[2]
     ones = torch.ones(20_000)
     assert layer(ones).mean().item() == pytest.approx(1, abs=0.02)
@@ -316,7 +316,7 @@ def test_custom_modules_see_images_as_torch_has_them(digit_images):
     assert fitted.reconstruct(digit_images).shape == digit_images.shape
 
 
-def test_custom_factories_are_told_the_sizes(digits):
+def test_custom_factories_are_given_the_sizes(digits):
     mine = Custom(
         lambda shape, n_components: nn.Linear(shape[0], n_components),
         lambda n_components, shape: nn.Linear(n_components, shape[0]),

@@ -29,7 +29,7 @@ def test_ssim_agrees_with_scikit_image(size):
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-10)
 
 
-def test_ssim_of_colours_is_the_mean_over_channels():
+def test_ssim_of_colors_is_the_mean_over_channels():
     image = load_sample_image("flower.jpg")[:64, :64] / 255
     noisy = np.clip(image + np.random.default_rng(0).normal(0, 0.1, image.shape), 0, 1)
     expected = reference_ssim(image, noisy, data_range=1.0, channel_axis=2)
@@ -97,7 +97,7 @@ def test_ssim_refuses_rows_that_are_no_images(digits):
         Autoencoder(loss="ssim").fit(digits)
 
 
-def test_a_loss_of_the_users_own_compares_data_in_their_units(digits):
+def test_a_user_supplied_loss_compares_data_in_their_units(digits):
     seen = {}
 
     def loss(reconstruction, target):
@@ -110,7 +110,7 @@ def test_a_loss_of_the_users_own_compares_data_in_their_units(digits):
     assert seen["shape"] == (64,)
 
 
-def test_a_loss_of_the_users_own_gets_images_as_torch_has_them(digit_images):
+def test_a_user_supplied_loss_gets_images_as_torch_has_them(digit_images):
     shapes = set()
 
     def loss(reconstruction, target):
