@@ -5,9 +5,12 @@ Each figure is measured in a process of its own, so that a crash is counted and 
 
 import contextlib
 import hashlib
+import inspect
 import multiprocessing
 import os
+import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +20,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -25,7 +29,22 @@ from torch import nn
 import skae
 from skae.architectures import Custom, Dense
 from skae.persistence._file import _DIGEST, _NO_DIGEST
+from skae.persistence._modules import LAYERS, _parameters_of, _tensors_of, build_module
 
+N_ARGUMENTS, SECONDS_OF_NONSENSE, MEMORY_OF_NONSENSE = 200, 3, 8 * 2**30
+NONSENSE_NUMBERS = (0, 1, 2, -1, -5, 7, 4096, 65536, 2**31 - 1, 1 - 2**31)
+NONSENSE_OTHERS = (0.5, -1e300, float("nan"), "same", "mean", None, (2, 1), (-1, 4096))
+NONSENSE_SHAPES = ((2, 1), (2, 3), (0, 3), (2, 3, 4), (2, 1, 4, 4), (2, 4, 6, 6))
+NONSENSE_ERRORS = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    LookupError,
+    AssertionError,
+    MemoryError,
+)
 N_MUTATIONS, N_LARGE_MUTATIONS, N_KILLS = 1000, 20, 20
 QUICK = {"max_iter": 1, "random_state": 0}
 ESTIMATORS = {
@@ -69,10 +88,12 @@ def measure():
         what = "peak memory of loading it / size of the file"
         for state, value in zip(("whole", "mutated"), memory(Path(folder)), strict=True):
             rows.append((f"Autoencoder of 50 MB, {state}: {what}", value, "≤ 10"))
+        crashing = layers_that_crash()
         broken = kill_during_save(Path(folder))
         off, n_killed = kill_during_fit(Path(folder))
     return [
         *rows,
+        (f"layers that end a process, of {len(LAYERS)} with random arguments", crashing, "0"),
         (f"{N_KILLS} kills during save: files that were not whole", broken, "0"),
         (f"{n_killed} kills during fit: weights that differ from an unkilled fit's", off, "0"),
     ]
@@ -175,6 +196,53 @@ def peak_memory_of_load(path):
     # Linux: getrusage would count what the parent held as well.
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024
+
+
+def layers_that_crash():
+    """Count layers that a file may hold and that end a process if a file says nonsense of them."""
+    n_crashing = 0
+    for name in LAYERS:
+        # Not spawned: importing torch once for each layer would take minutes.
+        process = multiprocessing.get_context("fork").Process(target=compute_nonsense, args=(name,))
+        process.start()
+        process.join()
+        # A computation that takes too long ends its process as well, and is no crash.
+        n_crashing += process.exitcode not in (0, -signal.SIGALRM)
+    return n_crashing
+
+
+def compute_nonsense(name):
+    """Build a layer with random arguments, and compute with it, again and again."""
+    torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OF_NONSENSE, MEMORY_OF_NONSENSE))
+    generator = random.Random(name)
+    for _ in range(N_ARGUMENTS):
+        signal.alarm(SECONDS_OF_NONSENSE)
+        with contextlib.suppress(*NONSENSE_ERRORS):
+            layer = random_layer(LAYERS[name], generator)
+            for shape in NONSENSE_SHAPES:
+                with contextlib.suppress(*NONSENSE_ERRORS):
+                    x = torch.ones(shape, requires_grad=True)
+                    output = layer(x, x.detach()) if name.endswith("Loss") else layer(x)
+                    (output[0] if isinstance(output, tuple) else output).sum().backward()
+
+
+def random_layer(cls, generator):
+    """Build a layer as `load` does, from small, huge and negative numbers and their like."""
+    arguments = {}
+    for name, default in _parameters_of(cls).items():
+        if default is inspect.Parameter.empty or generator.random() < 0.5:
+            # Mostly numbers that a layer can have, or few would be built at all.
+            kinds = [(1, 2, 3)] * 7 + [NONSENSE_NUMBERS] * 2 + [NONSENSE_OTHERS]
+            arguments[name] = generator.choice(generator.choice(kinds))
+            if isinstance(default, bool):
+                arguments[name] = generator.random() < 0.5
+    with torch.device("meta"):
+        sizes = {name: tensor.shape for name, tensor in _tensors_of(cls(**arguments)).items()}
+    kinds = {"num_batches_tracked": np.int64}
+    tensors = {name: np.zeros(shape, kinds.get(name, np.float32)) for name, shape in sizes.items()}
+    parts = {"arguments": arguments, "tensors": tensors, "frozen": [], "layers": {}}
+    return build_module(cls, {**parts, "training": generator.random() < 0.5})
 
 
 def kill_during_save(folder):

@@ -223,41 +223,41 @@ def test_a_module_that_is_more_than_data_is_refused_by_name(name, tmp_path):
 
 
 def parts_of(node):
-    """Find the first layer with tensors in a manifest: its parts as a list."""
-    if isinstance(node, dict) and "built" in node and len(node["built"][1]) == 5:
-        return node["built"][1]
+    """Find the first layer in a manifest: its parts, as names and nodes."""
+    if isinstance(node, dict) and node.get("dict", [[]])[0][:1] == ["arguments"]:
+        return node["dict"]
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
     return next((parts for child in children if (parts := parts_of(child))), None)
 
 
-def set_argument(name, value):
-    def change(parts, tensors):
-        names, values = parts[0]["dict"]
-        if name not in names:
-            names.append(name)
-            values.append(value)
-        values[names.index(name)] = value
+def set_item(pair, name, node):
+    """Set an item of a dict in a manifest, which is a pair of names and nodes."""
+    names, nodes = pair
+    if name not in names:
+        names.append(name)
+        nodes.append(None)
+    nodes[names.index(name)] = node
 
-    return change
+
+def get_item(pair, name):
+    names, nodes = pair
+    return nodes[names.index(name)]["dict"]
+
+
+def set_argument(name, value):
+    return lambda parts, tensors: set_item(get_item(parts, "arguments"), name, value)
 
 
 def set_tensor(name, array):
     def change(parts, tensors):
-        names, nodes = parts[2]["dict"]
         tensors["forged"] = array
-        if name not in names:
-            names.append(name)
-            nodes.append(None)
-        nodes[names.index(name)] = {"array": "forged"}
+        set_item(get_item(parts, "tensors"), name, {"array": "forged"})
 
     return change
 
 
-def set_part(number, value):
-    def change(parts, tensors):
-        parts[number] = value
-
-    return change
+def set_part(name, value):
+    return lambda parts, tensors: set_item(parts, name, value)
 
 
 NORM, CONV, LSTM = nn.BatchNorm1d(4), nn.Conv1d(1, 1, 1), nn.LSTM(3, 2)
@@ -282,12 +282,13 @@ FORGED = {
     "layers that are text": (LSTM, set_argument("num_layers", "many")),
     "a projection": (LSTM, set_argument("proj_size", 1)),
     "a larger state": (LSTM, set_argument("hidden_size", 2**30)),
-    "a layer inside": (NORM, set_part(4, {"dict": [["a"], [None]]})),
-    "a child that is no layer": (CHAIN, set_part(4, {"dict": [["a"], [1]]})),
-    "a child named forward": (CHAIN, set_part(4, {"dict": [["forward"], [{"ref": 0}]]})),
-    "an unknown frozen parameter": (NORM, set_part(3, ["forward"])),
-    "frozen statistics": (NORM, set_part(3, ["running_mean"])),
-    "no parts": (NORM, lambda parts, tensors: parts.clear()),
+    "a layer inside": (NORM, set_part("layers", {"dict": [["a"], [None]]})),
+    "a child that is no layer": (CHAIN, set_part("layers", {"dict": [["a"], [1]]})),
+    "a child named forward": (CHAIN, set_part("layers", {"dict": [["forward"], [{"ref": 0}]]})),
+    "an unknown frozen parameter": (NORM, set_part("frozen", ["forward"])),
+    "frozen statistics": (NORM, set_part("frozen", ["running_mean"])),
+    "a further part": (NORM, set_part("_forward_hooks", 1)),
+    "no parts": (NORM, lambda parts, tensors: [each.clear() for each in parts]),
 }
 
 

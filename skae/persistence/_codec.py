@@ -237,7 +237,9 @@ class Decoder:
 
     def _built(self, content):
         number, parts = content
-        name, cls, _ = self._classes[number]
+        name, cls, version = self._classes[number]
+        if version != 1:
+            raise ValueError(f"{name} is read in version 1, got {version}")
         return REBUILT[name].build(cls, self.decode(parts))
 
     def _object(self, content):

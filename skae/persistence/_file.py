@@ -60,7 +60,7 @@ def read(path):
 
 
 def unpack_about(data):
-    """Return what `pack` was told about the file."""
+    """Return the `about` that `pack` was given."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return header["__metadata__"]
 

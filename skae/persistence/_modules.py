@@ -72,16 +72,21 @@ def take_module(module):
 
     Returns
     -------
-    parts : list
-        Arguments of the constructor, whether it is in training mode, arrays by name, names of
-        those that do not train, and layers inside by name.
+    parts : dict
+        ``arguments`` of the constructor, ``training`` (whether the layer is in training mode),
+        ``tensors`` as arrays by name, ``frozen`` (names of those that do not train) and the
+        ``layers`` inside by name.
     """
     _check_whole(module)
-    tensors = {name: _to_array(name, tensor) for name, tensor in _tensors_of(module).items()}
-    frozen = [
-        name for name, p in module._parameters.items() if p is not None and not p.requires_grad
-    ]
-    parts = [_arguments_of(module), module.training, tensors, frozen, dict(module._modules)]
+    parts = {
+        "arguments": _arguments_of(module),
+        "training": module.training,
+        "tensors": {name: _to_array(name, each) for name, each in _tensors_of(module).items()},
+        "frozen": [
+            name for name, p in module.named_parameters(recurse=False) if not p.requires_grad
+        ],
+        "layers": dict(module._modules),
+    }
     try:
         twin = build_module(type(module), parts)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -94,16 +99,18 @@ def take_module(module):
 
 def build_module(cls, parts):
     """Build a layer from what `take_module` gave, or from a forgery of it."""
-    arguments, is_training, tensors, frozen, children = parts
+    if parts.keys() != {"arguments", "training", "tensors", "frozen", "layers"}:
+        raise ValueError(f"{cls.__name__} is stored as {sorted(parts)}")
+    arguments, tensors, layers = parts["arguments"], parts["tensors"], parts["layers"]
     _check_arguments(cls, arguments, len(tensors))
-    given = {name: _to_argument(name, value) for name, value in arguments.items()}
+    if layers and cls is not nn.Sequential:
+        raise ValueError(f"{cls.__name__} cannot hold other layers")
+    given = {name: _to_argument(value) for name, value in arguments.items()}
     # No memory is taken for tensors before the file has shown that it holds them.
     with torch.device("meta"):
-        module = cls(**given) if cls is not nn.Sequential else _build_sequence(children)
-    if cls is not nn.Sequential and children:
-        raise ValueError(f"{cls.__name__} cannot hold other layers")
-    _set_tensors(module, tensors, frozenset(frozen))
-    module.training = bool(is_training)
+        module = cls(**given) if cls is not nn.Sequential else _build_sequence(layers)
+    _set_tensors(module, tensors, frozenset(parts["frozen"]))
+    module.training = bool(parts["training"])
     return module
 
 
@@ -157,7 +164,7 @@ def _to_array(name, tensor):
     return array
 
 
-def _to_argument(name, value):
+def _to_argument(value):
     return torch.tensor(value) if isinstance(value, np.ndarray) else value
 
 
@@ -187,10 +194,10 @@ def _is_number(name, value):
     return isinstance(value, float) or (isinstance(value, int) and abs(value) <= largest)
 
 
-def _build_sequence(children):
-    if not all(isinstance(layer, nn.Module) for layer in children.values()):
+def _build_sequence(layers):
+    if not all(isinstance(layer, nn.Module) for layer in layers.values()):
         raise ValueError("Sequential holds what is no layer")
-    return nn.Sequential(OrderedDict(children))
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _tensors_of(module):
