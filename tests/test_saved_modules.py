@@ -277,6 +277,8 @@ FORGED = {
     "a list of lists": (NORM, set_argument("eps", [[[1]]])),
     "a number beyond 32 bits": (NORM, set_argument("num_features", 2**62)),
     "a stride at which torch reads beyond its arrays": (CONV, set_argument("stride", 2**16)),
+    "an image that fills the memory": (nn.Upsample(2), set_argument("size", 300_000_000)),
+    "the same by its factor": (nn.Upsample(2), set_argument("scale_factor", 1e9)),
     "many layers": (LSTM, set_argument("num_layers", 2**31 - 1)),
     "no layers": (LSTM, set_argument("num_layers", 0)),
     "layers that are text": (LSTM, set_argument("num_layers", "many")),

@@ -61,10 +61,21 @@ _INTERNAL = {*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"}
 _FLOATS = {np.dtype(kind) for kind in ("f2", "f4", "f8")}
 # The largest number that every kernel of torch holds, some count in 32 bits.
 _MAX_NUMBER = 2**31 - 1
-# Of windows, in entries. The gradient of a convolution with a stride of 2**16 reads beyond its
-# array (torch 2.13, found by random arguments); no network needs a thousandth of it.
+# Of windows and of what is made larger, in entries. The gradient of a convolution with a stride of
+# 2**16 reads beyond its array (torch 2.13, found by random arguments), and an image enlarged so
+# much takes all memory; no network needs a thousandth of it.
 _MAX_WINDOW = 2**12
-_WINDOW_ARGUMENTS = {"dilation", "kernel_size", "output_padding", "padding", "stride"}
+_WINDOW_ARGUMENTS = {
+    "dilation",
+    "kernel_size",
+    "output_padding",
+    "output_size",
+    "padding",
+    "scale_factor",
+    "size",
+    "stride",
+    "upscale_factor",
+}
 
 
 def take_module(module):
@@ -190,8 +201,9 @@ def _is_argument(name, value):
 
 
 def _is_number(name, value):
-    largest = _MAX_WINDOW if name in _WINDOW_ARGUMENTS else _MAX_NUMBER
-    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= largest)
+    if name in _WINDOW_ARGUMENTS:
+        return isinstance(value, (int, float)) and abs(value) <= _MAX_WINDOW
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= _MAX_NUMBER)
 
 
 def _build_sequence(layers):
