@@ -101,6 +101,20 @@ def _types_of_entries(X):
     return sorted({str(getattr(each, "name", each)) for each in types})
 
 
+def is_missing(values):
+    """Return which entries of a 1-D array are None, NaN, NaT or pandas.NA."""
+    if values.dtype.kind != "O":
+        return values != values  # of all values, NaN and NaT alone differ from themselves
+    return np.array([_is_missing(value) for value in values], dtype=bool)
+
+
+def _is_missing(value):
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA, which is neither equal nor different
+        return True
+
+
 def check_finite(X, name="X", *, allow_nan=False):
     """Raise a ValueError where a float array holds infinity or, unless allowed, NaN."""
     # A sum is finite only where all its terms are; torch's uses all cores.

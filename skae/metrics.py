@@ -387,7 +387,7 @@ def _undefined(metric, found):
     return float("nan")
 
 
-def _check_rows(X: Any, name: str) -> np.ndarray:
+def _check_rows(X: Any, name: str, *, allow_nan: bool = True) -> np.ndarray:
     """Return X as a numeric matrix without infinity, images flattened, in its own type."""
     X = as_array(X, name)
     with naming_types(X, name):
@@ -395,7 +395,7 @@ def _check_rows(X: Any, name: str) -> np.ndarray:
             X,
             accept_sparse="csr",
             allow_nd=True,
-            ensure_all_finite="allow-nan",
+            ensure_all_finite="allow-nan" if allow_nan else True,
             input_name=name,
         )
     X = X.toarray() if sparse.issparse(X) else X
@@ -420,7 +420,8 @@ def _check_pair(X: Any, X_reconstructed: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _check_spaces(X, Z, max_samples, random_state):
     """Return at most `max_samples` rows of data and code, the same of both."""
-    X, Z = _check_rows(X, "X"), _check_rows(Z, "Z")
+    # A code without some of its values is an error of the reducer, not missing data.
+    X, Z = _check_rows(X, "X"), _check_rows(Z, "Z", allow_nan=False)
     check_consistent_length(X, Z)
     if _has_missing(X):
         observed = ~np.isnan(X).all(axis=1)

@@ -1,20 +1,29 @@
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.cluster import DBSCAN
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.decomposition import PCA, KernelPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.manifold import TSNE
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 
-from skae import compare
+from skae import Autoencoder, compare
 from skae.metrics import (
     continuity,
     explained_variance,
@@ -25,13 +34,29 @@ from skae.metrics import (
 
 SCORES = ["reconstruction error", "explained variance", "trustworthiness", "continuity"]
 SECONDS = ["fit seconds", "transform seconds"]
-REBUILT = SCORES[:2]
+RECONSTRUCTED = SCORES[:2]
 
 
 @pytest.fixture(scope="module")
 def digits():
     X, y = load_digits(return_X_y=True)
     return X[:600], y[:600]
+
+
+class Failing(PCA):
+    """Raises an error in one of its methods."""
+
+    def __init__(self, method="fit", n_components=2):
+        super().__init__(n_components)
+        self.method = method
+
+    def __getattribute__(self, name):
+        if name in ("fit", "transform", "inverse_transform") and name == self.method:
+            return self._fail
+        return super().__getattribute__(name)
+
+    def _fail(self, *args):
+        raise ArithmeticError(f"no {self.method} here")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +86,7 @@ def test_the_scores_are_those_of_the_metrics_on_the_held_out_rows(comparison, di
     assert_allclose(comparison.table.loc["PCA", list(expected)], list(expected.values()))
 
 
-def test_what_was_fitted_and_rebuilt_can_be_looked_at(comparison):
+def test_estimators_codes_and_reconstructions_are_kept(comparison):
     pca = comparison.estimators["PCA"]
     Z = pca.transform(comparison.X_test)
     assert_array_equal(comparison.codes["PCA"], Z)
@@ -81,7 +106,7 @@ def test_images_are_compared_as_their_rows_are(comparison, digits):
     assert_allclose(again.table.loc["PCA", SCORES], comparison.table.loc["PCA", SCORES], rtol=1e-3)
 
 
-def test_the_split_keeps_the_shares_of_the_classes(digits):
+def test_the_split_keeps_the_fractions_of_the_classes(digits):
     X, y = digits
     X, y = np.vstack([X[y == 0], X[y == 1][:20]]), np.repeat([0, 1], [np.sum(y == 0), 20])
     result = compare(X, y, reducers={"PCA": PCA(n_components=2)}, random_state=0)
@@ -129,7 +154,7 @@ def test_without_a_seed_reducers_keep_theirs(digits):
 
 
 class UMAP(PCA):
-    """Like its namesake, it has an inverse that nobody should wait for."""
+    """Like UMAP itself, it has an inverse that takes too long."""
 
     def __init__(self, n_components=2, n_jobs=-1):
         super().__init__(n_components)
@@ -151,16 +176,16 @@ class UMAP(PCA):
 )
 def test_without_a_quick_inverse_only_the_code_is_scored(digits, reducer):
     result = compare(*digits, reducers={"reducer": reducer}, random_state=0)
-    assert result.table.loc["reducer", REBUILT].isna().all()
-    assert result.table.loc["reducer"].drop(REBUILT).notna().all()
+    assert result.table.loc["reducer", RECONSTRUCTED].isna().all()
+    assert result.table.loc["reducer"].drop(RECONSTRUCTED).notna().all()
     assert result.reconstructions == {}
 
 
 class Witness(PCA):
-    """Remembers the target it was shown."""
+    """Remembers the target and the type of X."""
 
     def fit(self, X, y=None):
-        self.seen_ = y
+        self.seen_, self.type_ = y, type(X)
         return super().fit(X)
 
 
@@ -172,14 +197,14 @@ def test_only_reducers_that_need_classes_see_them(digits):
 
 
 class ImageReducer(PCA):
-    """Wants to know the shape of the images, as autoencoders do."""
+    """Has a parameter for the shape of the images, as autoencoders do."""
 
     def __init__(self, n_components=2, image_shape=None):
         super().__init__(n_components)
         self.image_shape = image_shape
 
 
-def test_reducers_learn_the_shape_of_the_images_unless_they_have_one(digits):
+def test_reducers_are_given_the_shape_of_the_images_unless_they_have_one(digits):
     reducers = {"any": ImageReducer(), "own": ImageReducer(image_shape=(4, 16))}
     result = compare(digits[0].reshape(-1, 8, 8), reducers=reducers)
     shapes = [reducer.image_shape for reducer in result.estimators.values()]
@@ -190,7 +215,6 @@ def test_reducers_learn_the_shape_of_the_images_unless_they_have_one(digits):
 def quick_umap(monkeypatch):
     """Put a quick reducer in the place of UMAP, which compiles for long on first use."""
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP))
-    monkeypatch.setattr("skae.comparison.find_spec", {"umap": "installed"}.get)
 
 
 AUTOENCODERS = ["variational autoencoder", "PCA + trained decoder"]
@@ -206,14 +230,31 @@ def test_images_are_reduced_by_pca_umap_and_autoencoders(digits):
 
 
 def test_rows_have_no_convolution_and_umap_is_left_out_where_missing(digits, monkeypatch):
-    monkeypatch.setattr("skae.comparison.find_spec", {}.get)
+    monkeypatch.setitem(sys.modules, "umap", None)
     result = compare(digits[0][:60], n_components=4, random_state=0)
     assert list(result.estimators) == ["PCA", "dense autoencoder", *AUTOENCODERS]
 
 
-def test_a_reducer_that_cannot_transform_is_refused_before_any_is_fitted(digits):
-    with pytest.raises(TypeError, match=r"'neighbours': TSNE, which has no transform"):
-        compare(digits[0], reducers={"witness": None, "neighbours": TSNE()} | {"witness": PCA()})
+def test_a_broken_umap_is_left_out_with_its_own_error(digits, tmp_path, monkeypatch):
+    (tmp_path / "umap.py").write_text("raise OSError('libllvm: undefined symbol')")
+    monkeypatch.delitem(sys.modules, "umap", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.warns(FitFailedWarning, match=r"UMAP is not compared.*OSError: libllvm"):
+        result = compare(digits[0][:60], n_components=2, random_state=0)
+    assert "UMAP" not in result.table.index
+
+
+@pytest.mark.parametrize(
+    ("reducer", "message"),
+    [
+        (DBSCAN(), "'odd': DBSCAN, which has no transform or fit_transform"),
+        (np.mean, "'odd': .*, which has no get_params"),
+        (PCA, "the class PCA as 'odd'"),
+    ],
+)
+def test_what_is_no_reducer_is_refused_before_any_is_fitted(digits, reducer, message):
+    with pytest.raises(TypeError, match=message):
+        compare(digits[0], reducers={"fails": Failing("fit"), "odd": reducer})
 
 
 @pytest.mark.parametrize("reducers", [{}, [PCA()], PCA()])
@@ -242,8 +283,16 @@ def test_progress_is_shown_on_demand_alone(digits, capsys):
     reducers = {"constant": VarianceThreshold()}
     compare(digits[0], reducers=reducers)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_names_the_reducer_at_work_and_counts_those_done(digits, capsys):
+    reducers = {"constant": VarianceThreshold(), "PCA": PCA(2)}
     compare(digits[0], reducers=reducers, verbose=1)
-    assert "1/1" in capsys.readouterr().err
+    shown = [line.rstrip() for line in capsys.readouterr().err.split("\r")]
+    assert any(line.startswith("constant |") and "0/2 reducers" in line for line in shown)
+    assert any(line.startswith("PCA      |") and "1/2 reducers" in line for line in shown)
+    assert shown[-1].startswith("compared |")
+    assert "2/2 reducers" in shown[-1]
 
 
 def test_a_missing_pandas_is_named_before_anything_is_fitted(digits, monkeypatch):
@@ -269,3 +318,218 @@ def test_the_page_holds_the_table_and_the_picture(comparison, tmp_path):
     assert "<th>SVD</th>" in page
     assert f"{comparison.table.loc['SVD', 'explained variance']:.3g}" in page
     assert "data:image/png;base64,iVBOR" in page
+
+
+# -- reducers that fail ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["fit", "transform", "inverse_transform"])
+def failed(request, digits):
+    reducers = {"fails": Failing(request.param), "PCA": PCA(2)}
+    with pytest.warns(FitFailedWarning, match=r"The reducer 'fails' failed with ArithmeticError"):
+        return compare(*digits, reducers=reducers, random_state=0)
+
+
+def test_a_reducer_that_fails_gets_a_row_with_its_error(failed):
+    assert failed.table.loc["fails", "error"].startswith("ArithmeticError: no ")
+    assert failed.table.loc["fails", RECONSTRUCTED].isna().all()
+    assert list(failed.errors) == ["fails"]
+    assert isinstance(failed.errors["fails"], ArithmeticError)
+
+
+def test_the_others_are_compared_all_the_same(failed):
+    assert failed.table.loc["PCA"].drop("error").notna().all()
+    assert pd.isna(failed.table.loc["PCA", "error"])
+    assert set(failed.table.drop(columns="error").dtypes) == {np.dtype(float)}
+    assert "PCA" in failed.estimators
+
+
+def test_what_was_measured_before_a_failure_is_kept(digits):
+    reducers = {"fails": Failing("inverse_transform")}
+    with pytest.warns(FitFailedWarning):
+        result = compare(*digits, reducers=reducers, random_state=0)
+    assert result.table.loc["fails"].drop(RECONSTRUCTED).notna().all()
+    assert result.codes["fails"].shape == (150, 2)
+
+
+def test_a_comparison_with_failures_can_be_shown(failed, tmp_path):
+    failed.to_html(tmp_path / "page.html")
+    assert "ArithmeticError: no " in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "ArithmeticError: no " in repr(failed)
+
+
+def test_a_comparison_without_any_codes_is_not_drawn(digits):
+    with pytest.warns(FitFailedWarning):
+        result = compare(digits[0], reducers={"fails": Failing()})
+    with pytest.raises(ValueError, match="ArithmeticError"):
+        result.plot()
+
+
+def test_without_failures_there_is_no_column_of_errors(comparison):
+    assert comparison.errors == {}
+    assert "error" not in comparison.table
+
+
+def test_codes_that_are_not_finite_are_an_error_of_their_reducer(digits):
+    class Diverged(PCA):
+        def transform(self, X):
+            return np.full((len(X), 2), np.nan)
+
+    with pytest.warns(FitFailedWarning, match="Z contains NaN"):
+        compare(digits[0], reducers={"diverged": Diverged(2)})
+
+
+def test_a_reducer_without_transform_is_scored_on_the_held_out_rows_it_embedded(digits):
+    X, y = digits
+    reducers = {"t-SNE": TSNE(init="pca", perplexity=5, max_iter=250)}
+    result = compare(X[:150], y[:150], reducers=reducers, random_state=0)
+    Z = clone(result.estimators["t-SNE"]).fit_transform(X[:150])
+    _, test = train_test_split(np.arange(150), random_state=0, stratify=y[:150])
+    assert_allclose(result.codes["t-SNE"], Z[test])
+    assert_allclose(
+        result.table.loc["t-SNE", "trustworthiness"], trustworthiness(X[:150][test], Z[test])
+    )
+    unknown = [*RECONSTRUCTED, "transform seconds"]
+    assert result.table.loc["t-SNE", unknown].isna().all()
+    assert result.table.loc["t-SNE"].drop(unknown).notna().all()
+
+
+# -- frames, sparse matrices and missing values --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(80, 3))
+    return pd.DataFrame(numbers, columns=["a", "b", "c"]).assign(city=rng.choice(["x", "y"], 80))
+
+
+def by_name(*columns):
+    return ColumnTransformer([("numbers", StandardScaler(), list(columns))])
+
+
+@pytest.mark.parametrize("make", [lambda table: table, pl.from_pandas], ids=["pandas", "polars"])
+def test_frames_reach_reducers_that_select_by_name(table, make):
+    X = make(table[["a", "b", "c"]])
+    reducers = {"selects": make_pipeline(by_name("a", "c"), PCA(2)), "witness": Witness(2)}
+    result = compare(X, reducers=reducers, random_state=0)
+    assert result.errors == {}
+    assert result.estimators["witness"].type_ is type(X)
+    assert result.codes["selects"].shape == (20, 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_frames_score_as_arrays_do(table):
+    X = table[["a", "b", "c"]]
+    reducers = {"PCA": PCA(2), "pandas": make_pipeline(StandardScaler(), PCA(1))}
+    reducers["pandas"].set_output(transform="pandas")
+    frame, array = (compare(each, reducers=reducers, random_state=0) for each in (X, X.to_numpy()))
+    assert_allclose(frame.table[SCORES], array.table[SCORES])
+
+
+def test_pipelines_that_take_text_are_compared_by_the_numbers_of_the_frame(table):
+    encode = ColumnTransformer(
+        [("text", OneHotEncoder(), ["city"])], remainder="passthrough", sparse_threshold=0
+    )
+    with pytest.warns(FitFailedWarning, match="'plain' failed with ValueError"):
+        result = compare(
+            table, reducers={"encodes": make_pipeline(encode, PCA(2)), "plain": PCA(2)}
+        )
+    assert list(result.errors) == ["plain"]
+    assert_array_equal(
+        np.sort(result.X_test[:, 0]), np.sort(table["a"].loc[lambda a: a.isin(result.X_test[:, 0])])
+    )
+    assert result.X_test.shape == (20, 3)
+    expected = trustworthiness(result.X_test, result.codes["encodes"])
+    assert result.table.loc["encodes", "trustworthiness"] == expected
+
+
+def test_frames_of_text_alone_have_no_neighbor_scores(table):
+    reducers = {"encoder": make_pipeline(OneHotEncoder(), TruncatedSVD(2))}
+    result = compare(table[["city"]], table["city"], reducers=reducers, random_state=0)
+    assert result.errors == {}
+    assert result.table.loc["encoder", SCORES].isna().all()
+    assert result.table.loc["encoder", "k-NN accuracy"] == 1
+
+
+def test_default_reducers_refuse_columns_of_text_by_name(table):
+    with pytest.raises(ValueError, match=r"X must hold numbers, got column\(s\) 'city'"):
+        compare(table)
+
+
+def test_sparse_rows_are_handed_on_and_scored(digits):
+    X = sparse.csr_matrix(digits[0])
+    result = compare(X, reducers={"SVD": TruncatedSVD(8)}, random_state=0)
+    dense = compare(digits[0], reducers={"SVD": TruncatedSVD(8)}, random_state=0)
+    assert_allclose(result.table[SCORES], dense.table[SCORES], rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def incomplete(digits):
+    X, _ = digits
+    return np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+
+
+def test_missing_values_are_left_out_of_the_scores(incomplete):
+    reducers = {"own": Autoencoder(4, missing_values="mask", max_iter=2), "PCA": PCA(4)}
+    with pytest.warns(FitFailedWarning, match="'PCA' failed with ValueError: Input X contains NaN"):
+        result = compare(incomplete, reducers=reducers, random_state=0)
+    own = result.estimators["own"]
+    assert_allclose(result.table.loc["own", "explained variance"], own.score(result.X_test))
+    assert result.table.loc["own", SCORES].notna().all()
+
+
+@pytest.mark.usefixtures("quick_umap")
+def test_default_reducers_take_missing_values_and_can_be_drawn(incomplete):
+    result = compare(incomplete[:80].reshape(-1, 8, 8), n_components=2, random_state=0)
+    assert result.errors == {}
+    assert result.table.loc["PCA"].notna().all()
+    result.plot()
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
+def test_a_class_that_is_missing_is_refused_by_the_name_of_y(digits, nothing):
+    y = np.array(["a", "b", nothing] * 200, dtype=object)
+    with pytest.raises(ValueError, match=r"y must hold a class for each row, got 200 missing"):
+        compare(digits[0], y, reducers={"PCA": PCA(2)})
+
+
+# -- threads -----------------------------------------------------------------------------------
+
+
+class Threads(PCA):
+    """Remembers with how many threads it was fitted, and leaves another number behind."""
+
+    def fit(self, X, y=None):
+        self.n_threads_ = torch.get_num_threads()
+        torch.set_num_threads(self.n_threads_ + 1)
+        return super().fit(X)
+
+
+def test_every_reducer_is_fitted_with_the_same_number_of_threads(digits):
+    before = torch.get_num_threads()
+    result = compare(digits[0], reducers={"first": Threads(2), "second": Threads(2)})
+    assert [each.n_threads_ for each in result.estimators.values()] == [before, before]
+    assert torch.get_num_threads() == before
+
+
+def test_the_threads_that_numba_starts_do_not_change_those_of_torch():
+    pytest.importorskip("numba")
+    script = """
+import numba, numpy as np, torch
+from skae.comparison._evaluation import unchanged_threads
+
+@numba.njit(parallel=True)
+def double(x):
+    for i in numba.prange(len(x)):
+        x[i] *= 2
+
+torch.set_num_threads(1)
+with unchanged_threads():
+    double(np.ones(10))
+print(torch.get_num_threads())
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "1"

@@ -4,6 +4,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
@@ -11,8 +12,11 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA, FastICA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skae import compare
+from skae import Autoencoder, ReconstructionOutlierDetector, compare
 from skae.plotting import LatentSpaceDisplay, LossCurveDisplay, ReconstructionDisplay
 
 
@@ -72,7 +76,7 @@ def test_no_more_images_are_shown_than_asked_for(digits):
 
 
 @pytest.mark.parametrize(("n_channels", "shown"), [(1, ()), (2, ()), (3, (3,))])
-def test_three_channels_are_colours_and_others_grey(n_channels, shown):
+def test_three_channels_are_colors_and_others_grey(n_channels, shown):
     images = np.random.default_rng(0).uniform(size=(2, 6, 5, n_channels))
     display = ReconstructionDisplay.from_reconstructions(images, {"same": images})
     assert display.im_.get_array().shape == (14, 12, *shown)
@@ -102,6 +106,35 @@ def test_no_images_to_show_are_refused(digits):
         ReconstructionDisplay.from_reconstructions(digits[0], {}, n_images=0)
 
 
+@pytest.mark.parametrize("wrap", [lambda ae: ae, make_pipeline, lambda ae: {"first": ae}])
+def test_the_image_shape_of_the_fitted_estimator_serves_rows(digits, wrap):
+    fitted = wrap(Autoencoder(2, image_shape=(8, 8), max_iter=1))
+    for reducer in fitted.values() if isinstance(fitted, dict) else [fitted]:
+        reducer.fit(digits[0][:100])
+    display = ReconstructionDisplay.from_estimator(fitted, digits[0], n_images=3)
+    assert_array_equal(display.images.reshape(3, 64), digits[0][:3])
+
+
+def test_an_image_shape_of_other_rows_does_not_serve(digits):
+    X = digits[0][:100]
+    pipeline = make_pipeline(PCA(4), Autoencoder(2, image_shape=(2, 2), max_iter=1)).fit(X)
+    with pytest.raises(ValueError, match="image_shape must be"):
+        ReconstructionDisplay.from_estimator(pipeline, X)
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_missing_pixels_are_light_blue(channels):
+    images = np.random.default_rng(0).uniform(size=(2, 6, 5, *channels))
+    images[0, 2, 3] = np.nan
+    display = ReconstructionDisplay.from_reconstructions(images, {"same": np.nan_to_num(images)})
+    picture = display.im_.get_array()
+    shown = picture[2, 3] if channels else display.im_.to_rgba(picture)[2, 3, :3]
+    assert_allclose(shown, (0.62, 0.79, 0.88))
+    assert_allclose(
+        picture[:6, 6:11][0], (images[1] - np.nanmin(images))[0] / np.ptp(images[~np.isnan(images)])
+    )
+
+
 # -- codes -------------------------------------------------------------------------------------
 
 
@@ -127,7 +160,7 @@ def test_codes_of_one_dimension_lie_on_a_line(iris):
 
 
 @pytest.mark.parametrize("n_classes", [3, 12])
-def test_classes_are_told_in_a_legend(n_classes):
+def test_classes_are_named_in_a_legend(n_classes):
     y = np.repeat([f"class {i:02}" for i in range(n_classes)], 4)
     codes = np.random.default_rng(0).normal(size=(len(y), 2))
     display = LatentSpaceDisplay.from_codes(codes, y)
@@ -137,7 +170,7 @@ def test_classes_are_told_in_a_legend(n_classes):
 
 
 @pytest.mark.parametrize("column", [0, 2])
-def test_a_quantity_is_told_by_a_colour_bar(iris, column):
+def test_a_quantity_is_explained_by_a_color_bar(iris, column):
     X, _ = iris
     display = LatentSpaceDisplay.from_codes(X, X[:, column])
     assert_array_equal(display.scatter_.get_array(), X[:, column])
@@ -158,11 +191,46 @@ def test_points_can_be_styled(iris):
     assert display.scatter_.get_cmap().name == "gray"
 
 
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT])
+def test_points_without_a_class_are_grey_and_named_so(iris, nothing):
+    y = np.array(["a", "b", nothing] * 50, dtype=object)
+    display = LatentSpaceDisplay.from_codes(iris[0], y)
+    legend = display.ax_.get_legend()
+    assert texts(legend.get_texts()) == ["a", "b", "missing"]
+    display.figure_.canvas.draw()
+    colors = display.scatter_.get_facecolors()[:, :3]
+    assert_allclose(colors[2::3], 0.8)
+    assert_allclose(colors[0], matplotlib.colors.to_rgb(legend.legend_handles[0].get_color()))
+
+
+def test_classes_with_some_missing_read_as_integers(iris):
+    y = np.where(np.arange(150) < 9, np.nan, iris[1])
+    labels = texts(LatentSpaceDisplay.from_codes(iris[0], y).ax_.get_legend().get_texts())
+    assert labels == ["0", "1", "2", "missing"]
+
+
+def test_a_quantity_with_some_missing_keeps_its_color_bar(iris):
+    y = np.where(np.arange(150) < 9, np.nan, iris[0][:, 0])
+    display = LatentSpaceDisplay.from_codes(iris[0], y)
+    assert display.scatter_.get_clim() == (np.nanmin(y), np.nanmax(y))
+    assert display.ax_.get_legend() is None
+
+
+def test_a_target_that_is_all_missing_is_drawn(iris):
+    display = LatentSpaceDisplay.from_codes(iris[0], [None] * 150)
+    assert texts(display.ax_.get_legend().get_texts()) == ["missing"]
+
+
+def test_codes_of_text_are_refused_by_column():
+    with pytest.raises(ValueError, match=r"codes must hold numbers, got column\(s\) 'b'"):
+        LatentSpaceDisplay.from_codes(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+
+
 # -- losses ------------------------------------------------------------------------------------
 
 
 class Trained(BaseEstimator):
-    """What has gone through training, as far as a loss curve can tell."""
+    """Has a history, as estimators that were trained do."""
 
     def __init__(self, history=()):
         self.history = history
@@ -207,6 +275,22 @@ def test_curves_of_two_estimators_share_a_picture_by_name():
 def test_an_estimator_without_history_is_refused_by_name(iris):
     with pytest.raises(TypeError, match=r"history_, got PCA"):
         LossCurveDisplay.from_estimator(PCA().fit(iris[0]))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda ae: make_pipeline(StandardScaler(), ae),
+        lambda ae: GridSearchCV(ae, {"n_components": [1, 2]}, cv=2),
+        lambda ae: GridSearchCV(make_pipeline(ae), {}, cv=2),
+        lambda ae: ReconstructionOutlierDetector(ae),
+    ],
+    ids=["pipeline", "search", "search of a pipeline", "detector"],
+)
+def test_the_curve_is_found_within_what_holds_the_estimator(iris, wrap):
+    outer = wrap(Autoencoder(2, max_iter=3, random_state=0)).fit(iris[0])
+    display = LossCurveDisplay.from_estimator(outer)
+    assert len(display.lines_[0].get_xdata()) == 3
 
 
 def test_an_unfitted_estimator_has_no_curve():
@@ -273,7 +357,7 @@ def test_a_comparison_without_classes_has_no_legend(iris, reducers):
     assert all(ax.get_legend() is None for ax in figure.axes)
 
 
-def test_classes_are_told_once_in_a_comparison(iris, reducers):
+def test_a_comparison_has_one_legend(iris, reducers):
     more = reducers | {f"again {i}": PCA(n_components=2) for i in range(3)}
     axes = compare(*iris, reducers=more, random_state=0).plot().axes
     with_legend = [ax.get_title() for ax in axes if ax.get_legend() is not None]
@@ -288,7 +372,7 @@ def test_a_comparison_shows_as_many_images_as_asked_for(digits, reducers, n_imag
     assert mosaic.shape == (9 * (1 + len(reducers)), 9 * n_images)
 
 
-def test_reducers_that_rebuild_nothing_can_be_drawn(iris):
+def test_reducers_that_reconstruct_nothing_can_be_drawn(iris):
     reducers = {"LDA": LinearDiscriminantAnalysis()}
     errors, codes = compare(*iris, reducers=reducers, random_state=0).plot().axes
     assert len(errors.patches) == 0

@@ -1,4 +1,4 @@
-"""Pictures of reductions, in the manner of scikit-learn's displays; they need matplotlib."""
+"""Plots of reductions, as scikit-learn's displays; they need matplotlib."""
 
 from ._comparison import plot_comparison
 from ._latent import LatentSpaceDisplay

@@ -1,4 +1,4 @@
-"""One figure for a whole comparison: what each reducer rebuilds, and how its code looks."""
+"""One figure for a whole comparison: the reconstructions and the codes of each reducer."""
 
 from math import ceil
 from numbers import Integral
@@ -11,29 +11,35 @@ from .._utils import import_optional
 from ._latent import LatentSpaceDisplay
 from ._reconstruction import ReconstructionDisplay
 
-_PANELS_A_ROW = 4
+_PANELS_PER_ROW = 4
 _PANEL_WIDTH = 2.9  # inches
-_MOST_POINTS = 3000
+_MAX_POINTS = 3000  # of a panel: more only cover each other
 
 
 def plot_comparison(comparison: Any, *, n_images: int = 10) -> Any:
     """Draw the reconstructions and the codes of reducers that were compared.
 
-    The upper part shows, where the data are images, some held-out ones above what each reducer
-    makes of them (one of each class, where the classes are known), and a bar chart of the
-    reconstruction errors otherwise. The lower part shows the codes of the held-out rows,
-    coloured by class.
+    If the rows are images, the upper part shows some held-out ones (one of each class, if
+    classes are known) above their reconstructions; otherwise, a bar chart of the reconstruction
+    errors. The lower part shows the codes of the held-out rows, colored by class. Reducers that
+    failed are left out.
 
     Parameters
     ----------
-    comparison : skae.comparison.Comparison
-        What :func:`skae.compare` returns.
+    comparison : skae.Comparison
+        The result of :func:`skae.compare`.
     n_images : int, default=10
-        How many images are shown at most.
+        The largest number of images to show.
 
     Returns
     -------
     matplotlib Figure
+        The figure, reconstructions above codes.
+
+    Raises
+    ------
+    ValueError
+        If every reducer failed, or `n_images` is below 1.
 
     Examples
     --------
@@ -49,7 +55,9 @@ def plot_comparison(comparison: Any, *, n_images: int = 10) -> Any:
     plt = import_optional("matplotlib.pyplot", "plot")
     check_scalar(n_images, "n_images", Integral, min_val=1)
     n_panels = len(comparison.codes)
-    n_rows = ceil(n_panels / _PANELS_A_ROW)
+    if not n_panels:
+        raise ValueError(f"comparison must hold codes to draw, but {comparison.errors} happened.")
+    n_rows = ceil(n_panels / _PANELS_PER_ROW)
     n_columns = ceil(n_panels / n_rows)
     width = max(3, n_columns) * _PANEL_WIDTH
     heights = (_upper_height(comparison, n_images, width), 0.4 + n_rows * _PANEL_WIDTH)
@@ -76,13 +84,13 @@ def _upper_height(comparison, n_images, width):
 def _draw_images(comparison, n_images, ax):
     rows = _one_of_each(comparison.y_test, n_images)
     table = comparison.table
-    rebuilt = {
+    reconstructions = {
         f"{name}\n{table.loc[name, 'explained variance']:.0%} explained": X[rows]
         for name, X in comparison.reconstructions.items()
     }
     ReconstructionDisplay.from_reconstructions(
         comparison.X_test[rows],
-        rebuilt,
+        reconstructions,
         image_shape=comparison.image_shape,
         n_images=n_images,
         ax=ax,
@@ -91,7 +99,7 @@ def _draw_images(comparison, n_images, ax):
 
 
 def _one_of_each(y, n_images):
-    """Return rows to show: one of each class where classes are known, then the first others."""
+    """Return rows to show: one of each class if classes are known, then the first others."""
     if y is None:
         return slice(n_images)
     _, firsts = np.unique(y, return_index=True)
@@ -110,10 +118,10 @@ def _draw_errors(comparison, ax):
 
 
 def _draw_codes(comparison, axes, figure):
-    y = None if comparison.y_test is None else comparison.y_test[:_MOST_POINTS]
+    y = None if comparison.y_test is None else comparison.y_test[:_MAX_POINTS]
     for ax, (name, codes) in zip(axes.flat, comparison.codes.items(), strict=False):
         end_of_first_row = ax is axes[0, -1]
-        LatentSpaceDisplay.from_codes(codes[:_MOST_POINTS], y, ax=ax, legend=end_of_first_row)
+        LatentSpaceDisplay.from_codes(codes[:_MAX_POINTS], y, ax=ax, legend=end_of_first_row)
         ax.set_title(name)
     for ax in axes.flat[len(comparison.codes) :]:
         ax.set_axis_off()

@@ -1,21 +1,23 @@
-"""The code as a cloud of points."""
+"""The latent space as a scatter plot."""
 
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import type_of_target
 
+from .._arrays import as_array, is_missing, naming_types
 from .._typing import MatrixLike
 from .._utils import import_optional
 
-_MOST_CLASSES = 20
+_MAX_CLASSES = 20  # more have no colors that an eye can tell apart
+_MISSING_COLOR = (0.8, 0.8, 0.8)
 
 
 class LatentSpaceDisplay:
-    """Scatter plot of a code in two dimensions, coloured by a target.
+    """Scatter plot of latent codes in two dimensions, colored by a target.
 
     Codes of more than two dimensions are shown by their first two principal components, codes
     of one dimension along a line. Build it by :meth:`from_estimator` or :meth:`from_codes`.
@@ -23,21 +25,21 @@ class LatentSpaceDisplay:
     Parameters
     ----------
     positions : ndarray of shape (n_samples, 2)
-        Where the points are drawn.
+        Coordinates of the points.
     y : array-like of shape (n_samples,), default=None
-        What colours them: classes get a legend; continuous targets, and numbers of more than
-        20 values, a colour bar.
+        Target that colors the points. Classes get a legend; continuous targets, and numbers of
+        more than 20 values, a color bar. Points without a target (None, NaN) are grey.
     axis_labels : tuple of two str, default=("code 1", "code 2")
-        What the two axes are.
+        Labels of the two axes.
 
     Attributes
     ----------
     scatter_ : matplotlib PathCollection
         The points.
     ax_ : matplotlib Axes
-        Where they are drawn.
+        The axes they are drawn on.
     figure_ : matplotlib Figure
-        The figure around them.
+        The figure of these axes.
 
     Examples
     --------
@@ -66,7 +68,7 @@ class LatentSpaceDisplay:
         legend: bool = True,
         **scatter_kwargs: Any,
     ) -> Self:
-        """Draw the code that a fitted reducer gives to X.
+        """Draw the latent codes of X.
 
         Parameters
         ----------
@@ -75,17 +77,18 @@ class LatentSpaceDisplay:
         X : array-like of shape (n_samples, n_features) or (n_samples, *image_shape)
             The data, in a layout that the reducer takes.
         y : array-like of shape (n_samples,), default=None
-            What colours the points.
+            Target that colors the points; None and NaN mark missing entries.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. If None, a new figure is made.
         legend : bool, default=True
-            Whether the colours are explained.
+            Whether to draw the legend or the color bar.
         **scatter_kwargs : dict
-            For matplotlib's ``scatter``.
+            Passed to matplotlib's ``scatter``.
 
         Returns
         -------
         LatentSpaceDisplay
+            The display, drawn.
         """
         codes = estimator.transform(X)
         return cls.from_codes(codes, y, ax=ax, legend=legend, **scatter_kwargs)
@@ -100,28 +103,32 @@ class LatentSpaceDisplay:
         legend: bool = True,
         **scatter_kwargs: Any,
     ) -> Self:
-        """Draw codes that are there already.
+        """Draw given latent codes.
 
         Parameters
         ----------
         codes : array-like of shape (n_samples, n_components)
             The codes.
         y : array-like of shape (n_samples,), default=None
-            What colours the points.
+            Target that colors the points; None and NaN mark missing entries.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. If None, a new figure is made.
         legend : bool, default=True
-            Whether the colours are explained.
+            Whether to draw the legend or the color bar.
         **scatter_kwargs : dict
-            For matplotlib's ``scatter``.
+            Passed to matplotlib's ``scatter``.
 
         Returns
         -------
         LatentSpaceDisplay
+            The display, drawn.
         """
-        positions, axis_labels = _to_plane(check_array(codes, input_name="codes"))
+        codes = as_array(codes, "codes")
+        with naming_types(codes, "codes"):
+            codes = check_array(codes, input_name="codes")
+        positions, axis_labels = _to_plane(codes)
         if y is not None:
-            y = column_or_1d(y)
+            y = column_or_1d(as_array(y, "y"))
             check_consistent_length(codes, y)
         display = cls(positions=positions, y=y, axis_labels=axis_labels)
         return display.plot(ax=ax, legend=legend, **scatter_kwargs)
@@ -132,11 +139,11 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. If None, a new figure is made.
         legend : bool, default=True
-            Whether the colours are explained.
+            Whether to draw the legend or the color bar.
         **scatter_kwargs : dict
-            For matplotlib's ``scatter``.
+            Passed to matplotlib's ``scatter``.
 
         Returns
         -------
@@ -146,15 +153,15 @@ class LatentSpaceDisplay:
         plt = import_optional("matplotlib.pyplot", "plot")
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
-        classes, colours = _colours(self.y, plt)
+        classes, colors = _colors(self.y, plt)
         style = {
             "s": np.clip(15000 / len(self.positions), 3, 25),
             "linewidths": 0,
             "alpha": 0.8,
         }
-        self.scatter_ = ax.scatter(*self.positions.T, **{**style, **colours, **scatter_kwargs})
+        self.scatter_ = ax.scatter(*self.positions.T, **{**style, **colors, **scatter_kwargs})
         ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
-        ax.set(xticks=[], yticks=[])  # a code has no units
+        ax.set(xticks=[], yticks=[])  # latent codes have no units
         if legend and self.y is not None:
             _explain(self.scatter_, classes, ax)
         self.ax_, self.figure_ = ax, ax.figure
@@ -162,38 +169,64 @@ class LatentSpaceDisplay:
 
 
 def _to_plane(codes):
-    """Return codes in two dimensions, and what these are."""
+    """Return codes in two dimensions, and the labels of these."""
     n_components = codes.shape[1]
     if n_components > 2:
         return PCA(n_components=2).fit_transform(codes), (
             "PC 1 of the code",
             "PC 2 of the code",
         )
-    missing = 2 - n_components
-    return np.pad(codes, [(0, 0), (0, missing)]), ("code 1", "" if missing else "code 2")
+    n_absent = 2 - n_components
+    return np.pad(codes, [(0, 0), (0, n_absent)]), ("code 1", "" if n_absent else "code 2")
 
 
-def _colours(y, plt):
+def _colors(y, plt):
     """Return the classes in y, None if it is a quantity, and arguments of ``scatter``."""
     if y is None:
         return None, {}
-    classes, indices = np.unique(y, return_inverse=True)
-    if _is_quantity(y, classes):
-        return None, {"c": y, "cmap": "viridis"}
-    n_classes = len(classes)
-    cmap = plt.get_cmap("tab10") if n_classes <= 10 else plt.get_cmap("turbo", n_classes)
-    return classes, {"c": indices, "cmap": cmap, "vmin": -0.5, "vmax": cmap.N - 0.5}
+    y = np.asarray(y)
+    missing = is_missing(y)
+    classes, indices = np.unique(_of_one_type(y[~missing]), return_inverse=True)
+    is_quantity = _is_quantity(classes)
+    # NaN gets the color of missing entries from the cmap.
+    values = np.full(len(y), np.nan)
+    values[~missing] = y[~missing] if is_quantity else indices
+    cmap, limits = plt.get_cmap("viridis"), {}
+    if not is_quantity:
+        n_classes = len(classes)
+        cmap = plt.get_cmap("tab10") if n_classes <= 10 else plt.get_cmap("turbo", n_classes)
+        limits = {"vmin": -0.5, "vmax": cmap.N - 0.5}
+    colors = {"c": values, "cmap": cmap.with_extremes(bad=_MISSING_COLOR), "plotnonfinite": True}
+    return None if is_quantity else classes, colors | limits
 
 
-def _is_quantity(y, values):
-    is_number = np.asarray(y).dtype.kind in "iuf"
-    return is_number and (type_of_target(y) == "continuous" or len(values) > _MOST_CLASSES)
+def _of_one_type(values):
+    """Return objects as numbers if they are such, and as text if they cannot be sorted."""
+    if values.dtype.kind != "O":
+        return values
+    if all(isinstance(value, Real) and not isinstance(value, bool) for value in values):
+        return values.astype(float if any(value % 1 for value in values) else int)
+    return values.astype(str)
+
+
+def _is_quantity(values):
+    """Return whether sorted distinct values are a quantity rather than classes."""
+    is_continuous = values.dtype.kind == "f" and np.any(values % 1)
+    return values.dtype.kind in "iuf" and bool(is_continuous or len(values) > _MAX_CLASSES)
 
 
 def _explain(scatter, classes, ax):
-    """Say what the colours mean: by a legend for classes, by a colour bar for a quantity."""
+    """Explain the colors: by a legend for classes, by a color bar for a quantity."""
     if classes is None:
         ax.figure.colorbar(scatter, ax=ax)
         return
-    handles, _ = scatter.legend_elements(num=None, alpha=1)
-    ax.legend(handles, classes, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    Line2D = import_optional("matplotlib.lines", "plot").Line2D
+    colors = map(tuple, scatter.cmap(scatter.norm(np.arange(len(classes)))))
+    # Classes that came as floats only because some are missing read as integers.
+    labels = [f"{label:.0f}" if isinstance(label, float) else str(label) for label in classes]
+    entries = list(zip(labels, colors, strict=True))
+    if np.ma.is_masked(scatter.get_array()):
+        entries.append(("missing", _MISSING_COLOR))
+    point = {"linestyle": "", "marker": scatter.get_paths()[0]}
+    handles = [Line2D([], [], color=color, label=label, **point) for label, color in entries]
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import import_optional
+from ._estimators import held_attribute
 
 
 class LossCurveDisplay:
@@ -18,18 +19,18 @@ class LossCurveDisplay:
     train_loss : array-like of shape (n_epochs,)
         Loss on the training rows.
     valid_loss : array-like of shape (n_epochs,), default=None
-        Loss on the rows held out; not a number in epochs without.
+        Loss on held-out rows; NaN in epochs without.
     name : str, default=None
-        What to call the estimator in the legend, for several in one picture.
+        Name of the estimator in the legend, for several in one plot.
 
     Attributes
     ----------
     lines_ : list of matplotlib Line2D
         The curve of the training loss, and that of the validation loss where there is one.
     ax_ : matplotlib Axes
-        Where they are drawn.
+        The axes they are drawn on.
     figure_ : matplotlib Figure
-        The figure around them.
+        The figure of these axes.
 
     Examples
     --------
@@ -48,39 +49,42 @@ class LossCurveDisplay:
     def from_estimator(
         cls, estimator: Any, *, name: str | None = None, ax: Any = None, **line_kwargs: Any
     ) -> Self:
-        """Draw the losses that a fitted estimator keeps in ``history_``.
+        """Draw the losses in the ``history_`` of a fitted estimator.
 
         Parameters
         ----------
         estimator : object
-            A fitted estimator with ``history_``, a list of one dict an epoch with the key
-            ``"train_loss"`` and, where rows were held out, ``"valid_loss"``.
+            A fitted estimator with ``history_``, a list of one dict for each epoch with the key
+            ``"train_loss"`` and, if rows were held out, ``"valid_loss"``; or a Pipeline that ends
+            in one, or a search or another meta-estimator around it.
         name : str, default=None
-            What to call the estimator in the legend.
+            Name of the estimator in the legend.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. If None, a new figure is made.
         **line_kwargs : dict
-            For matplotlib's ``plot``.
+            Passed to matplotlib's ``plot``.
 
         Returns
         -------
         LossCurveDisplay
+            The display, drawn.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it keeps no history.
+            If neither it nor an estimator that it holds has a ``history_``.
         """
         check_is_fitted(estimator)
-        if not hasattr(estimator, "history_"):
+        history = held_attribute(estimator, "history_")
+        if history is None:
             raise TypeError(
-                "estimator must keep the losses of its epochs in history_, got "
-                f"{type(estimator).__name__}, which does not."
+                "estimator must have the losses of its epochs in history_, got "
+                f"{type(estimator).__name__}, which neither has it nor holds an estimator with it."
             )
-        train_loss = np.array([epoch["train_loss"] for epoch in estimator.history_])
-        losses = np.array([epoch.get("valid_loss", np.nan) for epoch in estimator.history_])
+        train_loss = np.array([epoch["train_loss"] for epoch in history])
+        losses = np.array([epoch.get("valid_loss", np.nan) for epoch in history])
         valid_loss = None if np.isnan(losses).all() else losses
         display = cls(train_loss=train_loss, valid_loss=valid_loss, name=name)
         return display.plot(ax=ax, **line_kwargs)
@@ -91,9 +95,9 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. If None, a new figure is made.
         **line_kwargs : dict
-            For matplotlib's ``plot``.
+            Passed to matplotlib's ``plot``.
 
         Returns
         -------

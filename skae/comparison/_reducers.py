@@ -1,0 +1,109 @@
+"""The reducers that are compared: the default ones, and copies of those that are given."""
+
+import warnings
+from collections.abc import Mapping
+
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import FitFailedWarning
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+
+from .._utils import import_optional
+from ..estimators.autoencoder import Autoencoder
+from ..estimators.hybrid import HybridAutoencoder
+from ..estimators.variational import VariationalAutoencoder
+
+
+class MeanImputer(SimpleImputer):
+    """Replace missing values by their column's mean, and leave reconstructions as they are.
+
+    scikit-learn's own imputer has an inverse only with ``add_indicator=True``.
+    """
+
+    def inverse_transform(self, X):
+        return X
+
+
+def default_reducers(n_components, *, has_images, has_missing, is_seeded):
+    """Return the reducers that are compared if none are given."""
+    reducers = {"PCA": PCA(n_components=n_components)}
+    umap = _import_umap()
+    if umap is not None:
+        # A seeded UMAP runs on one core, and warns if asked for more.
+        n_jobs = 1 if is_seeded else -1
+        reducers["UMAP"] = umap.UMAP(n_components=n_components, n_jobs=n_jobs)
+    own = {"missing_values": "mask"} if has_missing else {}
+    reducers["dense autoencoder"] = Autoencoder(n_components, architecture="dense", **own)
+    if has_images:
+        reducers["conv autoencoder"] = Autoencoder(n_components, architecture="conv", **own)
+    reducers["variational autoencoder"] = VariationalAutoencoder(n_components, architecture="dense")
+    reducers["PCA + trained decoder"] = HybridAutoencoder(n_components, architecture="dense")
+    return {
+        name: _with_imputer(reducer) if has_missing else reducer
+        for name, reducer in reducers.items()
+    }
+
+
+def _import_umap():
+    """Return umap, None if it is not installed or, with a warning, if it is broken."""
+    try:
+        return import_optional("umap", "umap")
+    except ModuleNotFoundError:
+        return None
+    except ImportError as error:
+        # The level of whoever called `compare`.
+        warnings.warn(f"UMAP is not compared. {error}", FitFailedWarning, stacklevel=4)
+        return None
+
+
+def _with_imputer(reducer):
+    """Return the reducer behind an imputer, unless it takes missing values itself."""
+    if reducer.get_params().get("missing_values") == "mask":
+        return reducer
+    return make_pipeline(MeanImputer(keep_empty_features=True), reducer)
+
+
+def prepare(reducers, image_shape, seed):
+    """Clone the reducers and give them the seed and the shape of the images."""
+    if not isinstance(reducers, Mapping) or not reducers:
+        raise TypeError(f"reducers must be a dict of name to reducer, got {reducers!r}.")
+    for name, reducer in reducers.items():
+        _check_reducer(name, reducer)
+    return {
+        name: _configure(clone(reducer), image_shape, seed) for name, reducer in reducers.items()
+    }
+
+
+def _check_reducer(name, reducer):
+    """Refuse what could never be compared, before anything is fitted."""
+    if isinstance(reducer, type):
+        raise TypeError(
+            f"reducers must be instances, got the class {reducer.__name__} as {name!r}."
+        )
+    missing = [method for method in ("get_params", "fit") if not hasattr(reducer, method)]
+    if not hasattr(reducer, "transform") and not hasattr(reducer, "fit_transform"):
+        missing.append("transform or fit_transform")
+    if missing:
+        raise TypeError(
+            "reducers must have get_params, fit, and transform or fit_transform, got "
+            f"{name!r}: {type(reducer).__name__}, which has no {missing[0]}."
+        )
+
+
+def _configure(reducer, image_shape, seed):
+    parameters = reducer.get_params()
+    updates = {}
+    if seed is not None:
+        seeds = [name for name in parameters if name.split("__")[-1] == "random_state"]
+        updates = dict.fromkeys(seeds, seed)
+    # Not those of a pipeline's steps: their input need not be images anymore.
+    if "image_shape" in parameters and parameters["image_shape"] is None:
+        updates["image_shape"] = image_shape
+    return reducer.set_params(**updates)
+
+
+def pipeline_steps(reducer):
+    """Return the estimators of a pipeline, or the reducer alone."""
+    steps = getattr(reducer, "steps", [("", reducer)])
+    return [step for _, step in steps if hasattr(step, "fit")]

@@ -1,0 +1,138 @@
+"""What a comparison found, and how it is shown."""
+
+from base64 import b64encode
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._utils import import_optional
+from ..plotting import plot_comparison
+
+_STYLE = {"float_format": "{:.3g}".format, "na_rep": "–"}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Comparison of reducers</title>
+<style>
+body {{ font-family: sans-serif; margin: 2em }}
+table {{ border-collapse: collapse }}
+th, td {{ padding: 0.4em 0.8em; text-align: right; border: 0; border-bottom: 1px solid #ccc }}
+img {{ max-width: 100%; margin-top: 2em }}
+</style>
+<h1>Comparison of reducers</h1>
+{table}
+<img alt="Reconstructions and codes" src="data:image/png;base64,{picture}">
+</html>
+"""
+
+
+class Comparison:
+    """The result of :func:`compare`.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row for each reducer, with the columns "reconstruction error" (mean squared, in
+        squared units of X), "explained variance" (1 is perfect), "trustworthiness" and
+        "continuity" (1 is best), "k-NN accuracy" (if y was given), "fit seconds" and "transform
+        seconds". All scores are of the held-out rows. If a reducer failed, a last column "error"
+        says how; what was not measured is NaN.
+    estimators : dict of str to object
+        The fitted reducers, without those that failed before they had made codes.
+    X_test : ndarray of shape (n_test, n_features)
+        The held-out rows, images flattened; of a frame, its columns of numbers.
+    y_test : ndarray of shape (n_test,) or None
+        Their classes.
+    codes : dict of str to ndarray of shape (n_test, n_components)
+        The latent codes of the held-out rows.
+    reconstructions : dict of str to ndarray of shape (n_test, n_features)
+        The held-out rows as reconstructed from the codes, for the reducers whose reconstruction
+        is scored.
+    image_shape : tuple of int or None
+        ``(height, width[, channels])`` if the rows are images.
+    errors : dict of str to Exception, default=None
+        The exceptions of the reducers that failed; empty if none did.
+
+    See Also
+    --------
+    compare : Fit reducers and score them.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.decomposition import PCA
+    >>> from skae import compare
+    >>> X, y = load_iris(return_X_y=True)
+    >>> comparison = compare(X, y, reducers={"PCA": PCA(2)}, random_state=0)
+    >>> comparison.X_test.shape, comparison.codes["PCA"].shape
+    ((38, 4), (38, 2))
+    """
+
+    def __init__(
+        self,
+        table: Any,
+        estimators: dict,
+        X_test: np.ndarray,
+        y_test: np.ndarray | None,
+        codes: dict,
+        reconstructions: dict,
+        image_shape: tuple | None,
+        errors: dict | None = None,
+    ) -> None:
+        self.table = table
+        self.estimators = estimators
+        self.X_test = X_test
+        self.y_test = y_test
+        self.codes = codes
+        self.reconstructions = reconstructions
+        self.image_shape = image_shape
+        self.errors = {} if errors is None else errors
+
+    def plot(self, *, n_images: int = 10) -> Any:
+        """Draw held-out images with their reconstructions, and the codes colored by class.
+
+        If the rows are not images, a bar chart shows the reconstruction errors.
+
+        Parameters
+        ----------
+        n_images : int, default=10
+            The largest number of images to show.
+
+        Returns
+        -------
+        matplotlib Figure
+            The figure, reconstructions above codes.
+
+        Raises
+        ------
+        ValueError
+            If every reducer failed, or `n_images` is below 1.
+        """
+        return plot_comparison(self, n_images=n_images)
+
+    def to_html(self, path: str | PathLike) -> None:
+        """Write the table and the picture to one page that needs no other file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write; ``~`` is the home folder.
+        """
+        plt = import_optional("matplotlib.pyplot", "plot")
+        figure, picture = self.plot(), BytesIO()
+        figure.savefig(picture, format="png", dpi=150)
+        plt.close(figure)
+        page = _PAGE.format(
+            table=self._repr_html_(), picture=b64encode(picture.getvalue()).decode()
+        )
+        Path(path).expanduser().write_text(page, encoding="utf-8")
+
+    def __repr__(self):
+        return self.table.to_string(**_STYLE)
+
+    def _repr_html_(self):
+        return self.table.to_html(**_STYLE)

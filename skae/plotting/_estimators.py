@@ -1,0 +1,27 @@
+"""Find the estimator that has an attribute within the pipelines and searches around it."""
+
+_MISSING = object()
+
+# What meta-estimators of scikit-learn and skae call the fitted estimator that they hold.
+_HELD = ("best_estimator_", "estimator_", "regressor_")
+
+
+def held_attribute(estimator, name, default=None):
+    """Return an attribute of the estimator, or else of the one that it holds.
+
+    Of a Pipeline it is the last step that counts.
+    """
+    while estimator is not None:
+        value = getattr(estimator, name, _MISSING)
+        if value is not _MISSING:
+            return value
+        estimator = _held(estimator)
+    return default
+
+
+def _held(estimator):
+    """Return the estimator that a pipeline ends in, or that a meta-estimator holds, or None."""
+    steps = getattr(estimator, "steps", None)
+    if steps:
+        return steps[-1][1]
+    return next((getattr(estimator, name) for name in _HELD if hasattr(estimator, name)), None)
