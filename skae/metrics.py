@@ -186,6 +186,10 @@ def trustworthiness(
     ValueError
         If X and Z differ in length, or there are too few rows for `n_neighbors`.
 
+    See Also
+    --------
+    continuity : The same with the two spaces swapped.
+
     Notes
     -----
     Missing values of X are left out of the distances, as in
@@ -196,10 +200,6 @@ def trustworthiness(
     ----------
     Venna and Kaski, Neighborhood preservation in nonlinear projection methods: an experimental
     study, ICANN 2001.
-
-    See Also
-    --------
-    continuity : The same with the two spaces swapped.
 
     Examples
     --------
@@ -251,6 +251,10 @@ def continuity(
     ValueError
         If X and Z differ in length, or there are too few rows for `n_neighbors`.
 
+    See Also
+    --------
+    trustworthiness : The same with the two spaces swapped.
+
     Notes
     -----
     Missing values of X are left out of the distances, as in
@@ -261,10 +265,6 @@ def continuity(
     ----------
     Venna and Kaski, Neighborhood preservation in nonlinear projection methods: an experimental
     study, ICANN 2001.
-
-    See Also
-    --------
-    trustworthiness : The same with the two spaces swapped.
 
     Examples
     --------

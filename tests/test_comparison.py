@@ -337,6 +337,19 @@ def test_a_reducer_that_fails_gets_a_row_with_its_error(failed):
     assert isinstance(failed.errors["fails"], ArithmeticError)
 
 
+def test_a_long_error_is_shortened_in_the_table_alone(digits):
+    class Wordy(PCA):
+        def fit(self, X, y=None):
+            raise ValueError("word " * 100 + "\nanother line")
+
+    with pytest.warns(FitFailedWarning, match="another line"):
+        result = compare(digits[0], reducers={"wordy": Wordy()})
+    shown = result.table.loc["wordy", "error"]
+    assert shown.startswith("ValueError: word word")
+    assert len(shown) <= 80
+    assert str(result.errors["wordy"]).endswith("another line")
+
+
 def test_the_others_are_compared_all_the_same(failed):
     assert failed.table.loc["PCA"].drop("error").notna().all()
     assert pd.isna(failed.table.loc["PCA", "error"])

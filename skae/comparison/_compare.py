@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from numbers import Integral
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from ._evaluation import COLUMNS, evaluate
 from ._reducers import default_reducers, prepare
 from ._result import Comparison
 
+_DONE = "compared"
+_MAX_CHARACTERS = 80  # of an error in the table; `errors` has the whole
 # No rate and no time left: reducers differ too much in their seconds for either to mean anything.
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} reducers, {elapsed}"
 
@@ -156,7 +159,7 @@ def _as_seed(random_state):
 
 def _evaluate_all(estimators, split, verbose):
     """Evaluate one reducer after the other, and warn of those that fail."""
-    width = max(len(str(name)) for name in estimators)
+    width = max(len(str(name)) for name in [*estimators, _DONE])
     evaluations = {}
     with tqdm(total=len(estimators), bar_format=_BAR, disable=not verbose) as bar:
         for name, reducer in estimators.items():
@@ -170,12 +173,18 @@ def _evaluate_all(estimators, split, verbose):
                     FitFailedWarning,
                     stacklevel=3,
                 )
-        bar.set_description_str("compared".ljust(width))
+        bar.set_description_str(_DONE.ljust(width))
     return evaluations
 
 
 def _describe(error):
     return f"{type(error).__name__}: {error}"
+
+
+def _in_short(error):
+    """Return the beginning of an error, which must leave the table readable."""
+    first, *_ = _describe(error).splitlines()
+    return shorten(first, _MAX_CHARACTERS, placeholder=" …")
 
 
 def _tabulate(pandas, evaluations, *, has_classes):
@@ -188,5 +197,5 @@ def _tabulate(pandas, evaluations, *, has_classes):
     )
     errors = [each.error for each in evaluations.values()]
     if any(errors):
-        table["error"] = [None if error is None else _describe(error) for error in errors]
+        table["error"] = [None if error is None else _in_short(error) for error in errors]
     return table

@@ -40,7 +40,7 @@ class Comparison:
         squared units of X), "explained variance" (1 is perfect), "trustworthiness" and
         "continuity" (1 is best), "k-NN accuracy" (if y was given), "fit seconds" and "transform
         seconds". All scores are of the held-out rows. If a reducer failed, a last column "error"
-        says how; what was not measured is NaN.
+        has the beginning of its error; what was not measured is NaN.
     estimators : dict of str to object
         The fitted reducers, without those that failed before they had made codes.
     X_test : ndarray of shape (n_test, n_features)
