@@ -1,4 +1,4 @@
-"""Made and downloaded pictures: plain NumPy arrays that know nothing of the estimators."""
+"""Generated and downloaded images: NumPy arrays, independent of the estimators."""
 
 from ._arena import make_arena
 from ._healing import make_healing_images, make_healing_sequences

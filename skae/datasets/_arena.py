@@ -1,4 +1,4 @@
-"""Made camera images of an animal in a round arena, with the truth about where it is."""
+"""Generated camera images of an animal in a round arena, labeled with its position."""
 
 from numbers import Integral, Real
 
@@ -14,7 +14,7 @@ _CONSTRAINTS = {
     "noise": [Interval(Real, 0, None, closed="left")],
 }
 
-# Radius of the arena as a share of the image's side.
+# Radius of the arena as a fraction of the image's side.
 _RADIUS = 0.46
 _OUTSIDE, _WALL, _FLOOR, _PORT = 0.1, 0.3, 0.5, 0.05
 _WALL_WIDTH, _PORT_RADIUS, _N_PORTS = 0.05, 0.1, 6
@@ -22,7 +22,7 @@ _WALL_WIDTH, _PORT_RADIUS, _N_PORTS = 0.05, 0.1, 6
 # The animal's parts in the order in which they are painted, each a stroke with round ends
 # along the body: (from, to, distance to the left, radius, grey), in arena radii from the
 # middle of the body. With less contrast between the ends, or a smaller animal, a code of 16
-# numbers no longer tells where it faces.
+# numbers no longer determines its direction.
 _PARTS = (
     (-0.46, -0.36, 0.0, 0.03, 0.1),  # tail
     (-0.2, -0.05, 0.0, 0.2, 0.1),  # body
@@ -37,13 +37,13 @@ _REACH = max(np.hypot(max(-a, b), side) + radius for a, b, side, radius, _ in _P
 _CHUNK_PIXELS = 2**19
 
 _DESCR = """\
-Made images of an animal in a round arena with six ports along its wall, seen from above.
+Generated images of an animal in a round arena with six ports along its wall, seen from above.
 
-images     (n, size, size) float32 in [0, 1], with noise
-clean      (n, size, size) float32 in [0, 1], the same without noise
-position   (n, 2) x to the right and y upwards from the centre, in arena radii
-direction  (n,) where the head points, in radians in [-pi, pi): 0 right, pi / 2 up
-distance   (n,) of the body from the arena's centre, in arena radii
+images     (n_samples, size, size) float32 in [0, 1], with noise
+clean      (n_samples, size, size) float32 in [0, 1], the same without noise
+position   (n_samples, 2) x to the right and y upwards from the center, in arena radii
+direction  (n_samples,) where the head points, in radians in [-pi, pi): 0 right, pi / 2 up
+distance   (n_samples,) of the body from the arena's center, in arena radii
 """
 
 
@@ -53,8 +53,8 @@ def make_arena(
     """Draw noisy images of an animal that stands anywhere in a round arena, facing anywhere.
 
     The animal has a dark body with a tail and a bright head. Position and direction are
-    drawn independently: the position evenly from the disk on which the animal stays off the
-    wall, the direction evenly from the circle. The images look like those of a camera above
+    drawn independently: the position uniformly from the disk on which the animal stays off the
+    wall, the direction uniformly from the circle. The images look like those of a camera above
     a behavioural experiment, and come with their labels and with the images free of noise.
 
     Parameters
@@ -70,7 +70,7 @@ def make_arena(
         difference between black and white. Noisy pixels are clipped to [0, 1].
 
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same images at every call. The labels do not depend on ``noise``
+        Seed; pass an int for the same images at every call. The labels do not depend on ``noise``
         nor on ``size``.
 
     Returns
@@ -83,20 +83,20 @@ def make_arena(
         clean : ndarray of shape (n_samples, size, size), dtype float32
             The images without noise.
         position : ndarray of shape (n_samples, 2)
-            Middle of the body, x to the right and y upwards from the centre of the arena, in
+            Middle of the body, x to the right and y upwards from the center of the arena, in
             arena radii. It is found in the image at column ``(size - 1) / 2 + 0.46 * size * x``
             and row ``(size - 1) / 2 - 0.46 * size * y``.
         direction : ndarray of shape (n_samples,)
             Where the head points, in radians in [-π, π), counter-clockwise from the right.
         distance : ndarray of shape (n_samples,)
-            Distance of the position from the centre of the arena, in arena radii.
+            Distance of the position from the center of the arena, in arena radii.
         DESCR : str
             This list in short.
 
     Raises
     ------
     ValueError
-        Where a parameter is out of its range.
+        If a parameter is out of its range.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def make_arena(
 
 
 def _draw_animals(position, direction, size):
-    """Paint one animal an image onto the empty arena."""
+    """Paint one animal onto each image of the empty arena."""
     x, y = _coordinates(size)
     clean = np.tile(_draw_empty_arena(x, y, size), (len(position), 1, 1))
     for chunk in gen_batches(len(position), max(1, _CHUNK_PIXELS // size**2)):
@@ -150,9 +150,9 @@ def _draw_animals(position, direction, size):
 
 def _draw_empty_arena(x, y, size):
     image = np.full((size, size), _OUTSIDE, np.float32)
-    from_centre = np.hypot(x, y)
-    _paint(image, from_centre - 1, _WALL, size)
-    _paint(image, from_centre - (1 - _WALL_WIDTH), _FLOOR, size)
+    from_center = np.hypot(x, y)
+    _paint(image, from_center - 1, _WALL, size)
+    _paint(image, from_center - (1 - _WALL_WIDTH), _FLOOR, size)
     for angle in np.arange(_N_PORTS) * 2 * np.pi / _N_PORTS:
         from_port = np.hypot(x - np.cos(angle), y - np.sin(angle))
         _paint(image, from_port - _PORT_RADIUS, _PORT, size)
@@ -160,7 +160,7 @@ def _draw_empty_arena(x, y, size):
 
 
 def _coordinates(size):
-    """Return the pixels' x (1, size) and y (size, 1) in arena radii from the centre."""
+    """Return the pixels' x (1, size) and y (size, 1) in arena radii from the center."""
     x = (np.arange(size) - (size - 1) / 2) / (_RADIUS * size)
     return x[None, :], -x[:, None]
 

@@ -1,4 +1,4 @@
-"""Healing pictures and sequences: images that turn, with a white square in their corner."""
+"""Healing images and sequences: images that turn, with a white square in their corner."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -10,11 +10,11 @@ from sklearn.utils import check_array, check_random_state, gen_batches
 from .._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from .._typing import Seed
 
-_SHARE = [Interval(Real, 0, 1, closed="both")]
+_FRACTION = [Interval(Real, 0, 1, closed="both")]
 _CONSTRAINTS = {
-    "rotated": _SHARE,
+    "rotated": _FRACTION,
     "max_angle": [Interval(Real, 0, 360, closed="both")],
-    "square": _SHARE,
+    "square": _FRACTION,
     "square_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"random"})],
     "n_timesteps": [Interval(Integral, 2, None, closed="left")],
     "growing": ["boolean"],
@@ -33,9 +33,9 @@ def make_healing_images(
     square_size: int | str = 5,
     random_state: Seed = None,
 ) -> np.ndarray:
-    """Rotate a share of the images and put a white square in the corner of a share.
+    """Rotate a fraction of the images and put a white square in the corner of a fraction.
 
-    The two shares are drawn independently of each other. The square lies in the top-left
+    The two fractions are drawn independently of each other. The square lies in the top-left
     corner, on top of the image, and does not turn with it.
 
     Parameters
@@ -45,21 +45,21 @@ def make_healing_images(
         largest value where that exceeds 1, so that scikit-learn's digits work as they are.
 
     rotated : float, default=0.5
-        Share of the images that are rotated, from 0 to 1.
+        Fraction of the images that are rotated, from 0 to 1.
 
     max_angle : float, default=180
-        A rotated image turns counter-clockwise about its centre by an angle drawn evenly
-        between 0 and this many degrees, itself from 0 to 360. Black comes in from outside.
+        A rotated image turns counter-clockwise about its center by an angle drawn uniformly
+        between 0 and this many degrees, itself from 0 to 360. Pixels from outside are black.
 
     square : float, default=0.5
-        Share of the images that get a square, from 0 to 1.
+        Fraction of the images that get a square, from 0 to 1.
 
     square_size : int or "random", default=5
         Side of the square in pixels, at most ``size``. With ``"random"`` each square has a
         side drawn from 1 to half the image's.
 
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same images at every call. The rotations do not depend on the
+        Seed; pass an int for the same images at every call. The rotations do not depend on the
         squares: the same int with ``square=0`` gives the same images without them.
 
     Returns
@@ -70,8 +70,8 @@ def make_healing_images(
     Raises
     ------
     ValueError
-        Where the images are not square, are negative or not finite, or where a parameter is
-        out of its range.
+        If the images are not square, are negative or not finite, or if a parameter is out of its
+        range.
 
     See Also
     --------
@@ -100,11 +100,11 @@ def make_healing_images(
         square_size=square_size,
     )
     images = _unit_images(images)
-    n, size, _ = images.shape
+    n_images, size, _ = images.shape
     _check_fits(square_size, size)
     rng = check_random_state(random_state)
-    degrees = rng.uniform(0, max_angle, n) * _share(n, rotated, rng)
-    sides = _draw_sides(n, square_size, size, rng) * _share(n, square, rng)
+    degrees = rng.uniform(0, max_angle, n_images) * _mask(n_images, rotated, rng)
+    sides = _draw_sides(n_images, square_size, size, rng) * _mask(n_images, square, rng)
     return _render(images, degrees[:, None], sides[:, None])[:, 0]
 
 
@@ -140,7 +140,7 @@ def make_healing_sequences(
         with equal chance. ``(0, 0)`` gives images that stand still.
 
     square : float, default=1.0
-        Share of the sequences in which a square appears, from 0 to 1.
+        Fraction of the sequences in which a square appears, from 0 to 1.
 
     square_size : int or "random", default=5
         Side of the square in pixels, at most ``size``. With ``"random"`` each sequence has a
@@ -151,19 +151,19 @@ def make_healing_sequences(
         instead of keeping its size.
 
     random_state : int, RandomState instance or None, default=None
-        Pass an int for the same sequences at every call. The rotations do not depend on the
+        Seed; pass an int for the same sequences at every call. The rotations do not depend on the
         squares: the same int with ``square=0`` gives the same sequences without them.
 
     Returns
     -------
     sequences : ndarray of shape (n_images, n_timesteps, size, size), dtype float32
-        One sequence an image, in the order given, between 0 and 1.
+        One sequence for each image, in the order given, between 0 and 1.
 
     Raises
     ------
     ValueError
-        Where the images are not square, are negative or not finite, or where a parameter is
-        out of its range.
+        If the images are not square, are negative or not finite, or if a parameter is out of its
+        range.
 
     See Also
     --------
@@ -195,12 +195,12 @@ def make_healing_sequences(
     )
     low, high = _check_angle_step(angle_step)
     images = _unit_images(images)
-    n, size, _ = images.shape
+    n_images, size, _ = images.shape
     _check_fits(square_size, size)
     rng = check_random_state(random_state)
-    steps = rng.uniform(low, high, n) * rng.choice([-1, 1], n)
-    sides = _draw_sides(n, square_size, size, rng) * _share(n, square, rng)
-    presence = _draw_presence(n, n_timesteps, growing, rng)
+    steps = rng.uniform(low, high, n_images) * rng.choice([-1, 1], n_images)
+    sides = _draw_sides(n_images, square_size, size, rng) * _mask(n_images, square, rng)
+    presence = _draw_presence(n_images, n_timesteps, growing, rng)
     return _render(
         images,
         degrees=np.outer(steps, np.arange(n_timesteps)),
@@ -253,21 +253,21 @@ def _unit_images(images: Any) -> np.ndarray:
     return np.divide(images, scale, out=unit, casting="same_kind")
 
 
-def _share(n, share, rng):
-    """Return a mask of ``n`` with ``share`` of it true, in random places."""
-    return rng.permutation(n) < round(share * n)
+def _mask(n_images, fraction, rng):
+    """Return a mask in which this fraction is true, in random places."""
+    return rng.permutation(n_images) < round(fraction * n_images)
 
 
-def _draw_sides(n, square_size, size, rng):
-    """Return the side of each of ``n`` squares in pixels."""
+def _draw_sides(n_images, square_size, size, rng):
+    """Return the side of each square in pixels."""
     if square_size == "random":
-        return rng.randint(1, max(1, size // 2) + 1, n)
-    return np.full(n, square_size)
+        return rng.randint(1, max(1, size // 2) + 1, n_images)
+    return np.full(n_images, square_size)
 
 
-def _draw_presence(n, n_timesteps, growing, rng):
-    """Return how much of the square's full side each frame shows, (n, n_timesteps)."""
-    duration = rng.randint(1, n_timesteps, n)
+def _draw_presence(n_images, n_timesteps, growing, rng):
+    """Return the fraction of the square's side in each frame, (n_images, n_timesteps)."""
+    duration = rng.randint(1, n_timesteps, n_images)
     start = rng.randint(0, n_timesteps - duration + 1)
     age = np.arange(1, n_timesteps + 1) - start[:, None]
     remaining = duration[:, None] + 1 - age
@@ -279,14 +279,14 @@ def _draw_presence(n, n_timesteps, growing, rng):
 
 
 def _render(images, degrees, sides):
-    """Draw the frames (n, n_timesteps, size, size) for angles and sides (n, n_timesteps)."""
-    n, n_timesteps = degrees.shape
+    """Draw frames (n_images, n_timesteps, size, size), an angle and a side for each."""
+    n_images, n_timesteps = degrees.shape
     size = images.shape[1]
-    frames = np.empty((n, n_timesteps, size, size), np.float32)
+    frames = np.empty((n_images, n_timesteps, size, size), np.float32)
     # A square of side s covers the pixels whose row and column are both below s.
     reach = np.maximum.outer(np.arange(size), np.arange(size))
     per_chunk = max(1, _CHUNK_PIXELS // (n_timesteps * size**2))
-    for chunk in gen_batches(n, per_chunk):
+    for chunk in gen_batches(n_images, per_chunk):
         turned = _rotate(images[chunk], degrees[chunk])
         turned[reach < sides[chunk][..., None, None]] = 1
         frames[chunk] = turned
@@ -296,18 +296,18 @@ def _render(images, degrees, sides):
 def _rotate(images, degrees):
     """Rotate each image counter-clockwise by each of its angles, with bilinear interpolation.
 
-    Images (n, size, size) and angles (n, n_timesteps) give (n, n_timesteps, size, size).
-    Outside the image everything is 0.
+    Images (n_images, size, size) and angles (n_images, n_timesteps) give
+    (n_images, n_timesteps, size, size). Outside the image everything is 0.
     """
     size = images.shape[1]
-    centre = (size - 1) / 2
-    x = np.arange(size, dtype=np.float32) - np.float32(centre)
+    center = (size - 1) / 2
+    x = np.arange(size, dtype=np.float32) - np.float32(center)
     angles = np.deg2rad(degrees)[..., None, None]
     cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-    # One black pixel before and two after: a clipped coordinate has four black neighbours.
+    # One black pixel before and two after: a clipped coordinate has four black neighbors.
     padded = np.pad(images, ((0, 0), (1, 2), (1, 2)))
-    row = np.clip(cos * x[:, None] + sin * x + (centre + 1), 0, size + 1)
-    column = np.clip(cos * x - sin * x[:, None] + (centre + 1), 0, size + 1)
+    row = np.clip(cos * x[:, None] + sin * x + (center + 1), 0, size + 1)
+    column = np.clip(cos * x - sin * x[:, None] + (center + 1), 0, size + 1)
     down, top = np.modf(row)
     right, left = np.modf(column)
     width = size + 3

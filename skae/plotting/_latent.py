@@ -12,7 +12,7 @@ from .._arrays import as_array, is_missing, naming_types
 from .._typing import MatrixLike
 from .._utils import import_optional
 
-_MAX_CLASSES = 20  # more have no colors that an eye can tell apart
+_MAX_CLASSES = 20  # more have no colors that an eye distinguishes
 _MISSING_COLOR = (0.8, 0.8, 0.8)
 
 

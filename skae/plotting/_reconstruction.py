@@ -175,8 +175,8 @@ class ReconstructionDisplay:
         cmap = plt.get_cmap("gray").with_extremes(bad=MISSING_COLOR)
         self.im_ = ax.imshow(picture, **{"cmap": cmap, "vmin": 0, "vmax": 1, **imshow_kwargs})
         ax.set_xticks([])
-        centres = (np.arange(len(rows)) + 0.5) * height / len(rows) - 1
-        ax.set_yticks(centres, ["original", *self.reconstructions])
+        centers = (np.arange(len(rows)) + 0.5) * height / len(rows) - 1
+        ax.set_yticks(centers, ["original", *self.reconstructions])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.set_anchor("W")  # otherwise constrained layout leaves too little room for the names
