@@ -1,10 +1,9 @@
-"""Which tumours are unlike the benign ones, and what about them is?
+"""Which tumours differ from the benign ones, and in which features?
 
-Here nobody tells a detector what a malignant tumour looks like. It sees benign ones alone,
-learns to reconstruct them with fewer numbers, and asks of every other tumour how far it lies
-from what it can make of the benign. Conformal p-values turn that distance into a promise: of
-tumours that are benign, about one in twenty has a p-value of at most 0.05. Then the
-features are asked which of them sent a tumour away.
+The detector is fitted on benign tumours alone. It learns to reconstruct them from fewer numbers,
+and measures how far every other tumour lies from these reconstructions. Conformal p-values turn
+that distance into a guarantee: of tumours that are benign, about one in twenty has a p-value of
+at most 0.05. The per-feature contributions say in which features a tumour differs.
 
 With the environment variable SKAE_DATA naming a folder that holds outliers.npz (eleven sets
 of the ADBench collection), a table follows: the area under the ROC curve on 40 % of the rows

@@ -189,6 +189,14 @@ def test_pca_with_weights_keeps_the_names_of_columns(frame, weights, library):
     )
 
 
+def test_a_frame_of_sparse_columns_takes_weights_as_a_plain_one_does(frame, weights):
+    given = frame.astype(pd.SparseDtype(float, 0))
+    svd = fit(TruncatedSVD(3, algorithm="arpack"), given, sample_weight=weights)
+    plain = fit(TruncatedSVD(3, algorithm="arpack"), frame, sample_weight=weights)
+    np.testing.assert_allclose(np.abs(svd.components_), np.abs(plain.components_), atol=1e-9)
+    assert list(svd.feature_names_in_) == list(frame.columns)
+
+
 def test_weights_reach_a_reducer_that_takes_them_without_rows_of_weight_zero(X, weights):
     weights = np.where(weights < 1, 0, weights)
     given = fit(Recorder(), X, X[:, 0], weights).given_

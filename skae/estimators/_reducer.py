@@ -123,7 +123,7 @@ def _rows_of(y, rows):
 def _weighted(X, weights, weigh):
     """Return X with its rows replaced by such as stand for weighted ones."""
     rows = weigh(check_array(X, accept_sparse="csr", dtype=_FLOATS), weights)
-    return frame_like(rows, X) if is_frame(X) else rows
+    return frame_like(dense(rows), X) if is_frame(X) else rows
 
 
 def _balanced(rows, weights):
