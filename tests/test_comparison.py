@@ -546,3 +546,27 @@ print(torch.get_num_threads())
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert shown.stdout.strip() == "1"
+
+
+# -- what the docstrings promise besides -------------------------------------------------------
+
+
+def test_neighbor_scores_are_those_of_the_first_held_out_rows(digits, monkeypatch):
+    monkeypatch.setattr("skae.comparison._evaluation._MAX_ROWS", 50)
+    result = compare(digits[0], reducers={"PCA": PCA(2)}, random_state=0)
+    expected = trustworthiness(result.X_test[:50], result.codes["PCA"][:50])
+    assert result.table.loc["PCA", "trustworthiness"] == expected
+
+
+def test_a_page_can_go_to_the_home_folder(comparison, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    comparison.to_html("~/page.html")
+    assert (tmp_path / "page.html").is_file()
+
+
+def test_frames_of_images_are_compared_as_images(digits):
+    X = pd.DataFrame(digits[0], columns=[f"pixel {i}" for i in range(64)])
+    result = compare(X, reducers={"any": ImageReducer()}, image_shape=(8, 8))
+    assert result.estimators["any"].image_shape == (8, 8)
+    assert list(result.estimators["any"].feature_names_in_) == list(X.columns)

@@ -8,6 +8,7 @@ import textwrap
 
 import pytest
 from numpydoc.docscrape import NumpyDocString
+from numpydoc.validate import validate
 from sklearn import exceptions
 
 import skae
@@ -107,3 +108,18 @@ def test_functions_are_annotated(name):
 @pytest.mark.parametrize("name", PUBLIC)
 def test_classes_and_functions_have_an_example(name):
     assert ">>> " in "\n".join(sections(PUBLIC[name])["Examples"])
+
+
+# Parameters that are undocumented, unknown or without a type or a description; returned values
+# without a description.
+FAULTS = {"PR01", "PR02", "PR04", "PR07", "RT03"}
+REVIEWED = ("skae.compar", "skae.Compar", "skae.metrics", "skae.plotting", "skae.datasets")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in {**PUBLIC, **METHODS} if name.startswith(REVIEWED)],
+)
+def test_numpydoc_finds_every_parameter_and_return_value_described(name):
+    found = [each for each in validate(name)["errors"] if each[0] in FAULTS]
+    assert not found
