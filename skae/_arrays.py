@@ -5,7 +5,7 @@ from datetime import date, time, timedelta
 
 import numpy as np
 import torch
-from sklearn.utils.validation import assert_all_finite
+from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from ._sklearn_compat import check_sample_weight
 
@@ -99,6 +99,18 @@ def _types_of_entries(X):
     types = getattr(X, "dtypes", getattr(X, "dtype", ()))
     types = types if np.iterable(types) else [types]
     return sorted({str(getattr(each, "name", each)) for each in types})
+
+
+def check_labels(y, name="y"):
+    """Return labels as a vector, or raise a ValueError if some of them are missing."""
+    labels = column_or_1d(as_array(y, name))
+    n_missing = np.count_nonzero(is_missing(labels))
+    if n_missing:
+        raise ValueError(
+            f"{name} must hold a label for each row, got {n_missing} missing value(s). Drop these "
+            "rows first."
+        )
+    return labels
 
 
 def is_missing(values):

@@ -21,7 +21,7 @@ from sklearn.utils import (
     resample,
 )
 
-from ._arrays import as_array, check_weights, naming_types
+from ._arrays import as_array, check_labels, check_weights, naming_types
 from ._typing import MatrixLike, Seed
 
 __all__ = [
@@ -313,7 +313,7 @@ def knn_accuracy(
     Raises
     ------
     ValueError
-        If codes and classes differ in length, or `y_train` is continuous.
+        If codes and classes differ in length, a class is missing, or `y_train` is continuous.
 
     Examples
     --------
@@ -324,6 +324,7 @@ def knn_accuracy(
     0.99
     """
     Z_train, Z_test = _check_rows(Z_train, "Z_train"), _check_rows(Z_test, "Z_test")
+    y_train, y_test = check_labels(y_train, "y_train"), check_labels(y_test, "y_test")
     metric = _metric(Z_train, Z_test)
     classifier = KNeighborsClassifier(n_neighbors=n_neighbors, metric=metric)
     if sample_weight is not None:

@@ -503,8 +503,14 @@ def test_default_reducers_take_missing_values_and_can_be_drawn(incomplete):
 @pytest.mark.parametrize("nothing", [None, np.nan, pd.NA])
 def test_a_class_that_is_missing_is_refused_by_the_name_of_y(digits, nothing):
     y = np.array(["a", "b", nothing] * 200, dtype=object)
-    with pytest.raises(ValueError, match=r"y must hold a class for each row, got 200 missing"):
+    with pytest.raises(ValueError, match=r"y must hold a label for each row, got 200 missing"):
         compare(digits[0], y, reducers={"PCA": PCA(2)})
+
+
+def test_an_array_of_dates_is_refused():
+    X = np.datetime64("2020-01-01") + np.arange(120).reshape(60, 2)
+    with pytest.raises(ValueError, match="X must hold numbers, got an array of datetime64"):
+        compare(X, reducers={"PCA": PCA(2)})
 
 
 # -- threads -----------------------------------------------------------------------------------

@@ -290,6 +290,14 @@ def test_neighbors_vote_by_distances_between_observed_values(digits):
     assert knn_accuracy(X[:1000], y[:1000], X[1000:], y[1000:]) > 0.9
 
 
+@pytest.mark.parametrize("name", ["y_train", "y_test"])
+def test_a_class_that_is_missing_is_refused_by_name(name, iris):
+    labels = {"y_train": ["a"] * 150, "y_test": ["a"] * 150}
+    labels[name] = [*labels[name][1:], None]
+    with pytest.raises(ValueError, match=f"{name} must hold a label for each row, got 1 missing"):
+        knn_accuracy(Z_train=iris, Z_test=iris, **labels)
+
+
 # -- weights and containers --------------------------------------------------------------------
 
 

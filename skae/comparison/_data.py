@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from .._arrays import as_array, columns_without_numbers, is_missing
+from .._arrays import as_array, check_columns, check_labels, columns_without_numbers
 from ..plotting._images import as_images
 
 N_NEIGHBORS = 5  # of the neighbor scores; twice as many rows must be held out, and one more
@@ -31,6 +31,7 @@ def read_data(X, y, image_shape):
     """Return X as the reducers get it, y as a vector, and the shape of an image or None."""
     X = as_array(X)
     if not _is_frame(X):
+        check_columns(X)
         X = check_array(
             X, accept_sparse="csr", allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
         )
@@ -41,14 +42,8 @@ def read_data(X, y, image_shape):
 
 
 def _read_classes(y, X):
-    y = column_or_1d(as_array(y, "y"))
+    y = check_labels(y)
     check_consistent_length(X, y)
-    n_missing = np.count_nonzero(is_missing(y))
-    if n_missing:
-        raise ValueError(
-            f"y must hold a class for each row, got {n_missing} missing value(s). Drop these "
-            "rows, or leave y out to compare without."
-        )
     kind = type_of_target(y, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(
