@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 
-def target(path):
+def target(path: str | os.PathLike[str]) -> Path:
     """Return the file that a path stands for, if it can be written.
 
     Meant to be called before the work whose result goes there.
@@ -35,7 +35,7 @@ def target(path):
     return path
 
 
-def write_atomically(path, data):
+def write_atomically(path: str | os.PathLike[str], data: bytes | bytearray) -> None:
     """Write a file beside ``path`` and put it in its place once all of it is on the disk."""
     path = target(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")

@@ -1,12 +1,16 @@
 """Optional imports, names in tables, devices, and attributes that an error gives back."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any, TypeVar
 
 import torch
 
+T = TypeVar("T")
 
-def import_optional(module, extra):
+
+def import_optional(module: str, extra: str) -> Any:
     """Import an optional dependency.
 
     Parameters
@@ -42,7 +46,7 @@ def import_optional(module, extra):
         raise _broken(package, error) from error
 
 
-def _broken(package, error):
+def _broken(package: str, error: Exception) -> ImportError:
     return ImportError(
         f"This needs {package}, which is installed but could not be imported: "
         f"{type(error).__name__}: {error}. Install a version and build of {package} that fits "
@@ -51,7 +55,7 @@ def _broken(package, error):
     )
 
 
-def lookup(parameter, value, table):
+def lookup(parameter: str, value: Any, table: Mapping[str, T]) -> T:
     """Return ``table[value]``, or raise a ValueError that lists the valid names."""
     try:
         return table[value]
@@ -59,7 +63,7 @@ def lookup(parameter, value, table):
         raise ValueError(f"{parameter} must be one of {sorted(table)}, got {value!r}.") from None
 
 
-def refuse_class(parameter, value):
+def refuse_class(parameter: str, value: object) -> None:
     """Raise a TypeError where a class is given in place of an object of it."""
     if isinstance(value, type):
         name = value.__name__
@@ -68,7 +72,7 @@ def refuse_class(parameter, value):
         )
 
 
-def resolve_device(device):
+def resolve_device(device: str | torch.device) -> torch.device:
     """Turn ``"auto"``, a name or a ``torch.device`` into a ``torch.device`` that is there."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -84,7 +88,7 @@ def resolve_device(device):
 
 
 @contextmanager
-def unchanged_on_error(estimator):
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
     """Give the estimator its attributes back where the body raises."""
     before = estimator.__dict__.copy()
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -57,7 +58,7 @@ def structural_similarity(
     window = side - 1 + side % 2  # odd
     unbiased = window**2 / max(window**2 - 1, 1)
 
-    def mean(image):
+    def mean(image: torch.Tensor) -> torch.Tensor:
         return F.avg_pool2d(image, window, stride=1)
 
     mean_x, mean_y = mean(x), mean(y)
@@ -66,9 +67,10 @@ def structural_similarity(
     covariance = unbiased * (mean(x * y) - mean_x * mean_y)
     c1 = (_LUMINANCE_CONSTANT * data_range) ** 2
     c2 = (_STRUCTURE_CONSTANT * data_range) ** 2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    luminance: torch.Tensor = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
-    return (luminance * structure).mean(dim=(1, 2, 3))
+    similarity: torch.Tensor = (luminance * structure).mean(dim=(1, 2, 3))
+    return similarity
 
 
 @dataclass(frozen=True)
@@ -130,14 +132,14 @@ class Loss:
     True
     """
 
-    function: Callable
+    function: Callable[..., Any]
     units: str = "standardized"
     needs_images: bool = False
     takes_reduction: bool = False
     zero_at: tuple[float, float] = (0.0, 0.0)
     is_rotation_invariant: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not callable(self.function):
             raise TypeError(f"function of Loss must be callable, got {self.function!r}.")
         if self.units not in _UNITS:
@@ -167,7 +169,7 @@ class Loss:
             If ``function`` returns one number for the whole batch.
         """
         reduction = {"reduction": "none"} if self.takes_reduction else {}
-        values = self.function(prediction, target, **reduction)
+        values: torch.Tensor = self.function(prediction, target, **reduction)
         if values.ndim == 0 or len(values) != len(target):
             raise ValueError(
                 "loss must return a value for each sample or each entry where sample_weight is "
@@ -187,11 +189,13 @@ class Loss:
         -------
         loss : Tensor without dimensions
         """
-        loss = self.function(prediction, target)
+        loss: torch.Tensor = self.function(prediction, target)
         return loss if loss.ndim == 0 else loss.mean()
 
 
-def _one_minus_ssim(prediction, target, reduction="mean"):
+def _one_minus_ssim(
+    prediction: torch.Tensor, target: torch.Tensor, reduction: str = "mean"
+) -> torch.Tensor:
     loss = 1 - structural_similarity(prediction, target)
     return loss if reduction == "none" else loss.mean()
 
@@ -210,7 +214,7 @@ LOSSES = {
 }
 
 
-def resolve_loss(loss: "str | Callable | Loss") -> Loss:
+def resolve_loss(loss: "str | Callable[..., Any] | Loss") -> Loss:
     """Turn a name, a function or a module into a `Loss`.
 
     Parameters

@@ -6,7 +6,7 @@ denoising autoencoders.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -92,27 +92,28 @@ class Noise:
     (1797, 8)
     """
 
-    function: Callable
+    function: Callable[..., Any]
     level_is_fraction: bool = False
     units: str = "standardized"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not callable(self.function):
             raise TypeError(f"function of Noise must be callable, got {self.function!r}.")
         if self.units not in _UNITS:
             raise ValueError(f"units of Noise must be one of {_UNITS}, got {self.units!r}.")
 
 
-def _gaussian(batch, level, context):
-    return batch + level * standard_normal_like(batch)
+def _gaussian(batch: torch.Tensor, level: float, context: NoiseContext) -> torch.Tensor:
+    normal: torch.Tensor = standard_normal_like(batch)
+    return batch + level * normal
 
 
-def _masking(batch, level, context):
+def _masking(batch: torch.Tensor, level: float, context: NoiseContext) -> torch.Tensor:
     """Set a fraction of the entries to the data's zero."""
     return torch.where(bernoulli_mask(batch, 1 - level).bool(), batch, context.zero)
 
 
-def _salt_pepper(batch, level, context):
+def _salt_pepper(batch: torch.Tensor, level: float, context: NoiseContext) -> torch.Tensor:
     """Set a fraction of the entries to the smallest or the largest value, each as often."""
     extremes = torch.where(bernoulli_mask(batch, 0.5).bool(), context.largest, context.smallest)
     return torch.where(bernoulli_mask(batch, 1 - level).bool(), batch, extremes)
@@ -125,7 +126,7 @@ NOISES = {
 }
 
 
-def resolve_noise(noise: "str | Callable | Noise | None") -> Noise | None:
+def resolve_noise(noise: "str | Callable[..., Any] | Noise | None") -> Noise | None:
     """Turn a name or a function into a `Noise`.
 
     Parameters

@@ -133,7 +133,7 @@ def make_arena(
     )
 
 
-def _draw_animals(position, direction, size):
+def _draw_animals(position: np.ndarray, direction: np.ndarray, size: int) -> np.ndarray:
     """Paint one animal onto each image of the empty arena."""
     x, y = _coordinates(size)
     clean = np.tile(_draw_empty_arena(x, y, size), (len(position), 1, 1))
@@ -148,7 +148,7 @@ def _draw_animals(position, direction, size):
     return clean
 
 
-def _draw_empty_arena(x, y, size):
+def _draw_empty_arena(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
     image = np.full((size, size), _OUTSIDE, np.float32)
     from_center = np.hypot(x, y)
     _paint(image, from_center - 1, _WALL, size)
@@ -159,13 +159,13 @@ def _draw_empty_arena(x, y, size):
     return image
 
 
-def _coordinates(size):
+def _coordinates(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the pixels' x (1, size) and y (size, 1) in arena radii from the center."""
     x = (np.arange(size) - (size - 1) / 2) / (_RADIUS * size)
     return x[None, :], -x[:, None]
 
 
-def _paint(image, outside, grey, size):
+def _paint(image: np.ndarray, outside: np.ndarray, grey: float, size: int) -> None:
     """Paint a shape into the image in place, given each pixel's distance from its edge.
 
     A pixel is covered in full half a pixel inside the edge, not at all half a pixel outside
@@ -175,7 +175,7 @@ def _paint(image, outside, grey, size):
     image += cover * (grey - image)
 
 
-def _add_noise(clean, noise, rng):
+def _add_noise(clean: np.ndarray, noise: float, rng: np.random.RandomState) -> np.ndarray:
     images = clean.copy()
     for chunk in gen_batches(len(images), max(1, _CHUNK_PIXELS // clean[0].size)):
         images[chunk] += rng.normal(0, noise, images[chunk].shape)

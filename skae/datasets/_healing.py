@@ -208,11 +208,11 @@ def make_healing_sequences(
     )
 
 
-def _check_parameters(caller, **parameters):
+def _check_parameters(caller: str, **parameters: Any) -> None:
     validate_parameter_constraints(_CONSTRAINTS, parameters, caller_name=caller)
 
 
-def _check_angle_step(angle_step):
+def _check_angle_step(angle_step: Any) -> tuple[float, float]:
     try:
         low, high = map(float, angle_step)
         valid = 0 <= low <= high <= 180
@@ -226,8 +226,8 @@ def _check_angle_step(angle_step):
     return low, high
 
 
-def _check_fits(square_size, size):
-    if square_size != "random" and square_size > size:
+def _check_fits(square_size: int | str, size: int) -> None:
+    if not isinstance(square_size, str) and square_size > size:
         raise ValueError(
             f"square_size must be at most the images' side of {size} pixels, got {square_size}."
         )
@@ -250,22 +250,27 @@ def _unit_images(images: Any) -> np.ndarray:
         )
     scale = 255 if images.dtype == np.uint8 else max(1, images.max())
     unit = np.empty(images.shape, np.float32)
-    return np.divide(images, scale, out=unit, casting="same_kind")
+    np.divide(images, scale, out=unit, casting="same_kind")
+    return unit
 
 
-def _mask(n_images, fraction, rng):
+def _mask(n_images: int, fraction: float, rng: np.random.RandomState) -> np.ndarray:
     """Return a mask in which this fraction is true, in random places."""
     return rng.permutation(n_images) < round(fraction * n_images)
 
 
-def _draw_sides(n_images, square_size, size, rng):
+def _draw_sides(
+    n_images: int, square_size: int | str, size: int, rng: np.random.RandomState
+) -> np.ndarray:
     """Return the side of each square in pixels."""
     if square_size == "random":
         return rng.randint(1, max(1, size // 2) + 1, n_images)
     return np.full(n_images, square_size)
 
 
-def _draw_presence(n_images, n_timesteps, growing, rng):
+def _draw_presence(
+    n_images: int, n_timesteps: int, growing: bool, rng: np.random.RandomState
+) -> np.ndarray:
     """Return the fraction of the square's side in each frame, (n_images, n_timesteps)."""
     duration = rng.randint(1, n_timesteps, n_images)
     start = rng.randint(0, n_timesteps - duration + 1)
@@ -273,12 +278,13 @@ def _draw_presence(n_images, n_timesteps, growing, rng):
     remaining = duration[:, None] + 1 - age
     # Positive within the square's time, highest in the middle of it.
     nearest_end = np.minimum(age, remaining)
-    if not growing:
-        return nearest_end > 0
-    return np.maximum(nearest_end, 0) / ((duration + 1) // 2)[:, None]
+    presence: np.ndarray = nearest_end > 0
+    if growing:
+        presence = np.maximum(nearest_end, 0) / ((duration + 1) // 2)[:, None]
+    return presence
 
 
-def _render(images, degrees, sides):
+def _render(images: np.ndarray, degrees: np.ndarray, sides: np.ndarray) -> np.ndarray:
     """Draw frames (n_images, n_timesteps, size, size), an angle and a side for each."""
     n_images, n_timesteps = degrees.shape
     size = images.shape[1]
@@ -293,7 +299,7 @@ def _render(images, degrees, sides):
     return frames
 
 
-def _rotate(images, degrees):
+def _rotate(images: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """Rotate each image counter-clockwise by each of its angles, with bilinear interpolation.
 
     Images (n_images, size, size) and angles (n_images, n_timesteps) give
@@ -316,4 +322,5 @@ def _rotate(images, degrees):
     pixels = padded.ravel()
     upper = pixels[corner] * (1 - right) + pixels[corner + 1] * right
     lower = pixels[corner + width] * (1 - right) + pixels[corner + width + 1] * right
-    return upper * (1 - down) + lower * down
+    rotated: np.ndarray = upper * (1 - down) + lower * down
+    return rotated

@@ -25,7 +25,7 @@ _CLOTHES = [
 
 
 def load_mnist(
-    *, data_home: str | PathLike | None = None, return_X_y: bool = False
+    *, data_home: str | PathLike[str] | None = None, return_X_y: bool = False
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load MNIST, grey images of handwritten digits at 28×28 pixels.
 
@@ -87,7 +87,7 @@ def load_mnist(
 
 
 def load_fashion_mnist(
-    *, data_home: str | PathLike | None = None, return_X_y: bool = False
+    *, data_home: str | PathLike[str] | None = None, return_X_y: bool = False
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load Fashion-MNIST, grey images of clothes at 28×28 pixels.
 
@@ -137,10 +137,16 @@ def load_fashion_mnist(
     return _load("FashionMNIST", "fashion_mnist_3615.npz", _CLOTHES, data_home, return_X_y)
 
 
-def _load(name, file, target_names, data_home, return_X_y):
+def _load(
+    name: str,
+    file: str,
+    target_names: list[str],
+    data_home: str | PathLike[str] | None,
+    return_X_y: bool,
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     folder = os.environ.get("SKAE_DATA")
     if folder and Path(folder, file).is_file():
-        source = Path(folder, file)
+        source = str(Path(folder, file))
         images, target = _read(source)
     else:
         source = "torchvision"
@@ -157,7 +163,7 @@ def _load(name, file, target_names, data_home, return_X_y):
     )
 
 
-def _read(path):
+def _read(path: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the images and labels of a file, or raise a ValueError if it holds others."""
     with np.load(path, allow_pickle=False) as arrays:
         if not {"X", "y"} <= set(arrays.files):
@@ -171,7 +177,9 @@ def _read(path):
     return images, target.astype(np.int64)
 
 
-def _download(name, file, data_home):
+def _download(
+    name: str, file: str, data_home: str | PathLike[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return torchvision's training and test images and labels, one after the other."""
     # Not at the top: it imports all of scikit-learn's data sets.
     from sklearn.datasets import get_data_home
