@@ -13,9 +13,9 @@ from sklearn.utils import get_tags
 
 from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Dense
+from skae.criterion import Criterion, Target
 from skae.losses import LOSSES, resolve_loss
 from skae.networks.standardization import Standardization
-from skae.objectives import ObservedObjective, ReconstructionObjective, Target
 
 QUICK = {"missing_values": "mask", "max_iter": 3, "random_state": 0}
 
@@ -73,13 +73,13 @@ def test_the_loss_is_the_mean_over_what_is_there(loss, digits, gaps):
     rows = standardization.standardize(torch.tensor(digits[:50]).float())
     output = torch.randn(50, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     gaps = torch.tensor(gaps[:50])
-    objective = ObservedObjective(resolve_loss(loss), standardization, None)
-    found = objective.reconstruction(output, Target(rows.masked_fill(gaps, torch.nan)))
+    criterion = Criterion(resolve_loss(loss), observed_only=True)
+    found = criterion(output, Target(rows.masked_fill(gaps, torch.nan)), standardization)
     found.backward()
     # Each value that is there as a row of its own.
     each = Standardization(torch.full((1,), 0.3), 2.0, sigmoid=loss == "bce")
-    plain = ReconstructionObjective(resolve_loss(loss), each, None)
-    expected = plain.reconstruction(output[~gaps][:, None], Target(rows[~gaps][:, None]))
+    plain = Criterion(resolve_loss(loss))
+    expected = plain(output[~gaps][:, None], Target(rows[~gaps][:, None]), each)
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     assert not output.grad[gaps].any()
     assert output.grad[~gaps].any()
@@ -92,8 +92,8 @@ def test_the_loss_of_complete_rows_is_the_plain_one_to_the_bit(loss, weights, di
     target = Target(torch.tensor(digits[:50]).float() / 4, weights=weights)
     output = torch.randn(50, 64, generator=torch.Generator().manual_seed(0))
     masked, plain = (
-        kind(LOSSES[loss], standardization, None).reconstruction(output, target)
-        for kind in (ObservedObjective, ReconstructionObjective)
+        Criterion(LOSSES[loss], observed_only=observed_only)(output, target, standardization)
+        for observed_only in (True, False)
     )
     assert masked == plain
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from skae import Autoencoder, AutoencoderClassifier, AutoencoderRegressor
 from skae.architectures import Conv, Dense
 from skae.metrics import knn_accuracy
-from skae.objectives import balanced
+from skae.models.supervised import balanced
 
 SMALL = {"architecture": Dense(32), "max_iter": 20, "random_state": 0}
 

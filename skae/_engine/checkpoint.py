@@ -10,13 +10,12 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
 
 from .._files import write_atomically
-from .averaging import WeightAverage
-from .callbacks import BestWeights
+from .callbacks import BestWeights, WeightAverage
 
 _FORMAT = 1
 # What decides how training goes on, by the kind of callback.
 _STATE = {
-    WeightAverage: ("hidden_", "shows_mean_", "n_taken_", "n_waiting_"),
+    WeightAverage: ("hidden_", "shows_mean_", "n_averaged_", "n_waiting_"),
     BestWeights: ("best_loss_", "diverged_", "weights_"),
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
     LRScheduler: ("batch_idx_", "lr_scheduler_"),
@@ -37,8 +36,7 @@ _MISFITS = (
 class Checkpoint(Callback):
     """Write all that training needs to go on after each epoch, and start from it.
 
-    It has to be the last of the callbacks, so that it sees and sets the state of the others.
-    The file goes once training has ended by itself.
+    The file is removed once training has ended by itself.
 
     Parameters
     ----------
@@ -51,6 +49,9 @@ class Checkpoint(Callback):
         What an earlier process has written.
     """
 
+    # After the other callbacks, whose state it sees and sets.
+    position = 1
+
     def __init__(self, path, identity, entropy, state):
         self.path = Path(path)
         self.identity = identity
@@ -60,6 +61,7 @@ class Checkpoint(Callback):
     def on_train_begin(self, net, **kwargs):
         if self.state is not None:
             _restore(net, self.state)
+            self.state = None
 
     def on_epoch_end(self, net, **kwargs):
         about = {"format": _FORMAT, "identity": self.identity, "entropy": self.entropy}
@@ -68,7 +70,7 @@ class Checkpoint(Callback):
         write_atomically(self.path, buffer.getbuffer())
 
     def on_train_end(self, net, **kwargs):
-        if not net.interruption:
+        if net.interrupt is None:
             self.path.unlink(missing_ok=True)
 
 
@@ -165,6 +167,7 @@ def _collect(net):
     """Gather the state of a net between two epochs."""
     return {
         "module": net.module_.state_dict(),
+        "criterion": net.criterion_.state_dict(),
         "optimizer": net.optimizer_.state_dict(),
         "callbacks": {name: _state_of(callback, names) for name, callback, names in _stateful(net)},
         "history": [_plain(epoch, without="batches") for epoch in net.history],
@@ -176,6 +179,7 @@ def _collect(net):
 def _restore(net, state):
     """Bring a net to the state that `_collect` gathered."""
     net.module_.load_state_dict(state["module"])
+    net.criterion_.load_state_dict(state["criterion"])
     for name, callback, _ in _stateful(net):
         _set_state(callback, dict(state["callbacks"][name]))
     # After the schedulers, whose making set the learning rate of the first step.
@@ -210,6 +214,12 @@ def _set_state(callback, state):
     if scheduler is not None:
         callback.lr_scheduler_.load_state_dict(scheduler)
     vars(callback).update(state)
+    if isinstance(callback, WeightAverage):
+        # Files are read to the host, wherever training computes.
+        callback.hidden_ = [
+            [mean.to(weight.device) for mean, weight in zip(means, weights, strict=True)]
+            for means, weights in zip(callback.hidden_, callback.weights_, strict=True)
+        ]
 
 
 def _plain(values, without=None):

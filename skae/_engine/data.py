@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.utils import gen_batches
-from torch.utils.data import Dataset
+from skorch.dataset import Dataset
 
-from ..objectives import Target
+from ..criterion import Target
 
 # Training on up to this many rows does not depend on their order or repetition.
 _MERGED_ROWS = 1000
@@ -22,8 +22,6 @@ _MERGED_ROWS = 1000
 _SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
 # Values that are converted at a time, so that what is made on the way stays small.
 _CONVERTED = 2**18
-# Errors in larger units than this cannot be squared.
-_LARGEST_SCALE = 1e150
 
 
 def computing_dtype(X):
@@ -129,11 +127,12 @@ class _Rows:
         elif type(X) is np.ndarray:
             self.source = torch.from_numpy(np.require(X, requirements="CW")).to(device)
 
-    def __getitem__(self, indices):
+    def take(self, indices, on_device):
+        """Return some rows, standardized, given their indices on the host and on the device."""
         if isinstance(self.source, torch.Tensor):
-            rows = self.source.index_select(0, indices)
+            rows = self.source.index_select(0, on_device)
         else:
-            rows = torch.from_numpy(to_float(self.source[indices.cpu().numpy()], np.float32))
+            rows = torch.from_numpy(to_float(self.source[indices.numpy()], np.float32))
         if self.is_ready:
             return rows
         return self.standardization.standardize(rows.to(self.device, torch.float32))
@@ -146,27 +145,6 @@ def _standardized(X, standardization):
     for some in gen_batches(len(X), max(_CONVERTED // math.prod(X.shape[1:]), 1)):
         rows[some] = standardization.standardize_exactly(torch.from_numpy(to_float(X[some])))
     return rows
-
-
-def center_and_scale(rows, weights):
-    """Mean of each feature, and the root mean square of all deviations from them."""
-    center = np.average(rows, axis=0, weights=weights)
-    deviations = rows - center
-    # Large arrays: nothing is made of them that can be done in place.
-    largest, size = max(deviations.max(), -deviations.min()), np.abs(center).max()
-    # What is left of constant features is rounding, which must not be blown up.
-    if largest <= 4 * np.finfo(np.float64).eps * size:
-        return center, size or 1.0
-    # Divided first: neither huge nor tiny numbers can be squared.
-    deviations /= largest
-    variances = np.average(np.square(deviations, out=deviations), axis=0, weights=weights)
-    scale = largest * math.sqrt(variances.mean())
-    if not scale < _LARGEST_SCALE:
-        raise ValueError(
-            f"X must have a standard deviation below {_LARGEST_SCALE:g}, so that errors can be "
-            f"squared, got {scale:.3g}: divide X by a constant."
-        )
-    return center, scale
 
 
 class TrainingData(Dataset):
@@ -182,6 +160,7 @@ class TrainingData(Dataset):
 
     def __init__(self, training_set, network, device):
         X, X_target, labels, weights = training_set
+        self.training_set = training_set
         self.device = device
         self.inputs = _Rows(X, network.input_standardization, device)
         self.targets = None
@@ -197,6 +176,16 @@ class TrainingData(Dataset):
     def __len__(self):
         return len(self.indices)
 
+    @property
+    def X(self):
+        """Return the inputs in the units of the data, as skorch's callbacks look for them."""
+        return self.training_set.X[self.indices.numpy()]
+
+    @property
+    def y(self):
+        """Return what is to be reconstructed, in the units of the data."""
+        return self.training_set.rows[self.indices.numpy()]
+
     def subset(self, indices):
         """Return the same data restricted to some rows, without a copy."""
         part = object.__new__(type(self))
@@ -204,15 +193,16 @@ class TrainingData(Dataset):
         return part
 
     def batch(self, indices, corruption=None):
-        """Return the input and the `Target` of some of the ``indices``."""
-        indices = indices.to(self.device)
-        inputs = self.inputs[indices]
-        targets = inputs if self.targets is None else self.targets[indices]
+        """Return the inputs and the `Target` of some rows, given their indices on the host."""
+        # Sent once: labels, weights and rows that are on the device share them.
+        on_device = indices.to(self.device, non_blocking=True)
+        inputs = self.inputs.take(indices, on_device)
+        targets = inputs if self.targets is None else self.targets.take(indices, on_device)
         if corruption is not None:
             targets = corruption.augmented(targets)
             inputs = corruption.corrupted(targets if self.targets is None else inputs)
-        labels = None if self.labels is None else self.labels[indices]
-        weights = None if self.weights is None else self.weights[indices]
+        labels = None if self.labels is None else self.labels[on_device]
+        weights = None if self.weights is None else self.weights[on_device]
         return inputs, Target(targets, labels, weights)
 
 

@@ -10,57 +10,59 @@ from torch import nn
 
 from .._arrays import check_finite
 from .data import computing_dtype, to_float
-from .isolation import survive_forks
+from .environment import compute_threads
 
 # Numbers in a chunk of rows: few enough to stay in a processor's cache.
-_CHUNK = 2**21
+_CHUNK_VALUES = 2**21
 
 
-def map_rows(network, method, X, n_outputs, *, allow_nan=False):
-    """Apply ``network.encode`` or ``network.decode`` to the rows of X.
+def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
+    """Apply a method of a network to the rows of X, in chunks.
 
     Parameters
     ----------
     network : nn.Module
         In evaluation mode.
     method : str
-        ``'encode'``, ``'decode'`` or another that maps tensors (n, ...) to (n, n_outputs).
-    X : ndarray or csr_matrix of shape (n, n_inputs), or ndarray of shape (n, ..., n_inputs)
+        ``'encode'``, ``'decode'`` or another that maps a tensor (n_samples, ...) to one of shape
+        (n_samples, n_outputs).
+    X : {ndarray, csr_matrix} of shape (n_samples, ..., n_inputs)
         Computed in float64 where X is, otherwise in float32.
     n_outputs : int
+    *args : object
+        Further arguments of the method.
     allow_nan : bool, default=False
         Whether NaN may pass.
 
     Returns
     -------
-    ndarray of shape (n, n_outputs)
+    ndarray of shape (n_samples, n_outputs)
 
     Raises
     ------
     ValueError
         Where X holds infinity or, unless allowed, NaN.
     """
-    survive_forks()
     dtype = computing_dtype(X)
     if dtype is np.float64:
         # A copy, not a conversion in place: other threads may be using the network.
         network = copy.deepcopy(network).double()
     device = next(iter(network.state_dict().values())).device
     n_rows = X.shape[0]
-    step = int(np.clip(_CHUNK // max(math.prod(X.shape[1:]), n_outputs), 16, 8192))
+    step = int(np.clip(_CHUNK_VALUES // max(math.prod(X.shape[1:]), n_outputs), 16, 8192))
     outputs = np.empty((n_rows, n_outputs), dtype=dtype)
-    with torch.inference_mode():
+    with compute_threads(), torch.inference_mode():
         for start in range(0, n_rows, step):
             rows = to_float(X[start : start + step], dtype)
             # Here, and not for all rows at once, they are in the cache already.
             check_finite(rows, allow_nan=allow_nan)
             rows = torch.from_numpy(rows).to(device)
-            outputs[start : start + step] = getattr(network, method)(rows).cpu().numpy()
+            outputs[start : start + step] = getattr(network, method)(rows, *args).cpu().numpy()
     return outputs
 
 
 def record_feature_maps(network, method, X, n_outputs, *, allow_nan=False):
-    """List what the network's convolutions give for X on their way through ``method``.
+    """Return the outputs of the network's convolutions for X on its way through ``method``.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def record_feature_maps(network, method, X, n_outputs, *, allow_nan=False):
 
     Returns
     -------
-    dict of str to ndarray of shape (n, height, width, channels)
+    dict of str to ndarray of shape (n_samples, height, width, channels)
     """
     # Hooks on a copy are out of the way of other threads.
     network = copy.deepcopy(network).float()

@@ -1,9 +1,8 @@
-"""Training with skorch: it runs the loop, and knows nothing of the model it trains."""
+"""Assembling skorch's net from a plan, and running it."""
 
 import inspect
 import math
 import warnings
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,23 +10,19 @@ from typing import NamedTuple
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from skorch import NeuralNet
-from skorch.callbacks import Callback, LRScheduler
+from skorch.callbacks import LRScheduler
 from skorch.helper import predefined_split
 from skorch.utils import noop
 
-from ..networks.blocks import LinearSkip
 from ..networks.generators import use_generator
-from .averaging import WeightAverage
-from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WarmUp
+from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WeightAverage
 from .data import BatchIterator
-from .interruption import Interruption, is_within_search
-from .isolation import isolated_global_rng, survive_forks
-from .threads import one_thread_if_short
+from .environment import compute_threads, isolated_global_rng
+from .net import Net
 
 _FUSED = {"fused": True}
 
-# name: (class, keyword arguments beside learning rate and weight decay)
+# name: (class, keyword arguments besides learning rate and weight decay)
 OPTIMIZERS = {
     "adam": (torch.optim.Adam, _FUSED),
     "adamw": (torch.optim.AdamW, _FUSED),
@@ -36,28 +31,22 @@ OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {**_FUSED, "momentum": 0.9, "nesterov": True}),
 }
 
-# ``alpha='auto'``: the one keeps decay apart from the gradient, which takes and needs more.
-_AUTO_DECAY, _AUTO_DECAY_OF_OTHERS = {"adamw": 1.0}, 0.01
-
 # The rate of each step would be recorded, which takes its time, and then forgotten.
 _EVERY_STEP = {"step_every": "batch", "event_name": None}
 
-# What callbacks can do, and do not unless they say so.
-_IDLE = {name: method for name, method in vars(Callback).items() if name.startswith("on_")}
-
-# Steps in which the one-cycle learning rate rises to its peak: so many, a share of all where they
-# are few, but never at once, since the gradient where training starts may be rounding alone.
-_WARM_UP, _SHARE_OF_WARM_UP, _SHORTEST_WARM_UP = 50, 0.15, 2
+# Steps in which the one-cycle learning rate rises to its peak: this many, a fraction of all where
+# they are few, but never at once: where training starts the gradient may be rounding errors.
+_WARMUP_STEPS, _MAX_WARMUP_FRACTION, _MIN_WARMUP_STEPS = 50, 0.15, 2
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """All of training that is neither the network nor the data: see the estimators."""
+class TrainingPlan:
+    """All of training that is neither the network nor the data, with every 'auto' resolved."""
 
     optimizer: object
     learning_rate_init: float
     learning_rate: str
-    alpha: float | str
+    weight_decay: float
     batch_size: int
     max_iter: int
     n_iter_no_change: float
@@ -67,11 +56,10 @@ class Schedule:
     seed: int
     n_warmup: int = 0
     averages: bool = True
-    share_of_decay: float = 1.0
 
 
 class _Run(NamedTuple):
-    """What the making of a learning-rate schedule has to know of a run."""
+    """What learning-rate schedules depend on."""
 
     learning_rate: float
     n_epochs: int
@@ -103,13 +91,13 @@ def _cosine(run):
 def _one_cycle(run):
     total_steps = run.n_steps + 1
     # A short rise is enough, and a long one would use up the patience of early stopping.
-    share = min(_SHARE_OF_WARM_UP, _WARM_UP / run.n_steps)
+    fraction = min(_MAX_WARMUP_FRACTION, _WARMUP_STEPS / run.n_steps)
     return [
         LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR,
             max_lr=run.learning_rate,
             total_steps=total_steps,
-            pct_start=max(share, _SHORTEST_WARM_UP / total_steps),
+            pct_start=max(fraction, _MIN_WARMUP_STEPS / total_steps),
             cycle_momentum=False,
             **_EVERY_STEP,
         )
@@ -124,151 +112,76 @@ SCHEDULES: dict[str, Callable] = {
 }
 
 
-class Net(NeuralNet):
-    """skorch's net with batches of `TrainingData` and an objective in place of a criterion."""
+def make_net(network, criterion, plan, *, train_data, validation_data, corruption, checkpoint=None):
+    """Assemble the skorch net that trains ``network``.
 
-    def get_iterator(self, dataset, training=False):
-        """Iterate over batches: shuffled for training, always the same ones for validation."""
-        if training:
-            return BatchIterator(
-                dataset, self.batch_size, generator=self.shuffling, corruption=self.corruption
-            )
-        return BatchIterator(dataset, max(self.batch_size, 512), corruption=self.corruption)
+    Parameters
+    ----------
+    network : Network
+    criterion : Criterion
+    plan : TrainingPlan
+    train_data : TrainingData
+    validation_data : TrainingData or None
+    corruption : Corruption or None
+    checkpoint : Checkpoint, default=None
 
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
-        """Ask the objective."""
-        return self.criterion_(y_pred, y_true)
-
-    def infer(self, x, **fit_params):
-        """Batches are tensors on the device already: nothing needs converting."""
-        return self.module_(x, **fit_params)
-
-    def initialize_callbacks(self):
-        """Note which callbacks have something to do, which at a batch few have."""
-        super().initialize_callbacks()
-        self.listeners = defaultdict(list)
-        for _, callback in self.callbacks_:
-            for method_name, idle in _IDLE.items():
-                if getattr(type(callback), method_name) is not idle:
-                    self.listeners[method_name].append(getattr(callback, method_name))
-        return self
-
-    def notify(self, method_name, **cb_kwargs):
-        """Call those callbacks."""
-        getattr(self, method_name)(self, **cb_kwargs)
-        for listener in self.listeners[method_name]:
-            listener(self, **cb_kwargs)
-        if self.interruption and method_name == "on_batch_end":
-            raise KeyboardInterrupt
-
-    def fit_loop(self, X, y=None, epochs=None, **kwargs):
-        """Run the epochs that are left: all of them, unless a checkpoint has some."""
-        return super().fit_loop(X, y, self.max_epochs - len(self.history), **kwargs)
-
-    def _set_training(self, training=True):
-        """Walk through the modules only where the mode changes, not at every step."""
-        if self.module_.training is not training:
-            super()._set_training(training)
-
-    def _zero_grad_optimizer(self, set_to_none=None):
-        """Drop the gradients, without what optimizers tell a profiler meanwhile."""
-        for group in self.optimizer_.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
-
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Do what skorch does, without asking each batch what it is made of.
-
-        Validation is under the same noise in every epoch, so that losses can be compared.
-        """
-        if iterator is None:
-            return
-        with nullcontext() if training else use_generator(self._validation_noise()):
-            batches = self.history[-1]["batches"]
-            loss, size = f"{prefix}_loss", f"{prefix}_batch_size"
-            for batch in iterator:
-                self.notify("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch, **fit_params)
-                batches[-1] |= {loss: step["loss"].item(), size: len(batch[0])}
-                self.notify("on_batch_end", batch=batch, training=training, **step)
-        self.history.record(f"{prefix}_batch_count", len(iterator))
-
-    def validation_loss(self):
-        """Mean loss on the validation data, which leaves no trace in the history."""
-        total, n_rows = 0.0, 0
-        with use_generator(self._validation_noise()):
-            for batch in self.get_iterator(self.validation_data):
-                size = len(batch[0])
-                total += size * self.validation_step(batch)["loss"].item()
-                n_rows += size
-        return total / n_rows
-
-    def _validation_noise(self):
-        return torch.Generator(self.device).manual_seed(self.seed)
-
-
-def make_net(
-    network, objective, schedule, *, train_data, validation_data, corruption, checkpoint=None
-):
-    """Assemble the skorch net that trains ``network``."""
+    Returns
+    -------
+    net : Net
+    """
     monitor = "train_loss" if validation_data is None else "valid_loss"
-    n_batches = len(BatchIterator(train_data, schedule.batch_size))
+    n_batches = len(BatchIterator(train_data, plan.batch_size))
     run = _Run(
-        schedule.learning_rate_init,
-        schedule.max_iter,
-        schedule.max_iter * n_batches,
+        plan.learning_rate_init,
+        plan.max_iter,
+        plan.max_iter * n_batches,
         monitor,
-        schedule.n_iter_no_change,
-        schedule.tol,
+        plan.n_iter_no_change,
+        plan.tol,
     )
-    callbacks = [("weight_average", WeightAverage())] if schedule.averages else []
-    callbacks.append(("best_weights", BestWeights(validation_data is not None)))
-    callbacks += [LossParts()] if hasattr(objective, "parts") else []
-    if math.isfinite(schedule.n_iter_no_change):
+    callbacks = [("weight_average", WeightAverage())] if plan.averages else []
+    callbacks += [("best_weights", BestWeights(validation_data is not None)), LossParts()]
+    if math.isfinite(plan.n_iter_no_change):
         stopping = LateStopping(
-            schedule.n_warmup,
+            plan.n_warmup,
             monitor=monitor,
-            patience=schedule.n_iter_no_change,
-            threshold=schedule.tol,
+            patience=plan.n_iter_no_change,
+            threshold=plan.tol,
             sink=noop,
         )
         callbacks.append(("early_stopping", stopping))
-    callbacks += SCHEDULES[schedule.learning_rate](run)
-    callbacks += [WarmUp(schedule.n_warmup)] if schedule.n_warmup else []
-    callbacks += [EpochBar()] if schedule.verbose else []
+    callbacks += SCHEDULES[plan.learning_rate](run)
+    callbacks += [EpochBar()] if plan.verbose else []
     net = Net(
         module=network,
-        criterion=objective,
-        max_epochs=schedule.max_iter,
-        batch_size=schedule.batch_size,
+        criterion=criterion,
+        max_epochs=plan.max_iter,
+        batch_size=plan.batch_size,
         train_split=None if validation_data is None else predefined_split(validation_data),
-        callbacks=[*callbacks, *schedule.callbacks, *([checkpoint] if checkpoint else [])],
+        callbacks=[*callbacks, *plan.callbacks, *([checkpoint] if checkpoint else [])],
         callbacks__print_log=None,
+        # Predictions on batches are standardized, and those that score want them in data units.
+        use_caching=False,
         device=train_data.device,
         verbose=0,
-        **_optimizer_arguments(schedule, network),
+        **_optimizer_arguments(plan),
     )
-    net.seed = schedule.seed
-    net.shuffling = torch.Generator().manual_seed(schedule.seed)
-    net.drawing = torch.Generator(train_data.device).manual_seed(schedule.seed)
-    net.interruption = Interruption()
+    net.seed = plan.seed
+    net.shuffling = torch.Generator().manual_seed(plan.seed)
+    net.drawing = torch.Generator(train_data.device).manual_seed(plan.seed)
     net.corruption = corruption
     net.validation_data = validation_data
+    net.user_callbacks = [
+        callback[1] if isinstance(callback, tuple) else callback for callback in plan.callbacks
+    ]
     return net.initialize()
 
 
-def _optimizer_arguments(schedule, network):
-    optimizer, extra = OPTIMIZERS.get(schedule.optimizer, (schedule.optimizer, {}))
-    arguments = {"lr": schedule.learning_rate_init, **extra}
+def _optimizer_arguments(plan):
+    optimizer, extra = OPTIMIZERS.get(plan.optimizer, (plan.optimizer, {}))
+    arguments = {"lr": plan.learning_rate_init, **extra}
     if "weight_decay" in inspect.signature(optimizer).parameters:
-        is_auto = schedule.alpha == "auto"
-        automatic = _AUTO_DECAY.get(schedule.optimizer, _AUTO_DECAY_OF_OTHERS)
-        automatic *= schedule.share_of_decay
-        arguments["weight_decay"] = automatic if is_auto else schedule.alpha
-        if any(isinstance(layer, LinearSkip) for layer in network.modules()):
-            # The linear paths stay where PCA would have them, not nearer to zero. One pattern
-            # for both coders: every group is a step of its own.
-            arguments["param_groups"] = [("??coder.linear.*", {"weight_decay": 0.0})]
+        arguments["weight_decay"] = plan.weight_decay
     return {"optimizer": optimizer} | {f"optimizer__{k}": v for k, v in arguments.items()}
 
 
@@ -281,21 +194,18 @@ def train(net, data, isolate_seed=None):
     data : TrainingData
     isolate_seed : int or None
         Seed for torch's global generator, where a user's own code may draw from it.
+
+    Returns
+    -------
+    interrupt : KeyboardInterrupt or None
+        The Ctrl-C that ended training early. The network then has the best weights so far.
     """
-    survive_forks()
     before = {name: torch.clone(w) for name, w in net.module_.state_dict().items()}
     net.draws_globally = isolate_seed is not None
     guard = isolated_global_rng(isolate_seed) if net.draws_globally else nullcontext()
     try:
-        with (
-            guard,
-            one_thread_if_short(net.module_, net.batch_size),
-            use_generator(net.drawing),
-            net.interruption.noticed(),
-        ):
-            net.partial_fit(data)
-        if net.interruption:
-            _tell_of_interruption(net)
+        with guard, compute_threads(net.module_, net.batch_size), use_generator(net.drawing):
+            return _run(net, data)
     except BaseException:
         net.module_.load_state_dict(before)
         raise
@@ -303,10 +213,21 @@ def train(net, data, isolate_seed=None):
         net.module_.eval()
 
 
-def _tell_of_interruption(net):
-    """Warn that training was cut short, or hand the interruption on to a search."""
-    if is_within_search():
-        raise KeyboardInterrupt
+def _run(net, data):
+    """Do what skorch's ``partial_fit`` does, which hides that the user interrupted it."""
+    net.interrupt = None
+    net.notify("on_train_begin", X=data, y=None)
+    try:
+        # All epochs, but for those that a checkpoint holds.
+        net.fit_loop(data, epochs=net.max_epochs - len(net.history))
+    except KeyboardInterrupt as interrupt:
+        net.interrupt = interrupt
+        _forget_unfinished_epoch(net)
+    net.notify("on_train_end", X=data, y=None)
+    return net.interrupt
+
+
+def _forget_unfinished_epoch(net):
     epoch = len(net.history)
     if net.history and "train_loss" not in net.history[-1]:
         net.history.pop()

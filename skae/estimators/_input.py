@@ -198,7 +198,7 @@ def _read_frame_shape(given, found):
     return tuple(map(int, sides))
 
 
-def read_codes(estimator, X, *, may_be_short=False):
+def read_codes(estimator, X, *, allow_short=False):
     """Validate X as codes of a fitted estimator, (n, n_components) of floats.
 
     Zeros stand for last components that may be left out.
@@ -207,7 +207,7 @@ def read_codes(estimator, X, *, may_be_short=False):
     with naming_types(X):
         codes = check_array(X, dtype=[np.float64, np.float32], input_name="X")
     n_absent = estimator.n_components_ - codes.shape[1]
-    if may_be_short and n_absent > 0:
+    if allow_short and n_absent > 0:
         return np.pad(codes, ((0, 0), (0, n_absent)))
     if n_absent:
         raise ValueError(
@@ -226,7 +226,7 @@ def check_layout(layout, image_shape):
         )
 
 
-def refuse_gaps(estimator, **parts):
+def refuse_missing(estimator, **parts):
     """Refuse NaN in any of the named parts of the data, and say what takes it."""
     for name, rows in parts.items():
         # Bytes hold no NaN, and may be many: they are not read once more.

@@ -1,6 +1,5 @@
 """The autoencoder: a transformer that stands where PCA stood."""
 
-import dataclasses
 import math
 from typing import Self
 
@@ -9,21 +8,16 @@ from numpy.typing import ArrayLike
 
 from .._sklearn_compat import StrOptions
 from .._typing import MatrixLike
-from ..losses import resolve_loss
-from ..metrics import explained_variance
-from ..objectives import ObservedObjective
-from ._transformer import NetworkTransformer
+from ..models.autoencoder import AutoencoderNetwork
+from ._base import NetworkEstimator
+from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
+from ._plan import Traits
 
-# With ordered components training has as many tasks as there are components, and takes longer.
-_ORDERED_EPOCHS = 3
-# Share of the automatic weight decay that it needs: it decodes parts of codes, which holds the
-# network back as well.
-_ORDERED_DECAY = 0.5
-# Rows on which is measured what each component adds.
-_ORDERED_ROWS = 2000
+# Rows on which it is measured what each component adds.
+_MEASURED_ROWS = 2000
 
 
-class Autoencoder(NetworkTransformer):
+class Autoencoder(ReconstructionMixin, NetworkEstimator):
     """Nonlinear dimensionality reduction by a network that reconstructs its input.
 
     An encoder maps each sample to a code of ``n_components`` numbers and a decoder maps the
@@ -202,7 +196,9 @@ class Autoencoder(NetworkTransformer):
     """
 
     _parameter_constraints = {
-        **NetworkTransformer._parameter_constraints,
+        **NetworkEstimator._parameter_constraints,
+        **ROWS_CONSTRAINTS,
+        **AUGMENT_CONSTRAINTS,
         "ordered": ["boolean"],
         "missing_values": [StrOptions({"mask"}), None],
     }
@@ -293,7 +289,7 @@ class Autoencoder(NetworkTransformer):
         ValueError, TypeError
             Where data or a parameter cannot be used; the estimator stays as it was.
         """
-        return self._fit(X, sample_weight, X_target)
+        return self._fit(X, y, sample_weight, X_target)
 
     def partial_fit(
         self,
@@ -317,71 +313,30 @@ class Autoencoder(NetworkTransformer):
         -------
         self : Autoencoder
         """
-        return self._partial_fit(X, sample_weight, X_target)
+        return self._fit(X, y, sample_weight, X_target, partial=True)
 
-    def score(self, X: MatrixLike, y: object = None) -> float:
-        """Share of X's variance that the reconstruction explains: 1 is perfect.
+    def _traits(self):
+        return Traits(ordered=self.network_options_["ordered"])
 
-        Missing values are left out.
+    def _network_options(self):
+        return {"ordered": bool(self.ordered), "mask_missing": self.missing_values == "mask"}
 
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
-        y : None
-            Ignored.
+    def _build_network(self, standardization):
+        shape = self._data_shape(standardization)
+        encoder = self.architecture_.build_encoder(shape, self.n_components_)
+        # Of ordered components the decoder sees the code, and which of them are present.
+        n_inputs = (2 if self.network_options_["ordered"] else 1) * self.n_components_
+        decoder = self.architecture_.build_decoder(shape, n_inputs)
+        return AutoencoderNetwork(encoder, decoder, standardization, **self.network_options_)
 
-        Returns
-        -------
-        score : float
-        """
-        rows, reconstructed = self._compare(X)
-        if not np.ma.isMaskedArray(rows):
-            return explained_variance(rows, reconstructed)
-        left, whole = (np.sum((rows - other) ** 2) for other in (reconstructed, rows.mean(axis=0)))
-        return float(1 - left / whole)
+    def _finish(self, training_set, sample, mode):
+        super()._finish(training_set, sample, mode)
+        if self.network_options_["ordered"]:
+            self.explained_variance_ratio_ = self._added_fractions(sample)
 
-    def _read_training_set(self, X, sample_weight, X_target, reset=True):
-        if reset:
-            self._allow_missing = self.missing_values == "mask"
-            self._is_ordered = bool(self.ordered)
-        return super()._read_training_set(X, sample_weight, X_target, reset)
-
-    def _check_loss(self):
-        loss = super()._check_loss()
-        if self._allow_missing and loss.needs_images:
-            raise ValueError(
-                f"loss={self.loss!r} compares whole images, but missing_values='mask' needs a "
-                "loss of single values, such as 'mse', 'l1', 'huber' or 'bce'."
-            )
-        return loss
-
-    def _build_objective(self, network, data_range):
-        if not self._allow_missing:
-            return super()._build_objective(network, data_range)
-        return ObservedObjective(
-            resolve_loss(self.loss), network.standardization, self.image_shape_, data_range
-        )
-
-    def _schedule(self, n_rows, seed, once):
-        schedule = super()._schedule(n_rows, seed, once)
-        if once or not self._is_ordered:
-            return schedule
-        schedule = dataclasses.replace(schedule, share_of_decay=_ORDERED_DECAY)
-        if self.max_iter != "auto":
-            return schedule
-        return dataclasses.replace(
-            schedule,
-            max_iter=_ORDERED_EPOCHS * schedule.max_iter,
-            n_iter_no_change=_ORDERED_EPOCHS * schedule.n_iter_no_change,
-        )
-
-    def _measure(self, sample, dtype):
-        self.explained_variance_ratio_ = self._added_shares(sample) if self._is_ordered else None
-        return super()._measure(sample, dtype)
-
-    def _added_shares(self, sample):
-        """Share of the variance that each component adds."""
-        step = math.ceil(len(sample.X) / _ORDERED_ROWS)
+    def _added_fractions(self, sample):
+        """Return the fraction of the variance that each component adds."""
+        step = math.ceil(len(sample.X) / _MEASURED_ROWS)
         codes, rows = self._encode(sample.X[::step]), np.ma.masked_invalid(sample.rows[::step])
         left = [np.mean((rows - rows.mean(axis=0)) ** 2)]
         for k in range(self.n_components_):

@@ -4,7 +4,6 @@ import dataclasses
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import MetaEstimatorMixin, clone
@@ -12,26 +11,18 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from .._engine import (
-    TrainingSet,
-    computing_dtype,
-    record_feature_maps,
-    start_at_least_squares,
-    to_float,
-)
+from .._engine.data import TrainingSet, computing_dtype, to_float
+from .._engine.inference import record_feature_maps
 from .._sklearn_compat import HasMethods
 from .._typing import MatrixLike
 from .._utils import import_optional
-from ..architectures import DataShape
-from ..losses import resolve_loss
-from ..metrics import explained_variance, reconstruction_error
-from ..networks.standardization import Standardization
-from ..networks.wiring import DecoderNetwork, DistilledNetwork
-from ..objectives import DistillationObjective
-from ._transformer import NetworkTransformer
+from ..metrics import reconstruction_error
+from ..models.hybrid import DecoderNetwork, DistilledNetwork
+from ._base import NetworkEstimator
+from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
 
 
-class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
+class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimator):
     """Any reducer, with a trained decoder as its inverse.
 
     The codes are those of PCA, UMAP or whatever has ``transform``; a network learns to decode
@@ -129,13 +120,11 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
     """
 
     _parameter_constraints = {
-        **NetworkTransformer._parameter_constraints,
+        **NetworkEstimator._parameter_constraints,
+        **ROWS_CONSTRAINTS,
         "reducer": [HasMethods(["fit", "transform"]), None],
         "distill": ["boolean"],
     }
-    # A changed sample would need the code that the reducer gives it.
-    _parameter_constraints.pop("augment")
-    augment = None
 
     def __init__(
         self,
@@ -222,7 +211,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
             Where data, a parameter or what the reducer gives cannot be used; the estimator
             stays as it was.
         """
-        return self._fit(X, sample_weight, X_target, y=y)
+        return self._fit(X, y, sample_weight, X_target)
 
     def partial_fit(
         self,
@@ -246,22 +235,7 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
         -------
         self : HybridAutoencoder
         """
-        return self._partial_fit(X, sample_weight, X_target, y=y)
-
-    def score(self, X: MatrixLike, y: object = None) -> float:
-        """Share of X's variance that the reconstruction explains: 1 is perfect.
-
-        Parameters
-        ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-        """
-        return explained_variance(*self._compare(X))
+        return self._fit(X, y, sample_weight, X_target, partial=True)
 
     def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
         """Show what each convolution gives on the way from the code to the reconstruction.
@@ -285,12 +259,9 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
 
     # -- the reducer -----------------------------------------------------------------------
 
-    def _read_training_set(self, X, sample_weight, X_target, reset=True, *, y=None):
-        training_set = super()._read_training_set(X, sample_weight, X_target, reset)
-        goes_on = self.warm_start and hasattr(self, "module_")
-        if reset and not goes_on:
+    def _prepare_training_set(self, training_set, mode, y, classes):
+        if not mode.continues:
             self.reducer_ = self._fit_reducer(training_set.X, y, training_set.weights)
-            self._is_distilled = self.distill
         codes = self._reduce(training_set.X)
         self.n_components_ = codes.shape[1]
         if self._is_distilled:
@@ -332,29 +303,22 @@ class HybridAutoencoder(MetaEstimatorMixin, NetworkTransformer):
 
     # -- the network -----------------------------------------------------------------------
 
+    @property
+    def _is_distilled(self):
+        return self.network_options_["distill"]
+
+    def _network_options(self):
+        return {"distill": bool(self.distill)}
+
     def _build_network(self, standardization):
-        shape = DataShape(standardization.n_outputs, self.image_shape_, standardization)
+        shape = self._data_shape(standardization)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
-        # Replaced by that of the codes, or overwritten by stored weights.
-        codes = Standardization(torch.zeros(self.n_components_), 1.0)
+        rest = (decoder, standardization, self.n_components_)
+        options = {"standardize_codes": self.architecture_.standardizes_input}
         if not self._is_distilled:
-            return DecoderNetwork(decoder, standardization, codes)
+            return DecoderNetwork(*rest, **options)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
-        return DistilledNetwork(encoder, decoder, standardization, codes)
-
-    def _set_start(self, network, sample, seed):
-        codes = to_float(sample.labels if self._is_distilled else sample.X)
-        network.code_standardization = self._standardization(codes, sample.weights, sees_all=True)
-        start_at_least_squares(
-            network, codes, sample.rows, sample.weights, inputs=sample.X, random_state=seed
-        )
-
-    def _build_objective(self, network, data_range):
-        if not self._is_distilled:
-            return super()._build_objective(network, data_range)
-        return DistillationObjective(
-            resolve_loss(self.loss), network, self.image_shape_, data_range
-        )
+        return DistilledNetwork(encoder, *rest, **options)
 
     def _corruption(self, standardization, sample):
         corruption = super()._corruption(standardization, sample)

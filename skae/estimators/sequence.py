@@ -11,13 +11,12 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import map_rows
+from .._engine.inference import map_rows
 from .._typing import MatrixLike
 from .._utils import lookup
 from ..metrics import explained_variance, mean_squares, reconstruction_error
-from ..networks.recurrent import Forecaster
 from ._input import read_codes
-from ._sequence import SequenceEstimator
+from ._recurrent import SequenceEstimator
 
 
 class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
@@ -196,7 +195,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         ValueError, TypeError
             Where data or a parameter cannot be used; the estimator stays as it was.
         """
-        return self._fit(X, sample_weight)
+        return self._fit(X, y, sample_weight)
 
     def partial_fit(
         self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -215,7 +214,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         -------
         self : SequencePredictor
         """
-        return self._partial_fit(X, sample_weight)
+        return self._fit(X, y, sample_weight, partial=True)
 
     def transform(self, X: MatrixLike) -> np.ndarray:
         """Encode the next frame.
@@ -244,7 +243,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         frames : ndarray of shape (n, *frame_shape), or (n, frame size) where X was flat in `fit`
         """
         check_is_fitted(self)
-        return self._to_frames(self._decode(read_codes(self, X)), self._is_flat)
+        return self._decode(read_codes(self, X)).reshape(-1, *self.sample_shape_)
 
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the next frame: the code that `transform` gives, decoded.
@@ -277,8 +276,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         sequences, is_flat = self._read(X)
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
-        forecaster = Forecaster(self.module_, n_steps)
-        frames = map_rows(forecaster, "forward", sequences, n_steps * self._n_outputs)
+        n_values = n_steps * self._n_outputs
+        frames = map_rows(self.module_, "forecast", sequences, n_values, n_steps)
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
     def score(self, X: MatrixLike, y: object = None, *, baseline: str = "mean") -> float:

@@ -9,13 +9,13 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from torch.nn import functional as F
 
 from .._typing import MatrixLike
-from ._supervised import SupervisedAutoencoder
+from ..models.supervised import cross_entropy, squared_error
+from ._joint import JointEstimator
 
 
-class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
+class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     """Classifier, transformer and inverse in one: an autoencoder whose code tells the class.
 
     A head predicts the class from the code, and one loss trains encoder, decoder and head:
@@ -93,6 +93,8 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
     ((450, 5), (450, 64))
     """
 
+    _prediction_loss = staticmethod(cross_entropy)
+
     def fit(
         self,
         X: MatrixLike,
@@ -123,7 +125,7 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         ValueError, TypeError
             Where data or a parameter cannot be used; the estimator stays as it was.
         """
-        return self._fit(X, sample_weight, X_target, y=y)
+        return self._fit(X, y, sample_weight, X_target)
 
     def partial_fit(
         self,
@@ -156,7 +158,7 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         """
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit, got None.")
-        return self._partial_fit(X, sample_weight, X_target, y=y, classes=classes)
+        return self._fit(X, y, sample_weight, X_target, partial=True, classes=classes)
 
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the class of each row.
@@ -215,23 +217,15 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if self.n_outputs_ == 2 else outputs
 
-    def _read_training_set(self, X, sample_weight, X_target, reset=True, *, y, classes=None):
-        training_set = super()._read_training_set(
-            X, sample_weight, X_target, reset, y=y, classes=classes
-        )
-        totals = np.bincount(training_set.labels[:, 0], weights=training_set.weights)
-        if reset and classes is None and np.count_nonzero(totals) < 2:
-            raise ValueError(
-                "y must hold 2 classes or more, with weights above zero, got one class: "
-                f"{self.classes_[totals.argmax()]!r}."
-            )
-        return training_set
-
-    def _read_labels(self, y, reset, classes):
+    def _read_y(self, y):
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
-        if reset and not (self.warm_start and hasattr(self, "module_")):
+        return y
+
+    def _prepare_training_set(self, training_set, mode, y, classes):
+        y = training_set.labels
+        if not mode.continues:
             self.classes_ = np.unique(y if classes is None else classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
@@ -240,7 +234,10 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         encoder = LabelEncoder()
         encoder.classes_ = self.classes_
         self.n_outputs_ = len(self.classes_)
-        return encoder.transform(y)[:, None]
+        labels = encoder.transform(y)
+        if not mode.is_partial:
+            _check_classes(labels, training_set.weights, self.classes_)
+        return training_set._replace(labels=labels[:, None])
 
     def _validation_order(self, data, random_state):
         """Let any number of rows from the front hold the classes in their shares.
@@ -255,11 +252,19 @@ class AutoencoderClassifier(ClassifierMixin, SupervisedAutoencoder):
         ranks[by_class] = np.concatenate([np.arange(1, count + 1) for count in counts])
         return order[np.argsort(ranks / counts[labels], kind="stable")]
 
-    def _prediction_loss(self, prediction, labels):
-        return F.cross_entropy(prediction, labels[:, 0], reduction="none")
+
+def _check_classes(labels, weights, classes):
+    """Refuse labels of a single class, as far as weights let them count."""
+    totals = np.bincount(labels, weights=weights)
+    if np.count_nonzero(totals) < 2:
+        only = classes[totals.argmax()]
+        raise ValueError(
+            "y must hold 2 classes or more, with weights above zero, got one class: "
+            f"{only.item() if isinstance(only, np.generic) else only!r}."
+        )
 
 
-class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
+class AutoencoderRegressor(RegressorMixin, JointEstimator):
     """Regressor, transformer and inverse in one: an autoencoder whose code tells numbers.
 
     A head predicts one target or several from the code, and one loss trains encoder, decoder and
@@ -306,6 +311,8 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
     (442, 3)
     """
 
+    _prediction_loss = staticmethod(squared_error)
+
     def fit(
         self,
         X: MatrixLike,
@@ -336,7 +343,7 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         ValueError, TypeError
             Where data or a parameter cannot be used; the estimator stays as it was.
         """
-        return self._fit(X, sample_weight, X_target, y=y)
+        return self._fit(X, y, sample_weight, X_target)
 
     def partial_fit(
         self,
@@ -359,7 +366,7 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         -------
         self : AutoencoderRegressor
         """
-        return self._partial_fit(X, sample_weight, X_target, y=y)
+        return self._fit(X, y, sample_weight, X_target, partial=True)
 
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the targets of each row.
@@ -373,34 +380,31 @@ class AutoencoderRegressor(RegressorMixin, SupervisedAutoencoder):
         targets : ndarray of shape (n,) or (n, n_targets), as y in `fit`
         """
         outputs = self._outputs(X)
-        targets = self._target_scaler.inverse_transform(outputs)
-        return targets[:, 0] if self._target_is_vector else targets
+        targets = self.target_scaler_.inverse_transform(outputs)
+        return targets.reshape(-1, *self.target_shape_)
 
-    def _read_labels(self, y, reset):
-        y = check_array(y, ensure_2d=False, dtype=np.float64, estimator=self, input_name="y")
-        self._target_is_vector = y.ndim == 1
+    def _read_y(self, y):
+        return check_array(y, ensure_2d=False, dtype=np.float64, estimator=self, input_name="y")
+
+    def _prepare_training_set(self, training_set, mode, y, classes):
+        y = training_set.labels
         labels = y.reshape(len(y), -1)
-        self.n_outputs_ = labels.shape[1]
-        return labels
-
-    def _train(self, training_set, previous, once=False):
         # Merged first: the scale is then the same for a weight of two and for a row there twice.
-        training_set = training_set.merged()
+        training_set = training_set._replace(labels=labels).merged()
         labels, weights = training_set.labels, training_set.weights
-        if previous is None:
+        if not mode.continues:
             # StandardScaler takes the sum of weights for a number of rows.
             weights = None if weights is None else weights / weights.mean()
-            self._target_scaler = StandardScaler().fit(labels, sample_weight=weights)
-        elif self.n_outputs_ != self._target_scaler.n_features_in_:
+            self.target_scaler_ = StandardScaler().fit(labels, sample_weight=weights)
+            self.target_shape_ = y.shape[1:]
+            self.n_outputs_ = labels.shape[1]
+        elif labels.shape[1] != self.n_outputs_:
             raise ValueError(
-                f"y must have {self._target_scaler.n_features_in_} target(s), as in the earlier "
-                f"call, got {self.n_outputs_}."
+                f"y must have {self.n_outputs_} target(s), as in the earlier call, got "
+                f"{labels.shape[1]}."
             )
-        labels = self._target_scaler.transform(labels).astype(np.float32)
-        super()._train(training_set._replace(labels=labels), previous, once)
-
-    def _prediction_loss(self, prediction, labels):
-        return F.mse_loss(prediction, labels, reduction="none").mean(dim=1)
+        labels = self.target_scaler_.transform(labels).astype(np.float32)
+        return training_set._replace(labels=labels)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

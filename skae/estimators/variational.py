@@ -1,31 +1,29 @@
 """The variational autoencoder: codes with a distribution, and a decoder to draw data from."""
 
-import dataclasses
-import math
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import map_rows, start_at_probabilistic_pca
+from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import MatrixLike, Seed
-from ..architectures import DataShape
-from ..losses import resolve_loss
-from ..networks.variational import VariationalNetwork
-from ..objectives import EvidenceBound, VariationalObjective
-from .autoencoder import Autoencoder
-from .base import NetworkEstimator
+from ..models.variational import VariationalNetwork
+from ._base import NetworkEstimator
+from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
+from ._plan import Traits
 
 # The density of codes is that of at most so many rows, as a mixture of at most so many normal
 # distributions, each of which describes at least so many rows.
-_DENSITY_ROWS, _MOST_PARTS, _ROWS_OF_PART = 10_000, 50, 30
+_DENSITY_ROWS, _MAX_PARTS, _MIN_PART_ROWS = 10_000, 50, 30
 
 
-class VariationalAutoencoder(Autoencoder):
+class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
     """Autoencoder whose codes follow a normal distribution that data can be drawn from.
 
     The encoder gives a normal distribution over codes for each sample, and training maximises
@@ -116,6 +114,8 @@ class VariationalAutoencoder(Autoencoder):
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
+        **ROWS_CONSTRAINTS,
+        **AUGMENT_CONSTRAINTS,
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [
             Interval(Integral, 0, None, closed="left"),
@@ -123,9 +123,8 @@ class VariationalAutoencoder(Autoencoder):
         ],
         "loss": [StrOptions({"mse", "bce"})],
     }
-    # What an autoencoder offers and this one does not.
-    missing_values = None
-    ordered = False
+    # The likelihood is one of all features.
+    _may_use_basis = False
 
     def __init__(
         self,
@@ -182,6 +181,63 @@ class VariationalAutoencoder(Autoencoder):
         self.verbose = verbose
         self.random_state = random_state
 
+    def fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
+        """Learn a code for X.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
+                (n, height, width) or (n, height, width, channels)
+            uint8 and memmaps are converted a batch at a time.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n,), default=None
+            How much each row counts.
+        X_target : array-like of the shape of X, default=None
+            What is to be reconstructed in place of X: clean data where X are noisy.
+
+        Returns
+        -------
+        self : VariationalAutoencoder
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where data or a parameter cannot be used; the estimator stays as it was.
+        """
+        return self._fit(X, y, sample_weight, X_target)
+
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
+        """Pass once over a batch of data, from where the calls before have come to.
+
+        The first call builds the network and takes centre, scale and starting point from its
+        data; later ones go on at a constant learning rate. Nothing is held out.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_target
+            As for `fit`.
+
+        Returns
+        -------
+        self : VariationalAutoencoder
+        """
+        return self._fit(X, y, sample_weight, X_target, partial=True)
+
     def posterior(self, X: MatrixLike) -> tuple[np.ndarray, np.ndarray]:
         """Distribution of the code of each sample.
 
@@ -219,8 +275,8 @@ class VariationalAutoencoder(Autoencoder):
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         generator = check_random_state(random_state)
         codes = generator.standard_normal((n_samples, self.n_components_))
-        if self.code_density_ is not None:
-            density = self.code_density_
+        density = getattr(self, "code_density_", None)
+        if density is not None:
             parts = generator.choice(density.n_components, n_samples, p=density.weights_)
             codes = density.means_[parts] + np.sqrt(density.covariances_[parts]) * codes
         return self.inverse_transform(codes)
@@ -248,9 +304,8 @@ class VariationalAutoencoder(Autoencoder):
         """
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
-        objective = self._build_objective(self.module_, None)
-        bound = EvidenceBound(self.module_, objective, self._draws(n_draws))
-        return map_rows(bound, "forward", rows, 1)[:, 0]
+        draws, criterion = self._draws(n_draws), self._criterion()
+        return map_rows(self.module_, "evidence_bound", rows, 1, draws, criterion)[:, 0]
 
     def _posterior(self, rows):
         both = map_rows(self.module_, "posterior", rows, 2 * self.n_components_)
@@ -262,35 +317,30 @@ class VariationalAutoencoder(Autoencoder):
         half /= np.sqrt(np.mean(half**2, axis=0))
         return torch.from_numpy(np.concatenate([half, -half])).to(self.module_.noise_variance)
 
+    def _traits(self):
+        return Traits(kl_warmup=self.kl_warmup)
+
+    def _network_options(self):
+        return {"beta": float(self.beta)}
+
     def _build_network(self, standardization):
-        shape = DataShape(self.n_features_in_, self.image_shape_, standardization)
+        shape = self._data_shape(standardization)
         encoder = self.architecture_.build_encoder(shape, 2 * self.n_components_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
-        return VariationalNetwork(encoder, decoder, standardization, self.n_components_)
+        return VariationalNetwork(
+            encoder, decoder, standardization, self.n_components_, **self.network_options_
+        )
 
-    def _may_see_directions(self):
-        """The likelihood is one of all features."""
-        return False
-
-    def _build_objective(self, network, data_range):
-        return VariationalObjective(resolve_loss(self.loss), network, self.image_shape_, self.beta)
-
-    def _set_start(self, network, sample, seed):
-        start_at_probabilistic_pca(network, sample.rows, sample.weights, seed)
-
-    def _schedule(self, n_rows, seed, once):
-        schedule = super()._schedule(n_rows, seed, once)
-        goes_on = once or (self.warm_start and hasattr(self, "module_"))
-        share = 1 if isinstance(self.kl_warmup, Integral) else schedule.max_iter
-        n_warmup = 0 if goes_on else math.ceil(share * self.kl_warmup)
-        return dataclasses.replace(schedule, n_warmup=n_warmup)
-
-    def _train(self, training_set, previous, once=False):
-        super()._train(training_set, previous, once)
+    def _finish(self, training_set, sample, mode):
+        super()._finish(training_set, sample, mode)
         network = self.module_
-        variance = network.noise_variance.item() * network.standardization.scale.item() ** 2
-        self.noise_variance_ = None if self.loss == "bce" else variance
-        self.code_density_ = None if once else self._fit_density(training_set)
+        if not self._check_loss().is_probabilistic:
+            scale = network.standardization.scale.item()
+            self.noise_variance_ = network.noise_variance.item() * scale**2
+        if mode.is_partial:
+            vars(self).pop("code_density_", None)
+        else:
+            self.code_density_ = self._fit_density(training_set)
 
     def _fit_density(self, training_set):
         """Describe how codes drawn for the training rows are distributed."""
@@ -300,12 +350,14 @@ class VariationalAutoencoder(Autoencoder):
         random_state = check_random_state(self.random_state)
         X, weights = training_set.X, training_set.weights
         n_rows = min(X.shape[0], _DENSITY_ROWS)
-        shares = None if weights is None else weights / weights.sum()
-        chosen = random_state.choice(X.shape[0], n_rows, replace=weights is not None, p=shares)
+        probabilities = None if weights is None else weights / weights.sum()
+        chosen = random_state.choice(
+            X.shape[0], n_rows, replace=weights is not None, p=probabilities
+        )
         mean, std = self._posterior(X[np.sort(chosen)])
         codes = mean + std * random_state.standard_normal(mean.shape)
         density = GaussianMixture(
-            min(max(n_rows // _ROWS_OF_PART, 1), _MOST_PARTS),
+            min(max(n_rows // _MIN_PART_ROWS, 1), _MAX_PARTS),
             covariance_type="diag",
             tol=1e-2,
             random_state=random_state.randint(2**31 - 1),

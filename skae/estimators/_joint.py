@@ -2,37 +2,35 @@
 
 from numbers import Integral, Real
 
-import torch
 from sklearn.utils import check_consistent_length
 
 from .._arrays import as_array
-from .._engine import map_rows, start_empty
+from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
-from ..networks.blocks import multilayer_perceptron
-from ..networks.wiring import SupervisedNetwork
-from ..objectives import JointObjective, PredictionObjective
-from ._transformer import NetworkTransformer
-
-# About so many rows tell the size of the codes before training.
-_FEW_ROWS = 1000
+from ..models.supervised import SupervisedNetwork
+from ._base import NetworkEstimator
+from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
+from ._plan import Traits
 
 
-class SupervisedAutoencoder(NetworkTransformer):
+class JointEstimator(ReconstructionMixin, NetworkEstimator):
     """What classifier and regressor share.
 
-    A child reads y (`_read_labels`, which sets ``n_outputs_``) and says how far the head's
-    outputs are from it (`_prediction_loss`).
+    A child validates y (`_read_y`), turns it into what the head learns
+    (`_prepare_training_set`, which sets ``n_outputs_``) and says how far the head's outputs are
+    from it (`_prediction_loss`).
     """
 
     _parameter_constraints = {
-        **NetworkTransformer._parameter_constraints,
+        **NetworkEstimator._parameter_constraints,
+        **ROWS_CONSTRAINTS,
+        **AUGMENT_CONSTRAINTS,
         "reconstruction_weight": [
             StrOptions({"balanced"}),
             Interval(Real, 0, 1, closed="both"),
         ],
         "head_hidden_layer_sizes": [tuple, list, Interval(Integral, 1, None, closed="left")],
     }
-    _predicts = True
 
     def __init__(
         self,
@@ -89,18 +87,25 @@ class SupervisedAutoencoder(NetworkTransformer):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _read_training_set(self, X, sample_weight, X_target, reset=True, *, y, **classes):
+    def _read_training_set(self, X, y, sample_weight, X_target, mode):
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        training_set = super()._read_training_set(X, sample_weight, X_target, reset)
-        labels = self._read_labels(as_array(y, "y"), reset, **classes)
-        check_consistent_length(training_set.X, labels)
-        if reset:
-            self._head_sizes = self._read_head_sizes()
-        return training_set._replace(labels=labels)
+        training_set = super()._read_training_set(X, y, sample_weight, X_target, mode)
+        y = self._read_y(as_array(y, "y"))
+        check_consistent_length(training_set.X, y)
+        return training_set._replace(labels=y)
+
+    def _traits(self):
+        return Traits(learns_targets=True)
+
+    def _network_options(self):
+        return {
+            "head_hidden_layer_sizes": self._read_head_sizes(),
+            "reconstruction_weight": self.reconstruction_weight,
+        }
 
     def _read_head_sizes(self):
         sizes = self.head_hidden_layer_sizes
@@ -113,35 +118,21 @@ class SupervisedAutoencoder(NetworkTransformer):
         return tuple(map(int, sizes))
 
     def _build_network(self, standardization):
-        network = super()._build_network(standardization)
-        sizes = (self.n_components_, *self._head_sizes, self.n_outputs_)
-        head = multilayer_perceptron(sizes, activation="silu")
-        return SupervisedNetwork(network.encoder, network.decoder, head, standardization)
-
-    def _set_start(self, network, sample, seed):
-        """Let the head see codes of unit variance; a code that is only to predict starts empty."""
-        super()._set_start(network, sample, seed)
-        rows = sample.X[:: max(len(sample.X) // _FEW_ROWS, 1)]
-        with torch.no_grad():
-            # Not by `encode`: in single precision there may be nothing left of the rows.
-            rows = network.standardization.standardize_exactly(torch.from_numpy(rows))
-            codes = network.eval().encoder(rows)
-            deviations = codes.std(dim=0, correction=0)
-            network.head[0].weight /= torch.where(deviations > 1e-3, deviations, 1.0)
-        if self.reconstruction_weight == 0 and not self.architecture_.has_pretrained_weights:
-            start_empty(network.encoder)
-
-    def _build_objective(self, network, data_range):
-        weight = self.reconstruction_weight
-        network.reconstructs = weight != 0
-        reconstruction = super()._build_objective(network, data_range)
-        prediction = PredictionObjective(self._prediction_loss)
-        # A part without weight is left out altogether, so that its layers stay as they are.
-        if weight in (0, 1):
-            return reconstruction if weight else prediction
-        return JointObjective(reconstruction, prediction, weight)
+        shape = self._data_shape(standardization)
+        weight = self.network_options_["reconstruction_weight"]
+        return SupervisedNetwork(
+            self.architecture_.build_encoder(shape, self.n_components_),
+            self.architecture_.build_decoder(shape, self.n_components_),
+            standardization,
+            n_components=self.n_components_,
+            head_sizes=(*self.network_options_["head_hidden_layer_sizes"], self.n_outputs_),
+            prediction_loss=self._prediction_loss,
+            reconstruction_weight=weight,
+            # A user's own modules start from the weights that they have.
+            zero_init_code=weight == 0 and not self.architecture_.has_pretrained_weights,
+        )
 
     def _outputs(self, X):
-        """Outputs of the head, of shape (n, n_outputs)."""
+        """Return the outputs of the head, of shape (n_samples, n_outputs)."""
         rows, _ = self._read(X)
         return map_rows(self.module_, "predict", rows, self.n_outputs_)

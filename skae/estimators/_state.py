@@ -1,4 +1,4 @@
-"""How a trained network is pickled: its weights, and what it takes to build it around them."""
+"""How a fitted estimator is pickled: arrays, and what it takes to build its network around them."""
 
 import copy
 
@@ -8,23 +8,25 @@ from ..networks.standardization import Standardization
 
 
 class StoredNetwork:
-    """State of an estimator whose ``module_`` is a network that it can build itself."""
+    """State of an estimator whose ``module_`` is a network that it can build itself.
+
+    The state holds weights as arrays, once. Optimizer, skorch net and data are left out.
+    """
 
     def __getstate__(self):
-        """Weights as arrays, once; neither the optimizer nor any data go along."""
         state = dict(super().__getstate__())
         state.pop("net_", None)
         module = state.pop("module_", None)
         if module is not None:
-            weights = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
-            state["_weights"] = (module.standardization.sigmoid, weights)
+            state["weights_"] = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
+            state["sigmoid_"] = module.standardization.sigmoid
         if self.callbacks:
             state["callbacks"] = type(self.callbacks)(map(_without_learned, self.callbacks))
         return state
 
     def __setstate__(self, state):
         state = dict(state)
-        sigmoid, weights = state.pop("_weights", (None, None))
+        weights, sigmoid = state.pop("weights_", None), state.pop("sigmoid_", None)
         super().__setstate__(state)
         if weights is None:
             return
@@ -43,9 +45,10 @@ class StoredNetwork:
         return self._in_image_layout(network)
 
     def _empty_standardization(self, tensors, sigmoid):
-        directions = tensors.get("standardization.basis")
-        directions = None if directions is None else torch.empty_like(directions, device="meta")
-        return Standardization(torch.zeros(self._n_outputs), 1.0, sigmoid=sigmoid, basis=directions)
+        basis = tensors.get("standardization.basis")
+        basis = None if basis is None else torch.empty_like(basis, device="meta")
+        center = torch.zeros(self._n_outputs)
+        return Standardization(center, 1.0, sigmoid=sigmoid, basis=basis)
 
 
 def _without_learned(callback):

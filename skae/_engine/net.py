@@ -1,0 +1,204 @@
+"""skorch's net with batches of `TrainingData`, losses that networks compute, and a lean loop.
+
+It knows nothing of the model that it trains, only what `skae.models` says that networks offer.
+"""
+
+import dis
+from collections import defaultdict
+from contextlib import nullcontext
+from functools import partial
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from skorch.utils import to_tensor
+
+from ..networks.generators import use_generator
+from .callbacks import StopTraining
+from .data import BatchIterator, TrainingData, TrainingSet, to_float
+
+# Rows of a batch that is not trained on, at least: its gradients take no memory.
+_MIN_INFERENCE_BATCH = 512
+# Methods that a callback may define, as the base class has them.
+_IDLE = {name: method for name, method in vars(Callback).items() if name.startswith("on_")}
+
+
+class Net(NeuralNet):
+    """skorch's net whose module computes its own training loss.
+
+    What skorch documents works on arrays in the units of the data: `predict` and `forward`
+    give what ``module_(X)`` gives, `partial_fit` trains for ``max_epochs`` more, callbacks that
+    score get the data themselves. ``y`` is what is to be reconstructed, by default X.
+    """
+
+    # -- data ------------------------------------------------------------------------------
+
+    def get_dataset(self, X, y=None):
+        """Return `TrainingData` as they are, and arrays as such."""
+        if isinstance(X, TrainingData):
+            return X
+        X = X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+        rows = to_float(X, np.float32)
+        target = None if y is None else to_float(y, np.float32)
+        return TrainingData(TrainingSet(rows, target), self.module_, torch.device(self.device))
+
+    def get_iterator(self, dataset, training=False):
+        """Iterate over batches: shuffled for training, always the same ones for validation."""
+        if training:
+            return BatchIterator(
+                dataset, self.batch_size, generator=self.shuffling, corruption=self.corruption
+            )
+        return BatchIterator(
+            dataset, max(self.batch_size, _MIN_INFERENCE_BATCH), corruption=self.corruption
+        )
+
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        """Let the network say which parameters weight decay leaves alone."""
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        undecayed = {id(parameter) for parameter in self.module_.undecayed_parameters()}
+        if not undecayed or "weight_decay" not in kwargs:
+            return args, kwargs
+        [[group]] = args
+        decayed = [p for p in group["params"] if id(p) not in undecayed]
+        others = [p for p in group["params"] if id(p) in undecayed]
+        return ([{"params": others, "weight_decay": 0.0}, {"params": decayed}],), kwargs
+
+    # -- steps -----------------------------------------------------------------------------
+
+    def train_step_single(self, batch, **fit_params):
+        """Let the network compute loss and gradients."""
+        self._set_training(True)
+        loss, parts = self.module_.training_loss(*batch, self.criterion_)
+        loss.backward()
+        return {"loss": loss, "y_pred": None, "parts": parts}
+
+    def validation_step(self, batch, **fit_params):
+        """Let the network compute the loss, as it is after training."""
+        self._set_training(False)
+        with torch.no_grad():
+            loss, parts = self.module_.training_loss(*batch, self.criterion_)
+        return {"loss": loss, "y_pred": None, "parts": parts}
+
+    def evaluation_step(self, batch, training=False):
+        """Map a batch in the units of the data by the module itself."""
+        self.check_is_fitted()
+        self._set_training(training)
+        with torch.set_grad_enabled(training):
+            return self.infer(batch)
+
+    def forward_iter(self, X, training=False, device="cpu"):
+        """Yield what the module makes of arrays or `TrainingData`, a batch at a time."""
+        X = X.X if isinstance(X, TrainingData) else X
+        for start in range(0, X.shape[0], _MIN_INFERENCE_BATCH):
+            rows = X[start : start + _MIN_INFERENCE_BATCH]
+            rows = rows if isinstance(rows, torch.Tensor) else to_float(rows, np.float32)
+            yield self.evaluation_step(to_tensor(rows, self.device), training).to(device)
+
+    # -- loop ------------------------------------------------------------------------------
+
+    def initialize_callbacks(self):
+        """Bring callbacks into the order that they ask for by ``position`` (0 by default)."""
+        super().initialize_callbacks()
+        self.callbacks_.sort(key=lambda named: getattr(named[1], "position", 0))
+        # Those that have something to do, which at a batch few have.
+        self.listeners = defaultdict(list)
+        for _, callback in self.callbacks_:
+            for method_name, idle in _IDLE.items():
+                if getattr(type(callback), method_name) is not idle:
+                    listener = getattr(callback, method_name)
+                    if callback in self.user_callbacks:
+                        listener = partial(_call_in_data_units, listener)
+                    self.listeners[method_name].append(listener)
+        return self
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Let the network prepare for the epoch."""
+        super().on_epoch_begin(net, **kwargs)
+        self.module_.begin_epoch(len(self.history) - 1)
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Run epochs until they are done or a callback ends training."""
+        try:
+            return super().fit_loop(X, y, epochs, **fit_params)
+        except StopTraining:
+            return self
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks; one that raises KeyboardInterrupt, as skorch's do, ends training."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        try:
+            for listener in self.listeners[method_name]:
+                listener(self, **cb_kwargs)
+        except KeyboardInterrupt as interrupt:
+            if _is_signal(interrupt):
+                raise
+            raise StopTraining from interrupt
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Do what skorch does, without asking each batch what it is made of.
+
+        Losses stay on the device until the epoch ends. Validation has the same noise in every
+        epoch, so that losses can be compared.
+        """
+        if iterator is None:
+            return
+        with nullcontext() if training else use_generator(self._validation_noise()):
+            batches = self.history[-1]["batches"]
+            loss, size = f"{prefix}_loss", f"{prefix}_batch_size"
+            for batch in iterator:
+                self.notify("on_batch_begin", batch=batch, training=training)
+                step = step_fn(batch, **fit_params)
+                batches[-1] |= {loss: step["loss"].detach(), size: len(batch[0])}
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        recorded = [batch for batch in batches if loss in batch]
+        values = torch.stack([batch[loss] for batch in recorded]).tolist()
+        for batch, value in zip(recorded, values, strict=True):
+            batch[loss] = value
+        self.history.record(f"{prefix}_batch_count", len(iterator))
+
+    def _set_training(self, training=True):
+        """Walk through the modules only where the mode changes, not at every step."""
+        if self.module_.training is not training:
+            super()._set_training(training)
+
+    def _zero_grad_optimizer(self, set_to_none=None):
+        """Drop the gradients, without what optimizers report to a profiler meanwhile."""
+        for group in self.optimizer_.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def validation_loss(self):
+        """Return the mean loss on the validation data, which leaves no trace in the history."""
+        total, n_rows = 0.0, 0
+        with use_generator(self._validation_noise()):
+            for batch in self.get_iterator(self.validation_data):
+                total += len(batch[0]) * self.validation_step(batch)["loss"].item()
+                n_rows += len(batch[0])
+        return total / n_rows
+
+    def _validation_noise(self):
+        return torch.Generator(self.device).manual_seed(self.seed)
+
+
+def _call_in_data_units(listener, net, *, batch=None, **kwargs):
+    """Call a user's callback with the batch in the units of the data, as those that score need."""
+    if batch is not None:
+        inputs, target = batch
+        batch = (
+            net.module_.input_standardization.unstandardize(inputs),
+            net.module_.standardization.unstandardize(target.rows),
+        )
+        kwargs["batch"] = batch
+    listener(net, **kwargs)
+
+
+def _is_signal(interrupt):
+    """Return whether Ctrl-C raised a KeyboardInterrupt, not a ``raise`` statement of a callback.
+
+    A signal interrupts between two instructions, and leaves no such statement behind.
+    """
+    last = interrupt.__traceback__
+    while last.tb_next:
+        last = last.tb_next
+    return dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] != "RAISE_VARARGS"

@@ -1,0 +1,193 @@
+"""The two sides of a network as scikit-learn's transformers offer them, and both together."""
+
+from collections.abc import Callable
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
+
+from .._engine.inference import record_feature_maps
+from .._typing import MatrixLike
+from ..metrics import explained_variance, mean_squares
+from ._input import check_layout, read_codes, read_rows
+
+# Constraints of parameters that estimators of rows have, and those of sequences do not.
+ROWS_CONSTRAINTS = {"image_shape": [tuple, list, None]}
+AUGMENT_CONSTRAINTS = {"augment": [callable, None]}
+
+
+class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Methods of estimators whose network encodes rows."""
+
+    def transform(self, X: MatrixLike) -> np.ndarray:
+        """Encode X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components)
+            Latent codes.
+        """
+        return self._encode(self._read(X)[0])
+
+    def _read(self, X):
+        check_is_fitted(self)
+        rows, layout = read_rows(self, X, reset=False, check_finite=False)
+        check_layout(layout, self._image_shape)
+        return rows, layout
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class DecoderMixin:
+    """Methods of estimators whose network decodes codes."""
+
+    # Of the estimator that this is mixed into.
+    network_options_: dict
+    sample_shape_: tuple
+    _decode: Callable
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Latent codes. Of ordered components (see `Autoencoder`) the first ones are enough.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features), or of images
+            Images where `fit` got images.
+        """
+        check_is_fitted(self)
+        allow_short = self.network_options_.get("ordered", False)
+        codes = read_codes(self, X, allow_short=allow_short)
+        return self._decode(codes).reshape(-1, *self.sample_shape_)
+
+
+class ReconstructionMixin(EncoderMixin, DecoderMixin):
+    """Methods of estimators that do both, and compare the data with their reconstruction."""
+
+    def reconstruct(self, X: MatrixLike) -> np.ndarray:
+        """Encode X and decode the codes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of the shape of X
+            What the decoder makes of the codes of X.
+        """
+        rows, layout = self._read(X)
+        reconstructed = self._reconstruct(rows)
+        return reconstructed if layout is None else reconstructed.reshape(-1, *layout)
+
+    def interpolate(self, a: ArrayLike, b: ArrayLike, n: int = 8) -> np.ndarray:
+        """Decode the straight path between the codes of two samples.
+
+        Parameters
+        ----------
+        a : array-like of shape (n_features,), or an image
+            Where the path begins.
+        b : array-like of shape (n_features,), or an image
+            Where the path ends.
+        n : int, default=8
+            Number of steps, both ends included.
+
+        Returns
+        -------
+        path : ndarray of shape (n, n_features), or of images
+            Images where `fit` got images.
+        """
+        check_is_fitted(self)
+        check_scalar(n, "n", Integral, min_val=2)
+        start, end = (self.transform(np.asarray(sample)[None]) for sample in (a, b))
+        # set_output may have made frames of the codes.
+        start, end = np.asarray(start), np.asarray(end)
+        fractions = np.linspace(0, 1, n, dtype=start.dtype)[:, None]
+        return self.inverse_transform((1 - fractions) * start + fractions * end)
+
+    def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
+        """Return the output of each convolution, on the way to the code and back.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
+
+        Returns
+        -------
+        maps : dict of str to ndarray of shape (n_samples, height, width, channels)
+            By the name of the convolution in ``module_``, in the order in which the data pass.
+            Empty for a network without convolutions.
+        """
+        rows, _ = self._read(X)
+        return record_feature_maps(
+            self.module_, "forward", rows, self.n_features_in_, allow_nan=self._mask_missing
+        )
+
+    def score(self, X: MatrixLike, y: object = None) -> float:
+        """Return the fraction of the variance of X that the reconstruction explains.
+
+        Missing values are left out.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 as good as the mean of X.
+        """
+        rows, reconstructed = self._compare(X)
+        if not np.ma.isMaskedArray(rows):
+            return explained_variance(rows, reconstructed)
+        left, whole = (np.sum((rows - other) ** 2) for other in (reconstructed, rows.mean(axis=0)))
+        return float(1 - left / whole)
+
+    def score_samples(self, X: MatrixLike) -> np.ndarray:
+        """Return minus the mean squared error of each sample's reconstruction.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Higher is more normal. In the units of X squared, float64. Missing values are left
+            out; a row without observed values scores 0.
+        """
+        return -mean_squares(*self._compare(X))
+
+    def _compare(self, X):
+        """Return X, as a masked array where values are missing, and its reconstruction."""
+        rows, _ = self._read(X)
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows
+        reconstructed = self._reconstruct(rows)
+        has_missing = self._mask_missing and np.isnan(rows.min())
+        return np.ma.masked_invalid(rows) if has_missing else rows, reconstructed

@@ -1,0 +1,146 @@
+"""Every parameter that is 'auto', resolved. These numbers stand here alone, with their reasons.
+
+They were chosen on 12 data sets of 133 to 7,500 rows and judged on others: benchmarks/NOTES.md.
+"""
+
+import math
+from enum import Enum
+from numbers import Integral
+from typing import NamedTuple
+
+from .._engine.training import TrainingPlan
+
+# ``batch_size='auto'`` makes this many updates an epoch, within limits: below 24 rows steps cost
+# more than they bring (small fits are bound by the number of steps), above 192 an epoch makes so
+# few updates that more epochs are needed.
+_UPDATES_PER_EPOCH, _MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 16, 24, 192
+# ``max_iter='auto'`` aims at this many updates in all, within these numbers of epochs: MNIST's
+# error falls little after 2,000, and 60 epochs overfit small sets.
+_UPDATES, _MIN_EPOCHS, _MAX_EPOCHS = 2000, 30, 60
+# Few rows are soon overfitted: at most one epoch for this many rows, but this many epochs at least.
+_ROWS_PER_EPOCH, _MIN_EPOCHS_OF_SMALL_SETS = 9, 15
+# AdamW decays weights apart from the gradient, and needs more; optimizers that add decay to the
+# gradient diverge with as much.
+_DECAY, _COUPLED_DECAY = {"adamw": 1.0}, 0.01
+# Ordered components: training has as many tasks as there are components, and takes longer. It
+# decodes truncated codes, which regularizes the network as well: less decay is needed.
+_ORDERED_EPOCHS_FACTOR, _ORDERED_DECAY_FACTOR = 3, 0.5
+# Fraction of the observed values that training hides from the encoder, if values are missing.
+HIDDEN_FRACTION = 0.3
+
+
+class FitMode(Enum):
+    """How a call of ``fit`` or ``partial_fit`` trains."""
+
+    FIT = "fit"
+    WARM_START = "warm start"
+    FIRST_BATCH = "first batch"
+    NEXT_BATCH = "next batch"
+
+    @property
+    def is_partial(self):
+        """Return whether one pass is made over a batch of data."""
+        return self in (FitMode.FIRST_BATCH, FitMode.NEXT_BATCH)
+
+    @property
+    def continues(self):
+        """Return whether training starts from the weights of an earlier call."""
+        return self in (FitMode.WARM_START, FitMode.NEXT_BATCH)
+
+    @property
+    def resets(self):
+        """Return whether attributes of the input are set, rather than compared."""
+        return self is not FitMode.NEXT_BATCH
+
+
+class Traits(NamedTuple):
+    """What a family says of its training.
+
+    Attributes
+    ----------
+    learns_targets : bool
+        Whether it learns more than what rows look like: it then needs all epochs, also for few
+        rows.
+    ordered : bool
+        Whether components are ordered.
+    batch_rows : int or None
+        Its ``batch_size='auto'``; None for the one of rows.
+    kl_warmup : int or float
+        Epochs, or fraction of all, in which early stopping does not look.
+    """
+
+    learns_targets: bool = False
+    ordered: bool = False
+    batch_rows: int | None = None
+    kl_warmup: float = 0
+
+
+def make_plan(estimator, traits, n_rows, mode, seed):
+    """Resolve the parameters of training.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    traits : Traits
+    n_rows : int
+        Rows that are trained on.
+    mode : FitMode
+    seed : int
+
+    Returns
+    -------
+    plan : TrainingPlan
+    """
+    batch_size = min(_batch_size(estimator.batch_size, traits, n_rows), n_rows)
+    max_iter = _max_iter(estimator.max_iter, traits, n_rows, batch_size)
+    is_long = traits.ordered and estimator.max_iter == "auto"
+    is_fraction = not isinstance(traits.kl_warmup, Integral)
+    n_warmup = math.ceil(traits.kl_warmup * (max_iter if is_fraction else 1))
+    plan = {
+        "optimizer": estimator.optimizer,
+        "learning_rate_init": estimator.learning_rate_init,
+        "learning_rate": estimator.learning_rate,
+        "weight_decay": _weight_decay(estimator, traits.ordered and not mode.is_partial),
+        "batch_size": batch_size,
+        "max_iter": max_iter,
+        "n_iter_no_change": estimator.n_iter_no_change * (_ORDERED_EPOCHS_FACTOR if is_long else 1),
+        "tol": estimator.tol,
+        "callbacks": tuple(estimator.callbacks or ()),
+        "verbose": int(estimator.verbose),
+        "seed": seed,
+        "n_warmup": 0 if mode.continues else n_warmup,
+    }
+    if mode.is_partial:
+        plan |= {
+            "learning_rate": "constant",
+            "max_iter": 1,
+            "n_iter_no_change": math.inf,
+            "n_warmup": 0,
+            "averages": False,
+        }
+    return TrainingPlan(**plan)
+
+
+def _batch_size(batch_size, traits, n_rows):
+    if batch_size != "auto":
+        return int(batch_size)
+    if traits.batch_rows is not None:
+        return traits.batch_rows
+    return min(max(n_rows // _UPDATES_PER_EPOCH, _MIN_BATCH_ROWS), _MAX_BATCH_ROWS)
+
+
+def _max_iter(max_iter, traits, n_rows, batch_size):
+    if max_iter != "auto":
+        return int(max_iter)
+    n_epochs = math.ceil(_UPDATES / math.ceil(n_rows / batch_size))
+    n_epochs = min(max(n_epochs, _MIN_EPOCHS), _MAX_EPOCHS)
+    if not traits.learns_targets:
+        n_epochs = min(n_epochs, max(n_rows // _ROWS_PER_EPOCH, _MIN_EPOCHS_OF_SMALL_SETS))
+    return n_epochs * (_ORDERED_EPOCHS_FACTOR if traits.ordered else 1)
+
+
+def _weight_decay(estimator, ordered):
+    if estimator.alpha != "auto":
+        return estimator.alpha
+    decay = _DECAY.get(estimator.optimizer, _COUPLED_DECAY)
+    return decay * (_ORDERED_DECAY_FACTOR if ordered else 1)

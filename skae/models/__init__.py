@@ -1,0 +1,1 @@
+"""One family of networks a file: the network, its training loss, its start from the data."""

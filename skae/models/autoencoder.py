@@ -1,0 +1,121 @@
+"""The autoencoder: encoder and decoder, their loss, and their start at PCA's solution."""
+
+import torch
+
+from ..networks.generators import uniform
+from ._base import Network
+from ._linear import start_at_pca
+
+# Ordered components: the whole code is decoded in this fraction of all cases, since the last
+# component learns from these alone; the first k < n components with a probability proportional to
+# a power of k. Found by searching on digits, MNIST and Fashion-MNIST, see benchmarks/NOTES.md.
+_WHOLE_CODE_FRACTION, _TRUNCATION_POWER = 0.25, -0.2
+# Truncations of each code that a step decodes: gradients are less noisy, and codes computed once.
+_TRUNCATIONS_PER_STEP = 2
+
+
+class AutoencoderNetwork(Network):
+    """Encoder and decoder between rows of data and latent codes.
+
+    ``forward``, `encode` and `decode` map data in their own units. Training calls
+    `training_loss` with rows that are standardized already, so that this is done once and not in
+    every epoch.
+
+    Parameters
+    ----------
+    encoder, decoder : Module
+        Between standardized rows and codes.
+    standardization : Standardization
+    mask_missing : bool, default=False
+        Whether missing values (NaN) may come in: the encoder sees zero in their place, which is
+        the feature's mean where data are centered.
+    ordered : bool, default=False
+        Whether training decodes only the first components of each code, at random how many
+        (see `truncated`), and the decoder is given which ones these are (see `with_presence`).
+    """
+
+    def __init__(self, encoder, decoder, standardization, *, mask_missing=False, ordered=False):
+        super().__init__(standardization)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.mask_missing = mask_missing
+        self.ordered = ordered
+
+    # -- data to data ----------------------------------------------------------------------
+
+    def forward(self, x):
+        """Map rows (n_samples, n_features) to their reconstructions, in the units of the data."""
+        return self.decode(self.encode(x))
+
+    def encode(self, x):
+        """Map rows (n_samples, n_features) to codes (n_samples, n_components)."""
+        return self._code(self.standardization.standardize(x))
+
+    def decode(self, code):
+        """Map codes (n_samples, n_components) to rows (n_samples, n_features)."""
+        return self.standardization.to_data(self._decoded(code))
+
+    def _code(self, rows):
+        return self.encoder(rows.masked_fill(rows.isnan(), 0.0) if self.mask_missing else rows)
+
+    def _decoded(self, code):
+        return self.decoder(with_presence(code) if self.ordered else code)
+
+    # -- training --------------------------------------------------------------------------
+
+    def training_loss(self, inputs, target, criterion):
+        """Return the reconstruction loss of a batch, which has one part."""
+        return self.reconstruction_loss(self._code(inputs), target, criterion), {}
+
+    def reconstruction_loss(self, code, target, criterion):
+        """Return the loss of what is decoded from codes (n_samples, n_components)."""
+        if self.ordered:
+            code = truncated(code.repeat(_TRUNCATIONS_PER_STEP, 1))
+            target = target.repeated(_TRUNCATIONS_PER_STEP)
+        return criterion(self._decoded(code), target, self.standardization)
+
+    def start(self, sample, seed):
+        """Start linear skip connections at the solution of PCA."""
+        start_at_pca(
+            self.encoder, self.decoder, self.standardization, sample.rows, sample.weights, seed
+        )
+
+
+def truncated(code):
+    """Set the last components of each code to zero, at random how many.
+
+    This is the nested dropout of Rippel, Gelbart and Adams (2014). The numbers of components
+    kept are spread evenly over their distribution: each batch holds about the same of them.
+
+    Parameters
+    ----------
+    code : Tensor of shape (n_samples, n_components)
+        Rows in random order.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_components)
+    """
+    n_samples, n_components = code.shape
+    places = torch.arange(n_components, device=code.device)
+    powers = (places + 1.0) ** _TRUNCATION_POWER
+    bounds = (1 - _WHOLE_CODE_FRACTION) * powers.cumsum(0)[:-1] / powers.sum()
+    draws = torch.arange(n_samples, device=code.device) + uniform(1, code.device)
+    last = torch.bucketize(draws / n_samples, bounds)
+    return code * (places <= last[:, None])
+
+
+def with_presence(code):
+    """Append to each code which components are present: its last zeros stand for absent ones.
+
+    Parameters
+    ----------
+    code : Tensor of shape (n_samples, n_components)
+
+    Returns
+    -------
+    Tensor of shape (n_samples, 2 * n_components)
+        The code, then ones up to its last component that is not zero.
+    """
+    backwards = (code != 0).to(code.dtype).flip(1)
+    return torch.cat([code, backwards.cummax(dim=1).values.flip(1)], dim=1)

@@ -1,0 +1,105 @@
+"""Prediction of the next frame: a recurrence between encoder and decoder."""
+
+import torch
+from torch import nn
+
+from ..criterion import Target
+from ..networks.blocks import zero_init_last_layer
+from ._linear import safe_deviations, start_at_pca
+from .autoencoder import AutoencoderNetwork
+
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+# Sequences from which the standard deviations of the codes are estimated before training.
+_DEVIATION_SEQUENCES = 200
+
+
+class RecurrentNetwork(AutoencoderNetwork):
+    """Encode frames, carry the code on by a recurrence, decode the next frame.
+
+    The recurrence gives the change from the last frame's code to the next one's. It starts at
+    no change, so that training begins by repeating the last frame.
+
+    Parameters
+    ----------
+    encoder, decoder : Module
+        Between frames (n_samples, n_features) and codes (n_samples, n_components).
+    standardization : Standardization
+        Of a frame.
+    n_components : int
+    cell : {'lstm', 'gru'}
+    hidden_size : int
+        Size of the state that the recurrence carries along.
+    """
+
+    def __init__(self, encoder, decoder, standardization, *, n_components, cell, hidden_size):
+        super().__init__(encoder, decoder, standardization)
+        self.recurrence = CELLS[cell](n_components, hidden_size, batch_first=True)
+        self.change = zero_init_last_layer(nn.Linear(hidden_size, n_components))
+
+    def forward(self, x):
+        """Map sequences (n_samples, n_timesteps, n_features) to their next frames."""
+        return self.decode(self.encode(x))
+
+    def encode(self, x):
+        """Map sequences (n_samples, n_timesteps, n_features) to codes of the next frame."""
+        codes, _ = self._next_codes(self.standardization.standardize(x))
+        return codes[:, -1]
+
+    def forecast(self, x, n_steps):
+        """Map sequences to the next frames, side by side (n_samples, n_steps * n_features).
+
+        Each predicted frame is an input of the next prediction.
+        """
+        frames, state = [], None
+        for _ in range(n_steps):
+            codes, state = self._next_codes(self.standardization.standardize(x), state)
+            frames.append(self.decode(codes[:, -1]))
+            x = frames[-1][:, None]
+        return torch.cat(frames, dim=1)
+
+    def training_loss(self, inputs, target, criterion):
+        """Return the mean loss of all frames that are predicted from the frames before."""
+        # (n_samples, n_timesteps, n_features): the last frame is predicted, and not shown.
+        codes, _ = self._next_codes(inputs[:, :-1])
+        followed, weights = target.rows[:, 1:], target.weights
+        if weights is not None:
+            weights = weights.repeat_interleave(followed.shape[1])
+        frames = Target(followed.flatten(0, 1), weights=weights)
+        return self.reconstruction_loss(codes.flatten(0, 1), frames, criterion), {}
+
+    def _next_codes(self, x, state=None):
+        """Return the code of the frame after each, (n_samples, n_timesteps, n_components)."""
+        codes = self.encoder(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        hidden, state = self.recurrence(codes, state)
+        return codes + self.change(hidden), state
+
+    @torch.no_grad()
+    def start(self, sample, seed):
+        """Start encoder and decoder at PCA of the frames.
+
+        The recurrence sees codes at unit variance, as its initial weights expect.
+        """
+        frames, weights = as_frames(sample.X, sample.weights)
+        start_at_pca(self.encoder, self.decoder, self.standardization, frames, weights, seed)
+        some = torch.from_numpy(sample.X[:_DEVIATION_SEQUENCES]).float()
+        codes = self.eval().encoder(self.standardization.standardize(some).flatten(0, 1))
+        self.recurrence.weight_ih_l0 /= safe_deviations(codes.std(dim=0, correction=0))
+
+
+def as_frames(sequences, weights):
+    """Return the frames of sequences, each with the weight of its sequence.
+
+    Parameters
+    ----------
+    sequences : ndarray of shape (n_samples, n_timesteps, n_features)
+    weights : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    frames : ndarray of shape (n_samples * n_timesteps, n_features)
+    weights : ndarray of shape (n_samples * n_timesteps,) or None
+    """
+    n_timesteps, n_features = sequences.shape[1:]
+    weights = None if weights is None else weights.repeat(n_timesteps)
+    return sequences.reshape(-1, n_features), weights

@@ -1,0 +1,139 @@
+"""Joint reconstruction and supervision: a head that predicts from the code."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..criterion import weighted_mean
+from ..networks.blocks import multilayer_perceptron, zero_init_last_layer
+from ._linear import safe_deviations
+from .autoencoder import AutoencoderNetwork
+
+# Rows from which the standard deviations of the codes are estimated before training.
+_DEVIATION_ROWS = 1000
+# Added to losses that are balanced: otherwise one that is zero from the start, such as that of a
+# code as long as the row, would take all the weight.
+_MIN_LOSS = 1e-3
+
+
+def cross_entropy(prediction, labels):
+    """Return the cross-entropy of each row's logits (n_samples, n_classes)."""
+    return F.cross_entropy(prediction, labels[:, 0], reduction="none")
+
+
+def squared_error(prediction, labels):
+    """Return the squared error of each row, the mean over targets."""
+    return F.mse_loss(prediction, labels, reduction="none").mean(dim=1)
+
+
+class SupervisedNetwork(AutoencoderNetwork):
+    """Encoder and decoder, and a head that predicts from the code.
+
+    Parameters
+    ----------
+    encoder, decoder : Module
+    standardization : Standardization
+    n_components : int
+    head_sizes : tuple of int
+        Units of the head's hidden layers, and its number of outputs.
+    prediction_loss : callable
+        ``prediction_loss(prediction, labels)`` gives the loss of each row.
+    reconstruction_weight : float in [0, 1] or 'balanced'
+        Weight of the reconstruction in the loss; see `balanced`. A part without weight is not
+        computed, so that its layers stay as they are.
+    zero_init_code : bool, default=False
+        Whether codes start at zero, as far as hidden layers make them.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        standardization,
+        *,
+        n_components,
+        head_sizes,
+        prediction_loss,
+        reconstruction_weight,
+        zero_init_code=False,
+    ):
+        super().__init__(encoder, decoder, standardization)
+        self.head = multilayer_perceptron((n_components, *head_sizes), activation="silu")
+        self.prediction_loss = prediction_loss
+        self.reconstruction_weight = reconstruction_weight
+        self.zero_init_code = zero_init_code
+
+    def predict(self, x):
+        """Map rows (n_samples, n_features) to the head's outputs (n_samples, n_outputs)."""
+        return self.head(self.encode(x))
+
+    def training_loss(self, inputs, target, criterion):
+        """Return the joint loss of a batch, and both parts where both have a weight."""
+        weight, code = self.reconstruction_weight, self.encoder(inputs)
+        if weight == 1:
+            return self.reconstruction_loss(code, target, criterion), {}
+        losses = self.prediction_loss(self.head(code), target.labels)
+        prediction = weighted_mean(losses, target.weights)
+        if weight == 0:
+            return prediction, {}
+        reconstruction = self.reconstruction_loss(code, target, criterion)
+        parts = {"reconstruction": reconstruction.detach(), "prediction": prediction.detach()}
+        if weight == "balanced":
+            if not criterion.is_builtin:
+                _check_not_negative(reconstruction)
+            return balanced(reconstruction, prediction), parts
+        return weight * reconstruction + (1 - weight) * prediction, parts
+
+    @torch.no_grad()
+    def start(self, sample, seed):
+        """Start at PCA, with a head that sees codes of unit variance."""
+        super().start(sample, seed)
+        rows = sample.X[:: max(len(sample.X) // _DEVIATION_ROWS, 1)]
+        # Not by `encode`: in single precision nothing may be left of rows far from zero.
+        rows = self.standardization.standardize_exactly(torch.from_numpy(rows))
+        deviations = self.eval().encoder(rows).std(dim=0, correction=0)
+        self.head[0].weight /= safe_deviations(deviations)
+        if self.zero_init_code:
+            _zero_init_code(self.encoder)
+
+
+def _zero_init_code(encoder):
+    """Let the hidden layers contribute nothing to the code yet.
+
+    A code that is only to predict then comes to hold what predicts, and nothing that random
+    initial weights put there. A linear skip connection stays as it is, and so does an encoder
+    whose last layer is not a linear one: behind an activation zeros would stay zeros.
+    """
+    *_, last = encoder.modules()
+    if isinstance(last, nn.Linear):
+        zero_init_last_layer(encoder)
+
+
+def _check_not_negative(loss):
+    if loss.item() <= -_MIN_LOSS:
+        raise ValueError(
+            "reconstruction_weight='balanced' expects losses that are not negative, got "
+            f"{loss.item():.6g}: change the loss, or give the weight as a number."
+        )
+
+
+def balanced(first, second):
+    """Weigh each of two losses by the other's fraction of their sum.
+
+    A relative gain of either then counts the same: steps descend the product of the two. The
+    gradient is that of the sum so weighed, with the weights held fixed. The value is the
+    geometric mean of the losses, which falls where their product does; the sum itself would
+    hardly depend on the larger loss.
+
+    Parameters
+    ----------
+    first, second : Tensor of shape ()
+        Not negative.
+
+    Returns
+    -------
+    Tensor of shape ()
+    """
+    a, b = first.detach() + _MIN_LOSS, second.detach() + _MIN_LOSS
+    weighted = (b * first + a * second) / (a + b)
+    return torch.sqrt(a * b) + weighted - weighted.detach()
