@@ -21,7 +21,6 @@ LAYERS = {
     "datasets": 2,
     "architectures": 2,
     "metrics": 2,
-    "criterion": 2,
     "_engine": 3,
     "models": 3,
     "estimators": 4,

@@ -13,8 +13,7 @@ from sklearn.utils import get_tags
 
 from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Dense
-from skae.criterion import Criterion, Target
-from skae.losses import LOSSES, resolve_loss
+from skae.losses import LOSSES, Criterion, Target, resolve_loss
 from skae.networks.standardization import Standardization
 
 QUICK = {"missing_values": "mask", "max_iter": 3, "random_state": 0}

@@ -54,7 +54,9 @@ def test_noise_leaves_the_batch_that_it_was_given(name):
     assert torch.all(ROWS == 2.0)
 
 
-@pytest.mark.parametrize("noise", ["masking", Noise(lambda batch, *_: batch, True)], ids=str)
+@pytest.mark.parametrize(
+    "noise", ["masking", Noise(lambda batch, *_: batch, True)], ids=["name", "object"]
+)
 def test_a_level_that_is_a_fraction_is_at_most_one(noise, digits):
     with pytest.raises(ValueError, match=r"noise_level must be a fraction in \[0, 1\].*got 1.5"):
         Autoencoder(noise=noise, noise_level=1.5, max_iter=1).fit(digits)

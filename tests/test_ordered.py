@@ -11,8 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from skae import Autoencoder
 from skae.architectures import Conv, Dense
-from skae.criterion import Criterion, Target
-from skae.losses import resolve_loss
+from skae.losses import Criterion, Target, resolve_loss
 from skae.models.autoencoder import AutoencoderNetwork, truncated, with_presence
 from skae.networks.generators import use_generator
 from skae.networks.standardization import Standardization

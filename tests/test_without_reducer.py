@@ -1,6 +1,6 @@
 """Distilled hybrids saved without their reducer, which no file may be able to hold."""
 
-import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -25,22 +25,6 @@ class Reducer(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         return self.pca_.transform(X)
-
-
-@pytest.fixture(autouse=True)
-def hook(monkeypatch):
-    """What `save` asks of an estimator with a reducer; a stand-in where the class lacks it."""
-
-    def without_reducer(self):
-        if not self.distill:
-            raise ValueError("HybridAutoencoder needs its reducer unless distill=True.")
-        copied = copy.copy(self)
-        copied.reducer = None
-        vars(copied).pop("reducer_", None)
-        return copied
-
-    if not hasattr(HybridAutoencoder, "_without_reducer"):
-        monkeypatch.setattr(HybridAutoencoder, "_without_reducer", without_reducer, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +92,18 @@ def test_parameters_and_architecture_come_back_without_the_reducer(rows, path):
     loaded = skae.load(path)
     assert loaded.get_params()["architecture"].hidden_layer_sizes == (8,)
     assert loaded.distill is True
+
+
+def test_a_pickle_without_the_reducer_computes_the_same_and_holds_none(rows):
+    fitted = hybrid().fit(rows)
+    small = fitted.without_reducer()
+    data = pickle.dumps(small)
+    assert b"Reducer" not in data
+    np.testing.assert_array_equal(pickle.loads(data).transform(rows), fitted.transform(rows))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_training_without_the_reducer_is_refused_by_its_name(method, rows):
+    small = hybrid().fit(rows).without_reducer()
+    with pytest.raises(ValueError, match="reducer='removed' cannot be fitted"):
+        getattr(small, method)(rows)

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import struct
 from pathlib import Path
 
 import joblib
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
 
-from .._files import write_atomically
+from .._files import target, write_atomically
 from .callbacks import BestWeights, WeightAverage
 
 _FORMAT = 1
@@ -23,6 +24,7 @@ _STATE = {
 }
 # What goes wrong in reading a file of anything.
 _MISFITS = (
+    struct.error,
     pickle.UnpicklingError,
     RuntimeError,
     EOFError,
@@ -93,6 +95,7 @@ def open_checkpoint(path, parameters, training_set):
     ValueError
         If the file is no checkpoint, or that of another fit.
     """
+    path = target(path)
     identity = identify(parameters, training_set)
     state = _read(path)
     if state is None:

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 from skorch.dataset import Dataset
 
-from ..criterion import Target
+from ..losses import Target
 
 # Training on up to this many rows does not depend on their order or repetition.
 _MERGED_ROWS = 1000

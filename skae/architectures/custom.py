@@ -4,6 +4,7 @@ import copy
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from ..networks.conv import ImagesToRows, RowsToImages
 from ..networks.standardization import DecodesToData, EncodesData
@@ -80,6 +81,12 @@ class Custom(Architecture):
         """Whether at least one side works on centered and scaled data."""
         return self.standardize or self.encoder is None or self.decoder is None
 
+    @property
+    def supports_meta_device(self) -> bool:  # type: ignore[override]
+        """Whether both sides are modules whose layers know their sizes, or default ones."""
+        sides = [side for side in (self.encoder, self.decoder) if side is not None]
+        return all(isinstance(side, nn.Module) and not _is_lazy(side) for side in sides)
+
     def validate(self) -> None:
         super().validate()
         if self.encoder is None and self.decoder is None:
@@ -120,7 +127,15 @@ def _default(shape):
 
 def _own_module(given, *sizes):
     """Copy a module, so that training does not change the user's, or call the factory."""
-    return copy.deepcopy(given) if isinstance(given, nn.Module) else given(*sizes)
+    if not isinstance(given, nn.Module):
+        return given(*sizes)
+    # Within a context of the meta device nothing is allocated, nor computed when it is tried.
+    is_meta = torch.get_default_device().type == "meta"
+    return copy.deepcopy(given).to("meta") if is_meta else copy.deepcopy(given)
+
+
+def _is_lazy(module):
+    return any(isinstance(each, UninitializedTensorMixin) for each in module.parameters())
 
 
 def _torch_shape(shape):

@@ -5,6 +5,7 @@ import math
 from contextlib import nullcontext
 from numbers import Integral, Real
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from .._engine.environment import isolated_global_rng
 from .._engine.inference import map_rows
 from .._engine.noise import Corruption
 from .._engine.training import OPTIMIZERS, SCHEDULES, make_net, train
+from .._files import target
 from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
 from .._utils import resolve_device, unchanged_on_error
 from ..architectures import (
@@ -26,8 +28,8 @@ from ..architectures import (
     check_architecture,
     resolve_architecture,
 )
-from ..criterion import Criterion
-from ..losses import LOSSES, Loss, resolve_loss
+from ..losses import LOSSES, Criterion, Loss, resolve_loss
+from ..models._base import Network
 from ..models._linear import center_and_scale, principal_subspace
 from ..networks.generators import SeededInit
 from ..networks.standardization import Standardization
@@ -40,11 +42,30 @@ from ._input import (
     read_target,
     refuse_missing,
 )
-from ._plan import HIDDEN_FRACTION, FitMode, Traits, make_plan
+from ._plan import (
+    FIRST_BATCH,
+    FIT,
+    HIDDEN_FRACTION,
+    NEXT_BATCH,
+    WARM_START,
+    FitMode,
+    Traits,
+    make_plan,
+)
 from ._state import StoredNetwork
 
 # Rows on which the error of the fitted network is measured: its digits do not change with more.
 _MEASURED_ROWS = 10_000
+
+
+class _Run(NamedTuple):
+    """What a call of fit has resolved before it reads the data."""
+
+    mode: FitMode
+    previous: Network | None
+    loss: Loss
+    noise: Noise | None
+    device: torch.device
 
 
 class NetworkEstimator(StoredNetwork, BaseEstimator):
@@ -102,49 +123,60 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
 
     # -- fitting ---------------------------------------------------------------------------
 
-    def _fit(self, X, y=None, sample_weight=None, X_target=None, *, partial=False, classes=None):
+    def _fit(self, X, y=None, sample_weight=None, X_target=None, *, partial=False, **more):
         """Train a network on X; an error leaves the estimator as it was.
 
         Ctrl-C is raised again once the estimator is fitted with the best weights so far.
         """
         with unchanged_on_error(self):
             self._validate_params()
-            mode = self._mode(partial)
-            previous = self.module_ if mode.continues else None
-            if not mode.continues:
-                self._forget()
-            if mode.resets:
-                self.network_options_ = self._network_options()
-            training_set = self._read_training_set(X, y, sample_weight, X_target, mode)
-            training_set = self._prepare_training_set(training_set, mode, y, classes)
-            interrupt = self._train(training_set, mode, previous)
+            run = self._begin(partial)
+            training_set = self._read_training_set(X, y, sample_weight, X_target, run)
+            training_set = self._prepare_training_set(training_set, run, X, y, **more)
+            interrupt = self._train(training_set, run)
         if interrupt is not None:
             raise interrupt
         return self
 
-    def _mode(self, partial):
+    def _begin(self, partial):
+        """Resolve what does not depend on the data, and forget what an earlier fit learned."""
         is_fitted = hasattr(self, "module_")
         if partial:
-            return FitMode.NEXT_BATCH if is_fitted else FitMode.FIRST_BATCH
-        return FitMode.WARM_START if self.warm_start and is_fitted else FitMode.FIT
-
-    def _forget(self):
-        """Remove what an earlier fit learned: not all of it need apply to this one."""
-        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
-            delattr(self, name)
-
-    def _read_training_set(self, X, y, sample_weight, X_target, mode):
-        """Validate the data. Nothing but attributes of the input is set."""
-        rows, layout = read_rows(self, X, reset=mode.resets, min_rows=2, check_finite="allow-nan")
+            mode = NEXT_BATCH if is_fitted else FIRST_BATCH
+        else:
+            mode = WARM_START if self.warm_start and is_fitted else FIT
+        previous = self.module_ if mode.continues else None
+        if not mode.continues:
+            # Not all of it need apply to this fit.
+            for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+                delattr(self, name)
         if mode.resets:
+            self.network_options_ = self._network_options()
+        noise = None if self.noise is None else resolve_noise(self.noise)
+        if noise is not None and noise.level_is_fraction and self.noise_level > 1:
+            raise ValueError(
+                f"noise_level must be a fraction in [0, 1] with noise={self.noise!r}, got "
+                f"{self.noise_level}."
+            )
+        if self.checkpoint is not None and not mode.is_partial:
+            _check_writable(self.checkpoint)
+        return _Run(mode, previous, resolve_loss(self.loss), noise, resolve_device(self.device))
+
+    def _read_training_set(self, X, y, sample_weight, X_target, run):
+        """Validate the data. Nothing but attributes of the input is set."""
+        resets = run.mode.resets
+        rows, layout = read_rows(self, X, reset=resets, min_rows=2, check_finite="allow-nan")
+        image_shape = self._image_shape
+        if resets:
             image_shape = read_image_shape(self.image_shape, layout, rows.shape[1])
             self._set_shapes(layout or rows.shape[1:], image_shape)
-        check_layout(layout, self._image_shape)
+        check_layout(layout, image_shape)
         weights = None if sample_weight is None else check_weights(sample_weight, rows)
         target = None if X_target is None else read_target(X_target, rows)
         if not self._mask_missing:
             refuse_missing(self, X=rows, X_target=target)
-        if self._check_loss().is_probabilistic:
+        self._check_loss(run.loss)
+        if run.loss.units == "logits":
             check_unit_interval(rows if target is None else target, self.loss)
         return TrainingSet(rows, target, weights=weights)
 
@@ -154,12 +186,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         if image_shape is not None:
             self.image_shape_ = image_shape
 
-    def _prepare_training_set(self, training_set, mode, y, classes):
-        """Learn what comes before the network, such as labels or codes, and apply it."""
-        return training_set
-
-    def _check_loss(self):
-        loss = resolve_loss(self.loss)
+    def _check_loss(self, loss):
         if loss.needs_images and self._image_shape is None:
             raise ValueError(
                 f"loss={self.loss!r} compares images: give image_shape, or X as images "
@@ -170,83 +197,71 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
                 f"loss={self.loss!r} compares whole images, but missing_values='mask' needs a "
                 "loss of single values, such as 'mse', 'l1', 'huber' or 'bce'."
             )
-        noise = resolve_noise(self.noise)
-        if noise is not None and noise.level_is_fraction and self.noise_level > 1:
-            raise ValueError(
-                f"noise_level must be a fraction in [0, 1] with noise={self.noise!r}, got "
-                f"{self.noise_level}."
-            )
-        return loss
+
+    def _prepare_training_set(self, training_set, run, X, y):
+        """Learn what comes before the network, such as labels or codes, and apply it."""
+        return training_set
 
     # -- training --------------------------------------------------------------------------
 
-    def _train(self, training_set, mode, previous):
+    def _train(self, training_set, run):
         """Train a network, and set what fitting learns; return the Ctrl-C that ended it early."""
         checkpoint, random_state = None, self.random_state
-        if self.checkpoint is not None and not mode.is_partial:
+        if self.checkpoint is not None and not run.mode.is_partial:
             checkpoint = open_checkpoint(self.checkpoint, self.get_params(), training_set)
             random_state = checkpoint.entropy if random_state is None else random_state
         random_state = check_random_state(random_state)
         seed = int(random_state.randint(2**31 - 1))
-        seed += getattr(self, "n_iter_", 0) if mode.is_partial else 0
+        seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
         training_set = training_set.merged()
         sample = sample_rows(training_set, random_state)
+        known = sample.filled() if self._mask_missing else sample
         isolate_seed = seed if self._runs_user_code() else None
         with nullcontext() if isolate_seed is None else isolated_global_rng(seed):
-            known = sample.filled() if self._mask_missing else sample
-            network = self._prepare_network(known, mode, previous, seed)
-        net, data = self._make_net(
-            network, training_set, known, mode, seed, random_state, checkpoint
-        )
-        interrupt = train(net, data, isolate_seed)
-        self._remember(net, mode)
-        self._finish(training_set, sample, mode)
-        return interrupt
-
-    def _make_net(self, network, training_set, sample, mode, seed, random_state, checkpoint):
-        """Assemble the skorch net, and the data that it is trained on."""
-        device = resolve_device(self.device)
-        if device.type == "mps":  # which has no float64
+            network = self._prepare_network(known, run, seed)
+        if run.device.type == "mps":  # which has no float64
             network.float()
-        data = TrainingData(training_set, network.to(device), device)
+        data = TrainingData(training_set, network.to(run.device), run.device)
         training, validation = data, None
-        if not mode.is_partial:
+        if not run.mode.is_partial:
             training, validation = self._split(data, random_state)
-        plan = make_plan(self, self._traits(), len(training), mode, seed)
+        plan = make_plan(self, self._traits(), len(training), run.mode, seed)
         network.n_warmup = plan.n_warmup
         net = make_net(
             network,
-            self._criterion(np.ptp(sample.rows)),
+            self._criterion(run.loss, np.ptp(known.rows)),
             plan,
             train_data=training,
             validation_data=validation,
-            corruption=self._corruption(network.input_standardization, sample),
+            corruption=self._corruption(run.noise, network.input_standardization, known),
             checkpoint=checkpoint,
         )
-        if mode.is_partial and hasattr(self, "net_"):
+        if run.mode.is_partial and hasattr(self, "net_"):
             net.optimizer_.state.update(self.net_.optimizer_.state)
-        return net, training
+        interrupt = train(net, training, isolate_seed)
+        self._remember(net, run.mode)
+        self._finish(training_set, sample, run.mode)
+        return interrupt
 
-    def _criterion(self, data_range=1.0):
-        loss = resolve_loss(self.loss)
+    def _criterion(self, loss, data_range=1.0):
         return Criterion(loss, self._image_shape, data_range, observed_only=self._mask_missing)
 
-    def _prepare_network(self, sample, mode, previous, seed):
+    def _prepare_network(self, sample, run, seed):
         """Build the network and set where training starts."""
-        if mode is FitMode.NEXT_BATCH:
-            self._check_basis(previous)
-            return previous
-        self.architecture_ = clone(self._resolve_architecture())
-        standardization = self._fit_standardization(sample, mode, previous)
+        if run.mode == NEXT_BATCH:
+            self._check_basis(run)
+            return run.previous
+        shape = DataShape(self._n_outputs, self._image_shape)
+        self.architecture_ = clone(self._resolve_architecture(shape))
+        standardization = self._fit_standardization(sample, run)
         network = self._seeded_network(standardization, seed)
-        if previous is None:
+        if run.previous is None:
             network.start(sample, seed)
         else:
-            _load_previous(network, previous)
+            _load_previous(network, run.previous)
         return network
 
-    def _resolve_architecture(self):
-        shape = DataShape(self._n_outputs, self._image_shape)
+    def _resolve_architecture(self, shape):
         return resolve_architecture(self.architecture, shape)
 
     def _data_shape(self, standardization):
@@ -264,28 +279,27 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
 
     # -- standardization -------------------------------------------------------------------
 
-    def _fit_standardization(self, sample, mode, previous):
-        """Return how rows become what the network sees: all features, or a principal subspace.
-
-        From ``previous`` only the number of directions is taken; its weights follow later.
-        """
+    def _fit_standardization(self, sample, run):
+        """Return how rows become what the network sees: all features, or a principal subspace."""
         rows, weights = self._reconstructed_rows(sample)
-        sigmoid = resolve_loss(self.loss).is_probabilistic
         center, scale, basis = np.zeros(rows.shape[1]), 1.0, None
         if self.architecture_.standardizes_input:
             center, scale = center_and_scale(rows, weights)
-        if self._can_use_basis() and mode is FitMode.WARM_START:
-            basis = previous.standardization.basis
-        # The rows of a first batch need not span those of later ones.
-        elif self._can_use_basis() and mode is FitMode.FIT:
-            basis = principal_subspace(rows - center, weights, self.n_components_)
+        if self._can_use_basis(run.loss):
+            if run.mode == WARM_START:
+                # Only its shape matters: the values follow with the previous weights.
+                basis = run.previous.standardization.basis
+            elif run.mode == FIT:
+                # The rows of a first batch need not span those of later ones.
+                basis = principal_subspace(rows - center, weights, self.n_components_)
+        sigmoid = run.loss.units == "logits"
         return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, basis=basis)
 
     def _reconstructed_rows(self, sample):
         """Return the rows that the network reconstructs, and their weights."""
         return sample.rows, sample.weights
 
-    def _can_use_basis(self):
+    def _can_use_basis(self, loss):
         """Return whether the network may see coordinates along a basis in place of features.
 
         Squared errors are the same in both; noise, augmentation and missing values are of
@@ -296,13 +310,14 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
             self._may_use_basis
             and is_plain
             and not self._mask_missing
-            and resolve_loss(self.loss).is_rotation_invariant
+            and loss.is_rotation_invariant
             and self.architecture_.accepts_any_basis
         )
 
-    def _check_basis(self, network):
+    def _check_basis(self, run):
         """Refuse to train a network along a basis for what is defined by features."""
-        if network.standardization.basis is not None and not self._can_use_basis():
+        has_basis = run.previous.standardization.basis is not None
+        if has_basis and not self._can_use_basis(run.loss):
             raise ValueError(
                 "partial_fit continues with a network that sees principal directions in place of "
                 "features, as fit chose. It has to be fitted anew with noise, augment or loss, got "
@@ -330,17 +345,17 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         """Order the rows such that the first ones are those to validate on."""
         return random_state.permutation(len(data))
 
-    def _corruption(self, standardization, sample):
+    def _corruption(self, noise, standardization, sample):
         hidden = HIDDEN_FRACTION if self._mask_missing else 0.0
         augment = getattr(self, "augment", None)
-        if self.noise is None and augment is None and not hidden:
+        if noise is None and augment is None and not hidden:
             return None
         # The extremes of a picture's pixels are those of all of them.
         axis = 0 if self._image_shape is None else None
         bounds = (torch.tensor(bound) for bound in (sample.X.min(axis), sample.X.max(axis)))
         limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
         return Corruption(
-            noise=resolve_noise(self.noise),
+            noise=noise,
             level=self.noise_level,
             augment=augment,
             standardization=standardization,
@@ -376,6 +391,14 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         # Not nanmean, which copies them.
         return float(np.mean(np.square(errors, out=errors), where=~np.isnan(errors)))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = getattr(self, "missing_values", None) == "mask"
+        if tags.transformer_tags is not None:
+            tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     # -- the fitted network ----------------------------------------------------------------
 
     @property
@@ -392,7 +415,7 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         """Return the number of features that the decoder gives."""
         return self.n_features_in_
 
-    def _encode(self, rows):
+    def _encode(self, rows, X=None):
         return map_rows(
             self.module_, "encode", rows, self.n_components_, allow_nan=self._mask_missing
         )
@@ -400,10 +423,18 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
     def _decode(self, codes):
         return map_rows(self.module_, "decode", codes, self._n_outputs)
 
-    def _reconstruct(self, rows):
+    def _reconstruct(self, rows, X=None):
         return map_rows(
             self.module_, "forward", rows, self._n_outputs, allow_nan=self._mask_missing
         )
+
+
+def _check_writable(checkpoint):
+    try:
+        target(checkpoint)
+    except OSError as error:
+        message = f"checkpoint={str(checkpoint)!r} cannot be written: {error.strerror}"
+        raise type(error)(error.errno, message, error.filename) from error
 
 
 def _load_previous(network, previous):

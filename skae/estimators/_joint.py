@@ -87,13 +87,13 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _read_training_set(self, X, y, sample_weight, X_target, mode):
+    def _read_training_set(self, X, y, sample_weight, X_target, run):
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        training_set = super()._read_training_set(X, y, sample_weight, X_target, mode)
+        training_set = super()._read_training_set(X, y, sample_weight, X_target, run)
         y = self._read_y(as_array(y, "y"))
         check_consistent_length(training_set.X, y)
         return training_set._replace(labels=y)

@@ -35,7 +35,7 @@ class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         codes : ndarray of shape (n_samples, n_components)
             Latent codes.
         """
-        return self._encode(self._read(X)[0])
+        return self._encode(self._read(X)[0], X)
 
     def _read(self, X):
         check_is_fitted(self)
@@ -46,12 +46,6 @@ class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     @property
     def _n_features_out(self):
         return self.n_components_
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class DecoderMixin:
@@ -98,7 +92,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             What the decoder makes of the codes of X.
         """
         rows, layout = self._read(X)
-        reconstructed = self._reconstruct(rows)
+        reconstructed = self._reconstruct(rows, X)
         return reconstructed if layout is None else reconstructed.reshape(-1, *layout)
 
     def interpolate(self, a: ArrayLike, b: ArrayLike, n: int = 8) -> np.ndarray:
@@ -188,6 +182,6 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         """Return X, as a masked array where values are missing, and its reconstruction."""
         rows, _ = self._read(X)
         rows = rows.toarray() if hasattr(rows, "toarray") else rows
-        reconstructed = self._reconstruct(rows)
+        reconstructed = self._reconstruct(rows, X)
         has_missing = self._mask_missing and np.isnan(rows.min())
         return np.ma.masked_invalid(rows) if has_missing else rows, reconstructed

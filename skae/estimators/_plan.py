@@ -4,7 +4,6 @@ They were chosen on 12 data sets of 133 to 7,500 rows and judged on others: benc
 """
 
 import math
-from enum import Enum
 from numbers import Integral
 from typing import NamedTuple
 
@@ -29,28 +28,28 @@ _ORDERED_EPOCHS_FACTOR, _ORDERED_DECAY_FACTOR = 3, 0.5
 HIDDEN_FRACTION = 0.3
 
 
-class FitMode(Enum):
-    """How a call of ``fit`` or ``partial_fit`` trains."""
+class FitMode(NamedTuple):
+    """How a call of ``fit`` or ``partial_fit`` trains.
 
-    FIT = "fit"
-    WARM_START = "warm start"
-    FIRST_BATCH = "first batch"
-    NEXT_BATCH = "next batch"
+    Attributes
+    ----------
+    is_partial : bool
+        Whether one pass is made over a batch of data.
+    continues : bool
+        Whether training starts from the weights of an earlier call.
+    resets : bool
+        Whether attributes of the input are set, rather than compared.
+    """
 
-    @property
-    def is_partial(self):
-        """Return whether one pass is made over a batch of data."""
-        return self in (FitMode.FIRST_BATCH, FitMode.NEXT_BATCH)
+    is_partial: bool
+    continues: bool
+    resets: bool
 
-    @property
-    def continues(self):
-        """Return whether training starts from the weights of an earlier call."""
-        return self in (FitMode.WARM_START, FitMode.NEXT_BATCH)
 
-    @property
-    def resets(self):
-        """Return whether attributes of the input are set, rather than compared."""
-        return self is not FitMode.NEXT_BATCH
+FIT = FitMode(is_partial=False, continues=False, resets=True)
+WARM_START = FitMode(is_partial=False, continues=True, resets=True)
+FIRST_BATCH = FitMode(is_partial=True, continues=False, resets=True)
+NEXT_BATCH = FitMode(is_partial=True, continues=True, resets=False)
 
 
 class Traits(NamedTuple):

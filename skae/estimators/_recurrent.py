@@ -9,7 +9,6 @@ from .._arrays import check_weights
 from .._engine.data import TrainingSet
 from .._sklearn_compat import Interval, StrOptions
 from ..architectures import Dense
-from ..losses import resolve_loss
 from ..metrics import reconstruction_error
 from ..models.sequence import CELLS, RecurrentNetwork, as_frames
 from ._base import NetworkEstimator
@@ -56,11 +55,11 @@ class SequenceEstimator(NetworkEstimator):
             **least,
         )
 
-    def _read_training_set(self, X, y, sample_weight, X_target, mode):
+    def _read_training_set(self, X, y, sample_weight, X_target, run):
         sequences, frame_shape, is_flat = self._read_sequences(
-            X, reset=mode.resets, min_rows=2, min_timesteps=2
+            X, reset=run.mode.resets, min_rows=2, min_timesteps=2
         )
-        if mode.resets:
+        if run.mode.resets:
             self.frame_shape_ = frame_shape
             is_image = len(frame_shape) > 1
             is_flat = is_flat and bool(frame_shape)
@@ -69,14 +68,18 @@ class SequenceEstimator(NetworkEstimator):
                 (*frame_shape, 1)[:3] if is_image else None,
             )
         weights = None if sample_weight is None else check_weights(sample_weight, sequences)
-        if resolve_loss(self.loss).needs_images and self._image_shape is None:
-            raise ValueError(
-                f"loss={self.loss!r} compares images: give frame_shape, or X as (n, n_timesteps, "
-                f"height, width[, channels]); got frames of shape {self.frame_shape_}."
-            )
-        if self._check_loss().is_probabilistic:
+        self._check_loss(run.loss)
+        if run.loss.units == "logits":
             check_unit_interval(sequences, self.loss)
         return TrainingSet(sequences, weights=weights)
+
+    def _check_loss(self, loss):
+        if loss.needs_images and self._image_shape is None:
+            raise ValueError(
+                f"loss={self.loss!r} compares images: give frame_shape, or X as (n_samples, "
+                "n_timesteps, height, width[, channels]); got frames of shape "
+                f"{self.frame_shape_}."
+            )
 
     # -- training --------------------------------------------------------------------------
 
@@ -84,11 +87,11 @@ class SequenceEstimator(NetworkEstimator):
     def _n_outputs(self):
         return math.prod(self.frame_shape_)
 
-    def _resolve_architecture(self):
-        is_small = self._image_shape is None and self._n_outputs < _MIN_WIDE_VALUES
+    def _resolve_architecture(self, shape):
+        is_small = shape.image_shape is None and shape.n_features < _MIN_WIDE_VALUES
         if self.architecture == "auto" and is_small:
             return Dense((_NARROW_UNITS,))
-        return super()._resolve_architecture()
+        return super()._resolve_architecture(shape)
 
     def _build_network(self, standardization):
         shape = self._data_shape(standardization)
@@ -103,9 +106,9 @@ class SequenceEstimator(NetworkEstimator):
     def _reconstructed_rows(self, sample):
         return as_frames(sample.X, sample.weights)
 
-    def _corruption(self, standardization, sample):
+    def _corruption(self, noise, standardization, sample):
         frames, _ = as_frames(sample.X, None)
-        return super()._corruption(standardization, sample._replace(X=frames))
+        return super()._corruption(noise, standardization, sample._replace(X=frames))
 
     def _measure(self, sample, dtype):
         sequences = sample.X.astype(dtype)

@@ -343,8 +343,3 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
             first = np.where(np.arange(self.n_components_) <= k, codes, 0)
             left.append(np.mean((rows - self._decode(first)) ** 2))
         return -np.diff(left) / (left[0] or 1.0)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing_values == "mask"
-        return tags

@@ -1,25 +1,25 @@
 """Any reducer with a trained decoder: its inverse, where it has none or a worse one."""
 
+import copy
 import dataclasses
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
-from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.base import MetaEstimatorMixin
 from sklearn.decomposition import PCA
-from sklearn.utils import check_array, get_tags
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.validation import check_is_fitted
 
-from .._engine.data import TrainingSet, computing_dtype, to_float
+from .._engine.data import TrainingSet, computing_dtype
 from .._engine.inference import record_feature_maps
-from .._sklearn_compat import HasMethods
+from .._sklearn_compat import HasMethods, StrOptions
 from .._typing import MatrixLike
-from .._utils import import_optional
 from ..metrics import reconstruction_error
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
 from ._base import NetworkEstimator
 from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
+from ._reducer import as_seen_by, encode, fit_reducer, route_to_reducer, take_over_tags
 
 
 class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimator):
@@ -122,7 +122,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
         **ROWS_CONSTRAINTS,
-        "reducer": [HasMethods(["fit", "transform"]), None],
+        "reducer": [HasMethods(["fit", "transform"]), StrOptions({"removed"}), None],
         "distill": ["boolean"],
     }
 
@@ -254,52 +254,79 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         check_is_fitted(self)
         if self._is_distilled:
             return super().feature_maps(X)
-        codes = self._encode(self._read(X)[0])
+        codes = self._encode(self._read(X)[0], X)
         return record_feature_maps(self.module_, "decode", codes, self.n_features_in_)
+
+    def without_reducer(self) -> Self:
+        """Return a copy that holds no reducer, for files that are smaller or hold no UMAP.
+
+        The trained encoder of ``distill=True`` does all of its work but further training. The
+        copy has ``reducer='removed'``, and shares the network with this estimator.
+
+        Returns
+        -------
+        hybrid : HybridAutoencoder
+            Works with ``pickle`` and `skae.save`, whatever the reducer was.
+
+        Raises
+        ------
+        ValueError
+            If the reducer computes the codes (``distill=False``).
+        """
+        options = getattr(self, "network_options_", {"distill": self.distill})
+        if not options["distill"]:
+            raise ValueError(
+                "HybridAutoencoder(distill=False) encodes by its reducer and does not work "
+                "without it: fit it with distill=True first."
+            )
+        copied = copy.copy(self)
+        copied.reducer = "removed"
+        vars(copied).pop("reducer_", None)
+        return copied
 
     # -- the reducer -----------------------------------------------------------------------
 
-    def _prepare_training_set(self, training_set, mode, y, classes):
-        if not mode.continues:
-            self.reducer_ = self._fit_reducer(training_set.X, y, training_set.weights)
-        codes = self._reduce(training_set.X)
+    def _prepare_training_set(self, training_set, run, X, y, **params):
+        rows, reducer = training_set.X, self._given_reducer()
+        if not run.mode.continues:
+            self.reducer_ = fit_reducer(
+                reducer,
+                as_seen_by(reducer, rows, X),
+                y,
+                training_set.weights,
+                owner=self,
+                parameter="reducer",
+                caller="partial_fit" if run.mode.is_partial else "fit",
+                **params,
+            )
+        codes = self._reduce(rows, X)
         self.n_components_ = codes.shape[1]
         if self._is_distilled:
             return training_set._replace(labels=codes)
         return TrainingSet(codes, training_set.rows, weights=training_set.weights)
 
-    def _fit_reducer(self, rows, y, weights):
-        if self.reducer is None:
-            pca = PCA(self.n_components, random_state=self.random_state)
-            return pca.fit(rows if weights is None else _balanced(rows, weights))
-        reducer = clone(self.reducer)
-        takes_weights = weights is not None and has_fit_parameter(reducer, "sample_weight")
-        return reducer.fit(rows, y, **({"sample_weight": weights} if takes_weights else {}))
-
-    def _reduce(self, rows):
-        """Codes that the reducer gives, in the precision that rows are computed in."""
-        names = getattr(self.reducer_, "feature_names_in_", None)
-        given = rows
-        if names is not None and not sparse.issparse(rows):
-            # Only a frozen reducer, fitted elsewhere, has seen names: it warns without them.
-            given = import_optional("pandas", "plot").DataFrame(rows, columns=names)
-        codes = self.reducer_.transform(given)
-        codes = codes.toarray() if sparse.issparse(codes) else codes
-        name = f"what reducer={type(self.reducer_).__name__} gives"
-        codes = check_array(codes, input_name=name)
-        if len(codes) != rows.shape[0]:
+    def _given_reducer(self):
+        if isinstance(self.reducer, str):
             raise ValueError(
-                f"{name} must have a code for each row: expected {rows.shape[0]}, got {len(codes)}."
+                f"reducer={self.reducer!r} cannot be fitted: it was left out by without_reducer. "
+                "Set reducer to an estimator to train again."
             )
+        if self.reducer is not None:
+            return self.reducer
+        return PCA(self.n_components, random_state=self.random_state)
+
+    def _reduce(self, rows, X):
+        """Return the codes of the reducer, in the precision that rows are computed in."""
+        codes = encode(self.reducer_, as_seen_by(self.reducer_, rows, X), "reducer")
         return codes.astype(computing_dtype(rows), copy=False)
 
-    def _encode(self, rows):
-        return super()._encode(rows) if self._is_distilled else self._reduce(rows)
+    def _encode(self, rows, X=None):
+        return super()._encode(rows) if self._is_distilled else self._reduce(rows, X)
 
-    def _reconstruct(self, rows):
+    def _reconstruct(self, rows, X=None):
         if self._is_distilled:
             return super()._reconstruct(rows)
-        return self._decode(self._encode(rows))
+        return self._decode(self._encode(rows, X))
 
     # -- the network -----------------------------------------------------------------------
 
@@ -320,8 +347,8 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
         return DistilledNetwork(encoder, *rest, **options)
 
-    def _corruption(self, standardization, sample):
-        corruption = super()._corruption(standardization, sample)
+    def _corruption(self, noise, standardization, sample):
+        corruption = super()._corruption(noise, standardization, sample)
         if corruption is None or self._is_distilled:
             return corruption
         # What is corrupted are codes, whatever the data are.
@@ -332,22 +359,19 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             return super()._measure(sample, dtype)
         return reconstruction_error(sample.rows, self._decode(sample.X.astype(dtype)))
 
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Get the metadata routing of this object.
+
+        See the :ref:`User Guide <metadata_routing>` of scikit-learn.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            With the requests of the reducer.
+        """
+        reducer = None if isinstance(self.reducer, str) else self.reducer
+        return route_to_reducer(self, callers=("fit", "partial_fit"), reducer=reducer)
+
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        reducer_tags = get_tags(PCA() if self.reducer is None else self.reducer)
-        tags.input_tags.sparse = reducer_tags.input_tags.sparse
-        tags.input_tags.positive_only = reducer_tags.input_tags.positive_only
-        tags.target_tags.required = reducer_tags.target_tags.required
-        return tags
-
-
-def _balanced(rows, weights):
-    """Rows whose plain mean and covariance are the weighted ones: PCA knows no weights.
-
-    Each row and its mirror image about the weighted mean stand at a distance from it that
-    grows with the root of the weight.
-    """
-    rows = to_float(rows)
-    mean = np.average(rows, axis=0, weights=weights)
-    distances = np.sqrt(weights / weights.mean())[:, None] * (rows - mean)
-    return np.concatenate([mean + distances, mean - distances])
+        is_given = hasattr(self.reducer, "fit")
+        return take_over_tags(super().__sklearn_tags__(), self.reducer if is_given else PCA())

@@ -328,12 +328,6 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
     def _n_features_out(self):
         return self.n_components_
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
 
 def _explained_variance(before, truth, predicted):
     return explained_variance(truth, predicted)

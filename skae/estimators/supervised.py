@@ -223,9 +223,9 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         check_classification_targets(y)
         return y
 
-    def _prepare_training_set(self, training_set, mode, y, classes):
+    def _prepare_training_set(self, training_set, run, X, y, classes=None):
         y = training_set.labels
-        if not mode.continues:
+        if not run.mode.continues:
             self.classes_ = np.unique(y if classes is None else classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
@@ -235,7 +235,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         encoder.classes_ = self.classes_
         self.n_outputs_ = len(self.classes_)
         labels = encoder.transform(y)
-        if not mode.is_partial:
+        if not run.mode.is_partial:
             _check_classes(labels, training_set.weights, self.classes_)
         return training_set._replace(labels=labels[:, None])
 
@@ -386,13 +386,13 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
     def _read_y(self, y):
         return check_array(y, ensure_2d=False, dtype=np.float64, estimator=self, input_name="y")
 
-    def _prepare_training_set(self, training_set, mode, y, classes):
+    def _prepare_training_set(self, training_set, run, X, y):
         y = training_set.labels
         labels = y.reshape(len(y), -1)
         # Merged first: the scale is then the same for a weight of two and for a row there twice.
         training_set = training_set._replace(labels=labels).merged()
         labels, weights = training_set.labels, training_set.weights
-        if not mode.continues:
+        if not run.mode.continues:
             # StandardScaler takes the sum of weights for a number of rows.
             weights = None if weights is None else weights / weights.mean()
             self.target_scaler_ = StandardScaler().fit(labels, sample_weight=weights)

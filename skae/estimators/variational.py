@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import MatrixLike, Seed
+from ..losses import resolve_loss
 from ..models.variational import VariationalNetwork
 from ._base import NetworkEstimator
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
@@ -304,7 +305,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         """
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
-        draws, criterion = self._draws(n_draws), self._criterion()
+        draws, criterion = self._draws(n_draws), self._criterion(resolve_loss(self.loss))
         return map_rows(self.module_, "evidence_bound", rows, 1, draws, criterion)[:, 0]
 
     def _posterior(self, rows):
@@ -334,7 +335,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
     def _finish(self, training_set, sample, mode):
         super()._finish(training_set, sample, mode)
         network = self.module_
-        if not self._check_loss().is_probabilistic:
+        if not resolve_loss(self.loss).is_probabilistic:
             scale = network.standardization.scale.item()
             self.noise_variance_ = network.noise_variance.item() * scale**2
         if mode.is_partial:

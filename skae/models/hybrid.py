@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..criterion import weighted_mean
+from ..losses import weighted_mean
 from ..networks.blocks import LinearSkip
 from ..networks.standardization import Standardization
 from ._base import Network

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ..criterion import Target
+from ..losses import Target
 from ..networks.blocks import zero_init_last_layer
 from ._linear import safe_deviations, start_at_pca
 from .autoencoder import AutoencoderNetwork

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..criterion import weighted_mean
+from ..losses import weighted_mean
 from ..networks.blocks import multilayer_perceptron, zero_init_last_layer
 from ._linear import safe_deviations
 from .autoencoder import AutoencoderNetwork

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from ..criterion import weighted_mean
+from ..losses import weighted_mean
 from ..networks.blocks import LinearSkip
 from ..networks.generators import standard_normal_like
 from ._linear import pass_through_sigmoid, principal_components, set_to_zero, standardized

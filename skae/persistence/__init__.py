@@ -109,7 +109,7 @@ def save(
         raise TypeError(f"estimator must be an estimator, got {estimator!r}.")
     names = _names(trusted)
     path = target(path)
-    encoder = Encoder(names, "_without_reducer" if without_reducer else None)
+    encoder = Encoder(names, "without_reducer" if without_reducer else None)
     root = encoder.encode(estimator, type(estimator).__name__)
     _check_encoded(estimator, encoder, without_reducer)
     manifest = {"classes": encoder.classes, "values": encoder.values, "root": root}
