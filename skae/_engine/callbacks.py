@@ -100,18 +100,11 @@ class BestWeights(Callback):
 
     The weights before the first step count as well. Without validation data those of the last
     complete epoch are kept. Training that diverges ends with the last good ones and a warning.
-
-    Parameters
-    ----------
-    validates : bool
-        Whether there are validation data.
     """
 
-    def __init__(self, validates):
-        self.validates = validates
-
     def on_train_begin(self, net, **kwargs):
-        self.best_loss_ = net.validation_loss() if self.validates else math.inf
+        self.validates_ = net.validation_data is not None
+        self.best_loss_ = net.validation_loss() if self.validates_ else math.inf
         self.diverged_ = False
         self._remember(net)
 
@@ -122,7 +115,7 @@ class BestWeights(Callback):
             raise StopTraining
         monitored = losses.get("valid_loss", -math.inf)
         # A loss at the start that is not finite loses to any that is.
-        if not self.validates or not monitored >= self.best_loss_:
+        if not self.validates_ or not monitored >= self.best_loss_:
             self.best_loss_ = monitored
             self._remember(net)
 

@@ -140,7 +140,7 @@ def make_net(network, criterion, plan, *, train_data, validation_data, corruptio
         plan.tol,
     )
     callbacks = [("weight_average", WeightAverage())] if plan.averages else []
-    callbacks += [("best_weights", BestWeights(validation_data is not None)), LossParts()]
+    callbacks += [("best_weights", BestWeights()), LossParts()]
     if math.isfinite(plan.n_iter_no_change):
         stopping = LateStopping(
             plan.n_warmup,

@@ -4,7 +4,7 @@ import copy
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from ..networks.conv import ImagesToRows, RowsToImages
 from ..networks.standardization import DecodesToData, EncodesData
@@ -85,7 +85,7 @@ class Custom(Architecture):
     def supports_meta_device(self) -> bool:  # type: ignore[override]
         """Whether both sides are modules whose layers know their sizes, or default ones."""
         sides = [side for side in (self.encoder, self.decoder) if side is not None]
-        return all(isinstance(side, nn.Module) and not _is_lazy(side) for side in sides)
+        return all(isinstance(side, nn.Module) and not _has_lazy_layers(side) for side in sides)
 
     def validate(self) -> None:
         super().validate()
@@ -134,8 +134,8 @@ def _own_module(given, *sizes):
     return copy.deepcopy(given).to("meta") if is_meta else copy.deepcopy(given)
 
 
-def _is_lazy(module):
-    return any(isinstance(each, UninitializedTensorMixin) for each in module.parameters())
+def _has_lazy_layers(module):
+    return any(map(is_lazy, module.parameters()))
 
 
 def _torch_shape(shape):

@@ -29,8 +29,8 @@ from ..architectures import (
     resolve_architecture,
 )
 from ..losses import LOSSES, Criterion, Loss, resolve_loss
-from ..models._base import Network
 from ..models._linear import center_and_scale, principal_subspace
+from ..models.autoencoder import Network
 from ..networks.generators import SeededInit
 from ..networks.standardization import Standardization
 from ..noises import NOISES, Noise, resolve_noise

@@ -281,7 +281,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             )
         copied = copy.copy(self)
         copied.reducer = "removed"
-        vars(copied).pop("reducer_", None)
+        copied.__dict__.pop("reducer_", None)
         return copied
 
     # -- the reducer -----------------------------------------------------------------------

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from ..losses import weighted_mean
 from ..networks.blocks import LinearSkip
 from ..networks.standardization import Standardization
-from ._base import Network
 from ._linear import (
     center_and_scale,
     divide_by_deviations,
@@ -18,6 +17,7 @@ from ._linear import (
     set_to_zero,
     standardized,
 )
+from .autoencoder import Network
 
 
 class DecoderNetwork(Network):
