@@ -295,11 +295,15 @@ class Target(NamedTuple):
     labels: torch.Tensor | None = None
     weights: torch.Tensor | None = None
 
-    def repeated(self, n_times):
+    def repeated(self, n_times: int) -> "Target":
         """Return the target with all rows repeated one after the other."""
         if n_times == 1:
             return self
-        return Target(*(None if part is None else torch.cat([part] * n_times) for part in self))
+        labels, weights = (
+            None if part is None else torch.cat([part] * n_times)
+            for part in (self.labels, self.weights)
+        )
+        return Target(torch.cat([self.rows] * n_times), labels, weights)
 
 
 class Criterion(nn.Module):
@@ -319,7 +323,14 @@ class Criterion(nn.Module):
         Whether targets may be missing (NaN). The loss is then the mean over observed values.
     """
 
-    def __init__(self, loss, image_shape=None, data_range=1.0, *, observed_only=False):
+    def __init__(
+        self,
+        loss: Loss,
+        image_shape: tuple[int, ...] | None = None,
+        data_range: float = 1.0,
+        *,
+        observed_only: bool = False,
+    ):
         super().__init__()
         # Losses of users may be negative.
         self.is_builtin = loss in LOSSES.values()
@@ -332,7 +343,9 @@ class Criterion(nn.Module):
         self.data_range = data_range
         self.observed_only = observed_only
 
-    def forward(self, reconstruction, target, standardization):
+    def forward(
+        self, reconstruction: torch.Tensor, target: Target, standardization: Any
+    ) -> torch.Tensor:
         """Return the mean loss of a batch.
 
         Parameters
@@ -357,11 +370,15 @@ class Criterion(nn.Module):
         missing_fraction = target.rows.isnan().to(loss.dtype).mean()
         return loss / (1 - missing_fraction).clamp(min=_MIN_OBSERVED_FRACTION)
 
-    def per_sample(self, reconstruction, rows, standardization):
+    def per_sample(
+        self, reconstruction: torch.Tensor, rows: torch.Tensor, standardization: Any
+    ) -> torch.Tensor:
         """Return the loss of each row, a tensor of shape (n_samples,)."""
         return self.loss.per_sample(*self._in_units_of_loss(reconstruction, rows, standardization))
 
-    def _in_units_of_loss(self, reconstruction, rows, standardization):
+    def _in_units_of_loss(
+        self, reconstruction: torch.Tensor, rows: torch.Tensor, standardization: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if self.loss.units != "standardized":
             rows = standardization.unstandardize(rows)
             if self.loss.units == "data":
@@ -378,7 +395,7 @@ class Criterion(nn.Module):
             is_missing, wanted
         )
 
-    def _as_images(self, rows):
+    def _as_images(self, rows: torch.Tensor) -> torch.Tensor:
         """Return rows as (n_samples, channels, height, width), where they are images."""
         if self.image_shape is None:
             return rows

@@ -335,7 +335,7 @@ def test_warm_start_goes_on_from_the_weights(digits):
 def test_warm_start_refuses_a_network_that_changed(digits):
     warm = Autoencoder(8, warm_start=True, max_iter=1).fit(digits)
     with pytest.raises(
-        ValueError, match="warm_start=True goes on with the network of the previous"
+        ValueError, match="warm_start=True continues with the network of the previous"
     ):
         warm.set_params(n_components=4).fit(digits)
     assert warm.transform(digits).shape == (1797, 8)

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, KernelPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -83,7 +85,7 @@ def test_training_starts_at_the_inverse_of_pca(digits):
 @pytest.mark.parametrize("weights", [None, np.linspace(0, 2, 1500)])
 def test_training_starts_at_the_best_linear_decoder_of_any_code(weights, digits):
     X = digits[:1500]
-    reducer = KernelPCA(6, kernel="rbf")
+    reducer = FrozenEstimator(KernelPCA(6, kernel="rbf").fit(X))
     hybrid = start(reducer=reducer).fit(X, sample_weight=weights)
     codes = hybrid.transform(X)
     expected = LinearRegression().fit(codes, X, weights).predict(codes)
@@ -210,8 +212,33 @@ def test_reducer_that_needs_labels_gets_them():
 
 
 def test_weights_reach_a_reducer_that_takes_them(digits):
-    weights = np.arange(len(digits), dtype=float)
+    weights = np.arange(len(digits), dtype=float) + 1
     hybrid = HybridAutoencoder(reducer=Weighted(), max_iter=1).fit(digits, sample_weight=weights)
+    np.testing.assert_array_equal(hybrid.reducer_.sample_weight_, weights)
+
+
+def test_weights_that_a_reducer_cannot_honor_are_an_error_that_names_it(digits):
+    weights = np.arange(len(digits), dtype=float)
+    with pytest.raises(ValueError, match=r"KernelPCA.*sample_weight|sample_weight.*KernelPCA"):
+        HybridAutoencoder(reducer=KernelPCA(2)).fit(digits, sample_weight=weights)
+
+
+def test_a_reducer_selects_columns_by_name(digits):
+    frame = pd.DataFrame(digits[:100], columns=[f"pixel{i}" for i in range(64)])
+    reducer = ColumnTransformer([("few", PCA(2), ["pixel20", "pixel21", "pixel28"])])
+    hybrid = HybridAutoencoder(reducer=reducer, max_iter=1).fit(frame)
+    expected = hybrid.reducer_.transform(frame)
+    np.testing.assert_allclose(hybrid.transform(frame), expected)
+    assert hybrid.reconstruct(frame).shape == frame.shape
+    assert np.isfinite(hybrid.score(frame))
+
+
+def test_routed_weights_reach_a_reducer_that_requests_them(digits):
+    weights = np.arange(len(digits), dtype=float) + 1
+    with config_context(enable_metadata_routing=True):
+        reducer = Weighted().set_fit_request(sample_weight=True)
+        hybrid = HybridAutoencoder(reducer=reducer, max_iter=1)
+        hybrid.fit(digits, sample_weight=weights)
     np.testing.assert_array_equal(hybrid.reducer_.sample_weight_, weights)
 
 
