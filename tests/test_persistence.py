@@ -171,7 +171,7 @@ def test_any_reader_of_safetensors_finds_the_weights(fitted, saved):
     from safetensors import safe_open
 
     with safe_open(saved, framework="numpy") as file:
-        weights = file.get_tensor("Autoencoder._weights[1].standardization.center")
+        weights = file.get_tensor("Autoencoder.weights_.standardization.center")
         assert json.loads(file.metadata()["versions"])["torch"] == torch.__version__
     np.testing.assert_array_equal(weights, fitted.module_.standardization.center)
 

@@ -213,15 +213,15 @@ class NetworkEstimator(StoredNetwork, BaseEstimator):
         random_state = check_random_state(random_state)
         seed = int(random_state.randint(2**31 - 1))
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
-        training_set = training_set.merged()
-        sample = sample_rows(training_set, random_state)
+        merged = training_set.merged()
+        sample = sample_rows(merged, random_state)
         known = sample.filled() if self._mask_missing else sample
         isolate_seed = seed if self._runs_user_code() else None
         with nullcontext() if isolate_seed is None else isolated_global_rng(seed):
             network = self._prepare_network(known, run, seed)
         if run.device.type == "mps":  # which has no float64
             network.float()
-        data = TrainingData(training_set, network.to(run.device), run.device)
+        data = TrainingData(merged, network.to(run.device), run.device)
         training, validation = data, None
         if not run.mode.is_partial:
             training, validation = self._split(data, random_state)
