@@ -85,7 +85,7 @@ class Loss:
     Instances can be given as ``loss=`` to every estimator that takes a callable there. A plain
     callable ``function`` means the same as ``Loss(function, units="data")``.
 
-    Attributes
+    Parameters
     ----------
     function : callable or torch.nn.Module
         ``function(prediction, target)`` returns the loss of a batch: a tensor without dimensions
@@ -193,6 +193,7 @@ class Loss:
         Returns
         -------
         loss : Tensor without dimensions
+            The mean over all samples and entries.
         """
         loss: torch.Tensor = self.function(prediction, target)
         return loss if loss.ndim == 0 else loss.mean()
@@ -231,6 +232,7 @@ def resolve_loss(loss: "str | Callable[..., Any] | Loss") -> Loss:
     Returns
     -------
     loss : Loss
+        With all that estimators have to know of it.
 
     Raises
     ------
@@ -267,6 +269,7 @@ def weighted_mean(values: torch.Tensor, weights: torch.Tensor | None) -> torch.T
     Returns
     -------
     mean : Tensor without dimensions
+        Of a whole training set it is the weighted mean.
 
     Examples
     --------

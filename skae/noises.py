@@ -51,7 +51,7 @@ class Noise:
     Instances can be given as ``noise=`` to every estimator. A plain callable ``corrupt(batch)``
     means the same as a `Noise` in the units of the data that ignores ``noise_level``.
 
-    Attributes
+    Parameters
     ----------
     function : callable
         ``function(batch, level, context)`` returns the corrupted batch, a new tensor of the same
@@ -138,6 +138,7 @@ def resolve_noise(noise: "str | Callable[..., Any] | Noise | None") -> Noise | N
     Returns
     -------
     noise : Noise or None
+        With all that estimators have to know of it; None for no noise.
 
     Raises
     ------

@@ -34,6 +34,7 @@ from ..models.autoencoder import Network
 from ..networks.generators import SeededInit
 from ..networks.standardization import Standardization
 from ..noises import NOISES, Noise, resolve_noise
+from ._docs import DocLinkMixin
 from ._input import (
     check_layout,
     check_unit_interval,
@@ -68,7 +69,7 @@ class _Run(NamedTuple):
     device: torch.device
 
 
-class NetworkEstimator(StoredNetwork, BaseEstimator):
+class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
     """Parameters and training that estimators with a network share.
 
     A family builds its network (`_build_network`) and says what is special about its training

@@ -18,83 +18,91 @@ from .._typing import MatrixLike
 from ..metrics import reconstruction_error
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
 from ._base import NetworkEstimator
+from ._docs import shared_docs
 from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
 from ._reducer import as_seen_by, encode, fit_reducer, route_to_reducer, take_over_tags
 
 
+@shared_docs
 class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimator):
     """Any reducer, with a trained decoder as its inverse.
 
-    The codes are those of PCA, UMAP or whatever has ``transform``; a network learns to decode
-    them. Beside its hidden layers runs a linear path that starts at the least-squares map from
-    codes to data, so that training begins where a linear decoder ends; the weights with the
-    lowest error on held-out rows are kept. For PCA this start is its own inverse.
+    The latent codes are those of PCA, UMAP or any estimator with ``transform``; a network learns to
+    decode them. A linear skip connection around its hidden layers starts at the least-squares map
+    from codes to data, so that training begins where a linear decoder ends. For PCA this start is
+    its own inverse. The weights with the lowest error on held-out rows are kept.
 
-    With ``distill=True`` an encoder is trained as well, towards the reducer's codes. It then
-    does the work of ``transform``: fast, the same for a row whatever the rest of the batch,
-    and without the reducer.
+    With ``distill=True`` an encoder is trained as well, to return the reducer's codes. It then
+    computes ``transform``: fast, the same for a row whatever the other rows are, and without the
+    reducer.
 
     Parameters
     ----------
     n_components : int, default=2
-        Size of the code of the default reducer; one that is given decides itself.
+        Size of the latent code of the default reducer. A given `reducer` determines its own.
     reducer : estimator with `fit` and `transform`, default=None
-        Gives the codes; None stands for ``PCA(n_components)``. A clone is fitted, except that a
-        :class:`~sklearn.frozen.FrozenEstimator` stays as it is.
+        Computes the codes. A clone is fitted; a :class:`~sklearn.frozen.FrozenEstimator` stays as
+        it is. If None, it is ``PCA(n_components)``.
     distill : bool, default=False
-        Train an encoder towards the reducer's codes and use it in the reducer's place.
-    architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
-        The decoder, and the encoder where ``distill=True``: a name, or a `Dense`, `Conv` or
-        `Custom` of `skae.architectures`. ``'auto'`` is convolutional where images are given and
-        dense otherwise. `Custom` sees codes in their own units.
-    image_shape : tuple of int, default=None
-        (height, width) or (height, width, channels) of the images that the rows of X are,
-        channels last. Not needed where X is given as images.
-    loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, callable or Module, default='mse'
-        What the decoder minimises, see :class:`~skae.Autoencoder`. The distance of the
-        encoder's codes from the reducer's is always the squared one.
-    noise : {'gaussian', 'masking', 'salt_pepper'} or callable, default=None
-        What the network's input is corrupted with in training: the codes, or X where
-        ``distill=True``. See :class:`~skae.Autoencoder`.
+        Whether to train an encoder to return the reducer's codes, and to use it in the reducer's
+        place.
+    architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
+        The decoder, and the encoder if ``distill=True``: a name, or an object of
+        `skae.architectures`: `Dense`, `Conv`, your own modules as `Custom` (one side or both; the
+        missing side is the default one), or your own subclass of `Architecture`. ``'auto'`` is
+        convolutional if images are given and dense otherwise. `Custom` gets codes in their own
+        units.
+    image_shape
+        Shared with the other estimators, as all entries without a type: see `_docs`.
+    loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, Loss, callable or Module, default='mse'
+        Loss of the decoder, to be minimized. ``'mse'``, ``'l1'`` and ``'huber'`` compare centered
+        and scaled data. ``'bce'`` (binary cross-entropy) needs data in [0, 1] and ends the decoder
+        in a sigmoid. ``'ssim'`` is one minus the structural similarity of images. A callable
+        ``loss(reconstruction, target)`` or a module gets tensors in the units of the data: rows, or
+        images of shape (n_samples, n_channels, height, width). A :class:`~skae.losses.Loss` says in
+        addition which units its function expects. The loss of the encoder is always the squared
+        distance of its codes from the reducer's.
+    noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
+        Corruption of the network's input during training: of the codes, or of X if
+        ``distill=True``. ``'gaussian'`` adds normal noise, ``'masking'`` sets values to zero,
+        ``'salt_pepper'`` sets them to the smallest or largest value of the feature (of all pixels,
+        for images). A callable gets a batch in the units of the input, rows or images of shape
+        (n_samples, n_channels, height, width), and returns its corrupted version. A
+        :class:`~skae.noises.Noise` gets the level, too. If None, the input is not corrupted.
     noise_level : float, default=0.1
-        Standard deviation of gaussian noise, in units of the input's overall standard
-        deviation; share of values that masking and salt-and-pepper noise change.
+        Standard deviation of gaussian noise, in units of the input's overall standard deviation;
+        fraction of the values that masking and salt-and-pepper noise change.
     optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, callbacks, checkpoint, device, verbose
-        Training of the network, as for :class:`~skae.Autoencoder`.
+            validation_fraction, n_iter_no_change, tol
+        Shared.
     warm_start : bool, default=False
-        Go on from the reducer and the weights of the previous ``fit``.
-    random_state : int, RandomState or None, default=None
-        Seed of the network and of the default reducer; one that is given has its own.
+        Whether `fit` keeps the reducer of the previous call, and continues training from its
+        weights.
+    callbacks, checkpoint, device, verbose
+        Shared.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, validation rows, batches and noise, and of the default reducer. A given
+        `reducer` has a seed of its own.
 
     Attributes
     ----------
     reducer_ : estimator
-        The fitted reducer. Where ``distill=True`` only further training needs it.
-    n_components_ : int
-        Size of the code.
-    n_features_in_ : int
-        Number of features; of an image, pixels times channels.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has names that are all strings.
-    image_shape_ : tuple or None
-        (height, width, channels) of the images.
-    architecture_ : architecture
-        The description that the network was built from.
-    n_iter_ : int
-        Epochs that were run.
-    loss_curve_ : list of float
-        Training loss of each epoch.
-    history_ : list of dict
-        What skorch recorded of each epoch. Where ``distill=True`` also the two parts of the
-        loss: ``train_reconstruction``, ``train_distillation`` and the same of ``valid``.
+        The fitted reducer. If ``distill=True``, only further training needs it. Not available in
+        what `without_reducer` returns.
     reconstruction_err_ : float
-        Mean squared error of the reconstruction of (at most 20,000 of) the training rows, in
+        Mean squared error of the reconstruction of the training rows (at most 20,000 of them), in
         the units of X squared.
+    history_ : list of dict
+        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
+        more. If ``distill=True``, also the two parts of the loss: ``train_reconstruction``,
+        ``train_distillation``, ``valid_reconstruction`` and ``valid_distillation``.
     module_ : torch.nn.Module
-        The trained network.
-    net_ : skorch.NeuralNet
-        The net that trained it. It is not kept by pickle.
+        The trained network. Called on a tensor of codes, it returns their reconstruction in the
+        units of X. If ``distill=True`` it is called on rows in the units of X, and has ``encode``
+        and ``decode``.
+    n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
+            network_options_, n_iter_, loss_curve_, net_
+        Shared.
 
     See Also
     --------
@@ -102,8 +110,9 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     Notes
     -----
-    The reducer gets ``sample_weight`` where its ``fit`` takes it; the default one always
-    respects it.
+    The reducer gets ``sample_weight`` if its ``fit`` takes it. `PCA` and `TruncatedSVD`, whose
+    ``fit`` does not, are fitted to rows with the same weighted mean and covariance. Any other
+    reducer that cannot honor the weights is an error.
 
     Examples
     --------
@@ -191,25 +200,26 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
-                (n, height, width) or (n, height, width, channels)
-            The reducer gets images as rows.
-        y : array-like of shape (n,), default=None
-            Handed to the reducer; the network does not see it.
-        sample_weight : array-like of shape (n,), default=None
-            How much each row counts.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            Training data. Images have shape (n_samples, height, width) or (n_samples, height,
+            width, n_channels); the reducer gets them as rows.
+        y : array-like of shape (n_samples,), default=None
+            Passed on to the reducer. The network does not use it.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts. If None, all count the same.
         X_target : array-like of the shape of X, default=None
-            What is to be reconstructed in place of X: clean data where X are noisy.
+            The target of the reconstruction, such as clean data for noisy X. If None, it is X.
 
         Returns
         -------
         self : HybridAutoencoder
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            Where data, a parameter or what the reducer gives cannot be used; the estimator
-            stays as it was.
+            If data, a parameter or what the reducer returns cannot be used, or if the reducer
+            cannot honor the weights; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, X_target)
 
@@ -221,35 +231,49 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         *,
         X_target: MatrixLike | None = None,
     ) -> Self:
-        """Train the network for one pass over a batch of data.
+        """Continue training the network with one pass over a batch of data.
 
-        The first call fits the reducer and builds the network; later ones train the network on
-        the codes that this reducer gives, at a constant learning rate. Nothing is held out.
+        The first call fits the reducer and builds the network; later calls continue training the
+        network on the codes of this reducer, at a constant learning rate. No rows are held out.
 
         Parameters
         ----------
-        X, y, sample_weight, X_target
-            As for `fit`.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The batch, as in `fit`.
+        y : array-like of shape (n_samples,), default=None
+            Passed on to the reducer in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts. If None, all count the same.
+        X_target : array-like of the shape of X, default=None
+            The target of the reconstruction. If None, it is X.
 
         Returns
         -------
         self : HybridAutoencoder
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `fit`; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, X_target, partial=True)
 
     def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
-        """Show what each convolution gives on the way from the code to the reconstruction.
+        """Return the output of each convolution, on the way from the code to the reconstruction.
 
-        Where ``distill=True``, also on the way to the code.
+        If ``distill=True``, on the way to the code as well.
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
 
         Returns
         -------
-        maps : dict of str to ndarray of shape (n, height, width, channels)
-            As for :class:`~skae.Autoencoder`.
+        maps : dict of str to ndarray of shape (n_samples, height, width, channels)
+            By the name of the convolution in ``module_``, in the order in which the data pass.
+            Empty for a network without convolutions.
         """
         check_is_fitted(self)
         if self._is_distilled:
@@ -258,10 +282,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         return record_feature_maps(self.module_, "decode", codes, self.n_features_in_)
 
     def without_reducer(self) -> Self:
-        """Return a copy that holds no reducer, for files that are smaller or hold no UMAP.
+        """Return a copy without the reducer, for files that are smaller or do not depend on UMAP.
 
-        The trained encoder of ``distill=True`` does all of its work but further training. The
-        copy has ``reducer='removed'``, and shares the network with this estimator.
+        The trained encoder of ``distill=True`` replaces it in all but further training. The copy
+        has ``reducer='removed'``, and shares the network with this estimator.
 
         Returns
         -------

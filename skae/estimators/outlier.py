@@ -27,6 +27,7 @@ from .._sklearn_compat import (
 )
 from .._typing import MatrixLike
 from .._utils import unchanged_on_error
+from ._docs import DocLinkMixin
 from ._frames import frame_like, is_frame
 from ._held_out import split_rows
 from ._input import read_samples
@@ -54,7 +55,7 @@ def _reconstructs(detector):
 
 
 class ReconstructionOutlierDetector(
-    ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
+    DocLinkMixin, ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
 ):
     """Find rows that differ from what a reducer reconstructs of the training rows.
 

@@ -15,96 +15,109 @@ from .._engine.inference import map_rows
 from .._typing import MatrixLike
 from .._utils import lookup
 from ..metrics import explained_variance, mean_squares, reconstruction_error
+from ._docs import shared_docs
 from ._input import read_codes
 from ._recurrent import SequenceEstimator
 
 
+@shared_docs
 class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
-    """Prediction of the next frame of a sequence, through a code of it.
+    """Prediction of the next frame of a sequence, from its latent code.
 
-    An encoder maps each frame to a code, an LSTM or GRU carries the code on to that of the next
-    frame, and a decoder maps that to the frame. Training predicts every frame of a sequence
-    from those before it. It begins by repeating the last frame, as far as PCA can rebuild it
-    from a code of this size; the weights with the lowest error on held-out sequences are kept.
+    An encoder maps each frame to a latent code, an LSTM or GRU predicts the code of the next frame,
+    and a decoder maps it to the frame. Training predicts every frame of a sequence from the frames
+    before it. It begins by repeating the last frame, as far as PCA reconstructs it from a code of
+    this size. The weights with the lowest error on held-out sequences are kept.
 
     Parameters
     ----------
     n_components : int, default=64
-        Size of the code of a frame. What it cannot hold of a frame is not predicted.
+        Size of the latent code of a frame. What the code does not hold cannot be predicted.
     frame_shape : tuple of int, default=None
-        Shape of a frame where X has two dimensions: ``(n_features,)``, ``(height, width)`` or
-        ``(height, width, channels)``. None takes each column of a two-dimensional X as a time
-        step of a series of numbers. Not needed where X has more dimensions.
+        Shape of a frame if X has two dimensions: ``(n_features,)``, ``(height, width)`` or
+        ``(height, width, channels)``. If None, each column of such an X is a time step of a series
+        of numbers. Not needed if X has more dimensions.
     cell : {'lstm', 'gru'}, default='lstm'
-        The recurrence: long short-term memory (Hochreiter and Schmidhuber, 1997) or gated
-        recurrent units (Cho et al., 2014).
+        The recurrence: long short-term memory (Hochreiter and Schmidhuber, 1997) or gated recurrent
+        units (Cho et al., 2014).
     hidden_size : int, default=256
-        Size of the state that the recurrence carries along.
-    architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
-        Encoder and decoder of a frame: a name, or a `Dense`, `Conv` or `Custom` of
-        `skae.architectures`. ``'auto'`` is convolutional where frames are images and dense
-        otherwise, with fewer units where a frame has fewer than 64 values.
-    loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, callable or Module, default='mse'
-        Distance of a predicted frame from the true one, see :class:`~skae.Autoencoder`.
-    noise : {'gaussian', 'masking', 'salt_pepper'} or callable, default=None
-        What the frames that are shown are corrupted with in training, while those to be
-        predicted stay clean. A callable gets all frames of a batch at once: tensors
-        ``(n, channels, height, width)``, or ``(n, n_timesteps, n_features)`` where frames are
-        no images.
-    noise_level : float, default=0.1
-        Standard deviation of gaussian noise, in units of the data's overall standard
-        deviation; share of values that masking and salt-and-pepper noise change.
+        Size of the state of the recurrence.
+    architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
+        Encoder and decoder of a frame: a name, or an object of `skae.architectures`: `Dense`,
+        `Conv`, your own modules as `Custom` (the encoder, the decoder or both; the missing side is
+        the default one), or your own subclass of `Architecture`. ``'auto'`` is convolutional if
+        frames are images and dense otherwise, with fewer units for frames of fewer than 64 values.
+    loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, Loss, callable or Module, default='mse'
+        Loss of the predicted frames, to be minimized. ``'mse'``, ``'l1'`` and ``'huber'`` compare
+        centered and scaled data. ``'bce'`` (binary cross-entropy) needs data in [0, 1] and ends the
+        decoder in a sigmoid. ``'ssim'`` is one minus the structural similarity of images. A
+        callable ``loss(prediction, target)`` or a module gets the frames of a batch as tensors in
+        the units of the data: rows, or images of shape (n_frames, n_channels, height, width). A
+        :class:`~skae.losses.Loss` says in addition which units its function expects.
+    noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
+        Corruption of the input frames during training; the frames to predict stay clean.
+        ``'gaussian'`` adds normal noise, ``'masking'`` sets values to zero, ``'salt_pepper'`` sets
+        them to the smallest or largest value of the feature (of all pixels, for images). A callable
+        gets all frames of a batch at once, in the units of the data, and returns their corrupted
+        version: a tensor of shape (n_frames, n_channels, height, width), or (n_samples,
+        n_timesteps, n_features) if frames are not images. A :class:`~skae.noises.Noise` gets the
+        level, too. If None, the input is not corrupted.
+    noise_level
+        Shared with the other estimators, as all entries without a type: see `_docs`.
+    optimizer, learning_rate_init, learning_rate, alpha
+        Shared.
     batch_size : int or 'auto', default='auto'
-        Sequences in a batch; ``'auto'`` is 32.
-    optimizer, learning_rate_init, learning_rate, alpha, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
-            device, verbose, random_state
-        As for :class:`~skae.Autoencoder`.
+        Number of sequences in a batch. ``'auto'`` is 32.
+    max_iter
+        Shared.
+    early_stopping : bool, default=True
+        Whether to hold out sequences and stop when their loss stops improving, which is the default
+        here, unlike in :class:`~sklearn.neural_network.MLPRegressor`, where a score decides. The
+        weights with the lowest held-out loss are restored. If False, all sequences are trained on,
+        and training stops when the training loss stops improving.
+    validation_fraction : float in (0, 1), default=0.1
+        Fraction of the sequences to hold out for early stopping.
+    n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose
+        Shared.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, validation sequences, batches and noise. The global generators of numpy and
+        torch are never used.
 
     Attributes
     ----------
     frame_shape_ : tuple of int
-        Shape of a frame; ``()`` where it is a number.
-    n_components_ : int
-        Size of the code.
+        Shape of a frame; ``()`` if it is a number.
     n_features_in_ : int
         Number of time steps in `fit` times number of values in a frame.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X has names that are all strings.
-    image_shape_ : tuple or None
-        (height, width, channels) of the frames, where they are images.
-    architecture_ : architecture
-        The description that encoder and decoder were built from.
-    n_iter_ : int
-        Epochs that were run.
-    loss_curve_ : list of float
-        Training loss of each epoch.
-    history_ : list of dict
-        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds)
-        and more.
+    image_shape_ : tuple of int
+        (height, width, channels) of the frames. Only available if frames are images.
+    sample_shape_ : tuple of int
+        Shape of a frame, which `inverse_transform` returns; (n_features,) if X was flat in `fit`.
     reconstruction_err_ : float
-        Mean squared error of the predicted last frames of the training sequences, up to 20,000
-        frames of them, in the units of X squared.
+        Mean squared error of the predicted last frames of the training sequences (of at most 20,000
+        frames of them), in the units of X squared.
     module_ : torch.nn.Module
-        The trained network.
-    net_ : skorch.NeuralNet
-        The net that trained it. It is not kept by pickle.
+        The trained network. Called on a tensor of shape (n_samples, n_timesteps, n_features), in
+        the units of X, it returns the next frames, of shape (n_samples, n_features).
+    n_components_, feature_names_in_, architecture_, network_options_, n_iter_, loss_curve_, \
+            history_, net_
+        Shared.
 
     See Also
     --------
-    skae.datasets.make_healing_sequences : Sequences of images that turn.
+    skae.datasets.make_healing_sequences : Sequences of rotating images.
 
     Notes
     -----
-    The history may be shorter or longer than in `fit` where X has more than two dimensions or
-    ``frame_shape`` is given; otherwise a two-dimensional X has the width that it had in `fit`,
-    as everywhere in scikit-learn. Where all sequences in `fit` begin alike, with upright digits
-    for example, the network learns that too, and histories should begin so as well.
+    Sequences may be shorter or longer than in `fit` if X has more than two dimensions or
+    ``frame_shape`` is given; otherwise a two-dimensional X has the width that it had in `fit`, as
+    everywhere in scikit-learn. If all sequences in `fit` begin alike, with upright digits for
+    example, the network learns this, too, and new sequences should begin the same way.
 
     References
     ----------
-    Srivastava, Mansimov and Salakhutdinov (2015). Unsupervised learning of video
-    representations using LSTMs. ICML.
+    Srivastava, Mansimov and Salakhutdinov (2015). Unsupervised learning of video representations
+    using LSTMs. ICML.
 
     Examples
     --------
@@ -179,100 +192,118 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
-            At least two frames each. uint8 and memmaps are converted a batch at a time.
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+            Training sequences, of at least two frames each. Flat ones have shape (n_samples,
+            n_timesteps * frame size). uint8 and memmaps are converted a batch at a time.
         y : None
             Ignored.
-        sample_weight : array-like of shape (n,), default=None
-            How much each sequence counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sequence counts. If None, all count the same.
 
         Returns
         -------
         self : SequencePredictor
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            Where data or a parameter cannot be used; the estimator stays as it was.
+            If data or a parameter cannot be used; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight)
 
     def partial_fit(
         self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Pass once over a batch of sequences, from where the calls before have come to.
+        """Continue training with one pass over a batch of sequences.
 
-        The first call builds the network and takes centre, scale and starting point from its
-        data; later ones go on at a constant learning rate. Nothing is held out.
+        The first call builds the network, and takes center, scale and starting point from its data;
+        later calls continue training at a constant learning rate. No sequences are held out.
 
         Parameters
         ----------
-        X, y, sample_weight
-            As for `fit`; later batches may have sequences of another length, see Notes.
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+            The batch, as in `fit`. Later batches may have sequences of another length, see Notes.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each sequence counts. If None, all count the same.
 
         Returns
         -------
         self : SequencePredictor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If data or a parameter cannot be used; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, partial=True)
 
     def transform(self, X: MatrixLike) -> np.ndarray:
-        """Encode the next frame.
+        """Return the latent code of the next frame.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+            Sequences, in a layout that `fit` takes.
 
         Returns
         -------
-        codes : ndarray of shape (n, n_components)
-            Codes of the frames that are expected after the last ones.
+        codes : ndarray of shape (n_samples, n_components)
+            Latent codes of the predicted next frames.
         """
         return self._encode(self._read(X)[0])
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Decode codes.
+        """Decode latent codes.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_components)
-            Codes.
+        X : array-like of shape (n_samples, n_components)
+            Latent codes.
 
         Returns
         -------
-        frames : ndarray of shape (n, *frame_shape), or (n, frame size) where X was flat in `fit`
+        frames : ndarray of shape (n_samples, *frame_shape)
+            The frames; of shape (n_samples, frame size) if X was flat in `fit`.
         """
         check_is_fitted(self)
         return self._decode(read_codes(self, X)).reshape(-1, *self.sample_shape_)
 
     def predict(self, X: MatrixLike) -> np.ndarray:
-        """Predict the next frame: the code that `transform` gives, decoded.
+        """Predict the next frame: the decoded code that `transform` returns.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+            Sequences, in a layout that `fit` takes.
 
         Returns
         -------
-        frames : ndarray of shape (n, *frame_shape), or (n, frame size) where X is flat
-            Of shape (n,) where a frame is a number.
+        frames : ndarray of shape (n_samples, *frame_shape)
+            The frames; of shape (n_samples, frame size) if X is flat, and (n_samples,) if a frame
+            is a number.
         """
         sequences, is_flat = self._read(X)
         return self._to_frames(self._predict(sequences), is_flat)
 
     def forecast(self, X: MatrixLike, n_steps: int) -> np.ndarray:
-        """Predict the next frames, each from the ones before it, predicted ones included.
+        """Predict several next frames, each from all frames before it, predicted ones included.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+            Sequences, in a layout that `fit` takes.
         n_steps : int
-            Number of frames.
+            Number of frames to predict.
 
         Returns
         -------
-        frames : ndarray of shape (n, n_steps, *frame_shape), or (n, n_steps * frame size)
-            The sequences go on in the layout of X.
+        frames : ndarray of shape (n_samples, n_steps, *frame_shape)
+            The frames that continue the sequences; of shape (n_samples, n_steps * frame size) if X
+            is flat.
         """
         sequences, is_flat = self._read(X)
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
@@ -281,45 +312,45 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
     def score(self, X: MatrixLike, y: object = None, *, baseline: str = "mean") -> float:
-        """Compare the last frames with what is predicted from the frames before: 1 is perfect.
+        """Compare the last frames with their predictions from the frames before: 1 is perfect.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
-            At least two frames each.
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+            Sequences of at least two frames, in a layout that `fit` takes.
         y : None
             Ignored.
         baseline : {'mean', 'last'}, default='mean'
-            What gets a score of 0: the mean of the true frames, so that the score is the share
-            of their variance that is explained; or repeating the frame before, so that the
-            score is one minus the ratio of the two squared errors.
+            Prediction that scores 0. ``'mean'`` is the mean of the true frames: the score is then
+            the fraction of their variance that is explained. ``'last'`` repeats the frame before:
+            the score is then one minus the ratio of the two squared errors.
 
         Returns
         -------
         score : float
-            Not a number, with an ``UndefinedMetricWarning``, where the baseline makes no error.
+            NaN, with an ``UndefinedMetricWarning``, if the baseline makes no error.
         """
         score = lookup("baseline", baseline, _SCORES)
         return score(*self._compare(X))
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
-        """Minus the mean squared error of each predicted last frame: higher is more normal.
+        """Return minus the mean squared error of each predicted last frame: higher is more normal.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
-            At least two frames each.
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+            Sequences of at least two frames, in a layout that `fit` takes.
 
         Returns
         -------
-        scores : ndarray of shape (n,)
+        scores : ndarray of shape (n_samples,)
             In the units of X squared, float64.
         """
         _, truth, predicted = self._compare(X)
         return -mean_squares(truth, predicted)
 
     def _compare(self, X):
-        """Frames before the last, the last, and their prediction, as rows."""
+        """Return the frames before the last, the last ones, and their prediction, as rows."""
         sequences, _ = self._read(X, min_timesteps=2)
         predicted = self._predict(sequences[:, :-1])
         return sequences[:, -2], sequences[:, -1], predicted

@@ -12,66 +12,61 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from .._typing import MatrixLike
 from ..models.supervised import cross_entropy, squared_error
+from ._docs import shared_docs
 from ._joint import JointEstimator
 
 
+@shared_docs
 class AutoencoderClassifier(ClassifierMixin, JointEstimator):
-    """Classifier, transformer and inverse in one: an autoencoder whose code tells the class.
+    """Classifier, transformer and inverse in one: an autoencoder whose code predicts the class.
 
-    A head predicts the class from the code, and one loss trains encoder, decoder and head:
+    A head predicts the class from the latent code, and one loss trains encoder, decoder and head:
     ``reconstruction_weight`` times the loss of the reconstruction, plus the rest times the
-    cross-entropy of the prediction. Between a plain autoencoder and a plain classifier whose
-    code can be looked at, lie codes that serve both.
+    cross-entropy of the prediction. The weight leads from a plain autoencoder to a plain
+    classifier whose latent space can be looked at; between them are codes that serve both.
 
     Parameters
     ----------
-    n_components : int, default=2
-        Size of the code.
-    reconstruction_weight : float in [0, 1] or 'balanced', default='balanced'
-        Share λ of the reconstruction in the loss. Zero is a plain classifier: the decoder is
-        not trained, and `reconstruct` means nothing. One is a plain autoencoder: the head is not
-        trained, and `predict` means nothing. ``'balanced'`` weighs each loss by the other's
-        current share of their sum, so that a relative gain of either counts the same; the loss
-        must not be negative then.
-    head_hidden_layer_sizes : tuple of int, default=(64,)
-        Units of the hidden layers between code and prediction. ``()`` makes it linear in the
-        code.
-    architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
-            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
-            device, verbose, random_state
-        As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
-        The rows held out for early stopping have the classes in their shares.
+    n_components, reconstruction_weight, head_hidden_layer_sizes
+        Shared with other estimators, as all entries without a type: see `_docs`.
+    architecture, image_shape, loss, noise, noise_level, augment, optimizer, learning_rate_init, \
+            learning_rate, alpha, batch_size, max_iter, early_stopping
+        Shared. ``loss`` is that of the reconstruction.
+    validation_fraction : float in (0, 1), default=0.1
+        Fraction of the rows to hold out for early stopping, in which the classes have the same
+        proportions as in the training rows.
+    n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, random_state
+        Shared.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     n_outputs_ : int
-        Outputs of the head: one for each class.
-    n_components_, n_features_in_, feature_names_in_, image_shape_, architecture_, n_iter_, \
-            loss_curve_, history_, reconstruction_err_, module_, net_
-        As for `Autoencoder`. `history_` holds the parts of the loss too, as
-        ``train_reconstruction``, ``train_prediction``, ``valid_reconstruction`` and
-        ``valid_prediction``, unless one of them has no weight.
+        Number of outputs of the head: one for each class.
+    history_ : list of dict
+        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
+        more. The two parts of the loss are ``train_reconstruction``, ``train_prediction``,
+        ``valid_reconstruction`` and ``valid_prediction``, unless one of them has no weight.
+    n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
+            network_options_, n_iter_, loss_curve_, reconstruction_err_, module_, net_
+        Shared.
 
     See Also
     --------
-    AutoencoderRegressor : The same for numbers.
+    AutoencoderRegressor : The same for numerical targets.
     Autoencoder : Without labels.
 
     Notes
     -----
-    Early stopping goes by the joint loss of held-out rows; with ``'balanced'`` by the geometric
-    mean of the two losses, which balanced steps descend, since the sum so weighed would hardly
-    see the larger loss.
+    Early stopping uses the joint loss of held-out rows. With ``'balanced'`` it uses the geometric
+    mean of the two losses, which balanced steps descend; the weighted sum would hardly depend on
+    the larger loss.
 
-    Max-pooling suits images that are to be classified:
-    ``Conv((16, 32), activation="relu", downsampling="max_pool")`` tells 97 % or more of unseen
-    MNIST digits from a code of five after 12 epochs on 8,000 images, strided convolutions 96 %.
-
-    Class weights go in as sample weights, see
-    `sklearn.utils.class_weight.compute_sample_weight`.
+    Max-pooling suits images that are to be classified: with
+    ``Conv((16, 32), activation="relu", downsampling="max_pool")`` at least 97 % of held-out MNIST
+    digits are classified correctly from a code of five after 12 epochs on 8,000 images, with
+    strided convolutions 96 %.
 
     References
     ----------
@@ -103,27 +98,29 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         *,
         X_target: MatrixLike | None = None,
     ) -> Self:
-        """Learn a code for X that tells y.
+        """Learn latent codes of X that predict y.
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
-                (n, height, width) or (n, height, width, channels)
-        y : array-like of shape (n,)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            Training data. Images have shape (n_samples, height, width) or (n_samples, height,
+            width, n_channels). uint8 and memmaps are converted a batch at a time.
+        y : array-like of shape (n_samples,)
             Labels of any type, of two classes or more.
-        sample_weight : array-like of shape (n,), default=None
-            How much each row counts, in both losses.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts in both losses. If None, all count the same.
         X_target : array-like of the shape of X, default=None
-            What is to be reconstructed in place of X.
+            The target of the reconstruction, such as clean data for noisy X. If None, it is X.
 
         Returns
         -------
         self : AutoencoderClassifier
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            Where data or a parameter cannot be used; the estimator stays as it was.
+            If data or a parameter cannot be used; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, X_target)
 
@@ -136,25 +133,34 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         *,
         X_target: MatrixLike | None = None,
     ) -> Self:
-        """Pass once over a batch of data, from where the calls before have come to.
+        """Continue training with one pass over a batch of data.
+
+        The first call builds the network, and takes center, scale and starting point from its data;
+        later calls continue training at a constant learning rate. No rows are held out.
 
         Parameters
         ----------
-        X, y
-            As for `fit`.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The batch, as in `fit`.
+        y : array-like of shape (n_samples,)
+            Labels, all of them in ``classes``.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will be; needed at the first call.
-        sample_weight, X_target
-            As for `fit`.
+            All labels of this and later calls. Required in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts in both losses. If None, all count the same.
+        X_target : array-like of the shape of X, default=None
+            The target of the reconstruction. If None, it is X.
 
         Returns
         -------
         self : AutoencoderClassifier
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            As for `fit`, and where ``classes`` are not given at first or differ later.
+            If data or a parameter cannot be used, or if ``classes`` are missing in the first call
+            or differ in a later one; the estimator stays as it was.
         """
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit, got None.")
@@ -165,11 +171,13 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
 
         Returns
         -------
-        labels : ndarray of shape (n,)
+        labels : ndarray of shape (n_samples,)
+            The most probable classes.
         """
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(axis=1)]
@@ -179,11 +187,12 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
 
         Returns
         -------
-        probabilities : ndarray of shape (n, n_classes)
+        probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
         return softmax(self._outputs(X), axis=1)
@@ -193,26 +202,28 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
 
         Returns
         -------
-        log_probabilities : ndarray of shape (n, n_classes)
+        log_probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
         return log_softmax(self._outputs(X), axis=1)
 
     def decision_function(self, X: MatrixLike) -> np.ndarray:
-        """Outputs of the head: logarithms of the probabilities, up to a constant in each row.
+        """Return the outputs of the head: log-probabilities, up to a constant in each row.
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
 
         Returns
         -------
-        decisions : ndarray of shape (n, n_classes), or (n,) for two classes
-            For two classes the log-odds of the second.
+        decisions : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            In the order of `classes_`. For two classes, the log-odds of the second.
         """
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if self.n_outputs_ == 2 else outputs
@@ -264,36 +275,40 @@ def _check_classes(labels, weights, classes):
         )
 
 
+@shared_docs
 class AutoencoderRegressor(RegressorMixin, JointEstimator):
-    """Regressor, transformer and inverse in one: an autoencoder whose code tells numbers.
+    """Regressor, transformer and inverse in one: an autoencoder whose latent code predicts numbers.
 
-    A head predicts one target or several from the code, and one loss trains encoder, decoder and
-    head: ``reconstruction_weight`` times the loss of the reconstruction, plus the rest times the
-    squared error of the prediction. Targets are centred and divided by their standard deviation
-    for training, each by its own, and predicted in their units.
+    A head predicts one target or several from the latent code, and one loss trains encoder, decoder
+    and head: ``reconstruction_weight`` times the loss of the reconstruction, plus the rest times
+    the squared error of the prediction. For training, each target is centered and divided by its
+    standard deviation; predictions are in the units of the targets.
 
     Parameters
     ----------
-    n_components : int, default=2
-        Size of the code.
-    reconstruction_weight : float in [0, 1] or 'balanced', default='balanced'
-        Share λ of the reconstruction in the loss, as for `AutoencoderClassifier`.
-    head_hidden_layer_sizes : tuple of int, default=(64,)
-        Units of the hidden layers between code and prediction. ``()`` makes it linear in the
-        code.
-    architecture, image_shape, loss, noise, noise_level, augment, optimizer, \
-            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, \
-            device, verbose, random_state
-        As for `Autoencoder`, with the same defaults. ``loss`` is that of the reconstruction.
+    n_components, reconstruction_weight, head_hidden_layer_sizes
+        Shared with other estimators, as all entries without a type: see `_docs`.
+    architecture, image_shape, loss, noise, noise_level, augment, optimizer, learning_rate_init, \
+            learning_rate, alpha, batch_size, max_iter, early_stopping, \
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
+            verbose, random_state
+        Shared.
 
     Attributes
     ----------
     n_outputs_ : int
         Number of targets.
-    n_components_, n_features_in_, feature_names_in_, image_shape_, architecture_, n_iter_, \
-            loss_curve_, history_, reconstruction_err_, module_, net_
-        As for `AutoencoderClassifier`.
+    target_shape_ : tuple of int
+        Shape of the targets of a sample: ``()`` if y has one dimension.
+    target_scaler_ : StandardScaler
+        Maps targets to the units of the head, and back.
+    history_ : list of dict
+        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
+        more. The two parts of the loss are ``train_reconstruction``, ``train_prediction``,
+        ``valid_reconstruction`` and ``valid_prediction``, unless one of them has no weight.
+    n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
+            network_options_, n_iter_, loss_curve_, reconstruction_err_, module_, net_
+        Shared.
 
     See Also
     --------
@@ -321,27 +336,29 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         *,
         X_target: MatrixLike | None = None,
     ) -> Self:
-        """Learn a code for X that tells y.
+        """Learn latent codes of X that predict y.
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
-                (n, height, width) or (n, height, width, channels)
-        y : array-like of shape (n,) or (n, n_targets)
-            Numbers, in any units.
-        sample_weight : array-like of shape (n,), default=None
-            How much each row counts, in both losses.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            Training data. Images have shape (n_samples, height, width) or (n_samples, height,
+            width, n_channels). uint8 and memmaps are converted a batch at a time.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, in any units.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts in both losses. If None, all count the same.
         X_target : array-like of the shape of X, default=None
-            What is to be reconstructed in place of X.
+            The target of the reconstruction, such as clean data for noisy X. If None, it is X.
 
         Returns
         -------
         self : AutoencoderRegressor
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            Where data or a parameter cannot be used; the estimator stays as it was.
+            If data or a parameter cannot be used; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, X_target)
 
@@ -353,18 +370,32 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         *,
         X_target: MatrixLike | None = None,
     ) -> Self:
-        """Pass once over a batch of data, from where the calls before have come to.
+        """Continue training with one pass over a batch of data.
 
-        The first call takes centre and scale of the targets from its data.
+        The first call builds the network, and takes center, scale and starting point from its data,
+        of the targets as well; later calls continue training at a constant learning rate. No rows
+        are held out.
 
         Parameters
         ----------
-        X, y, sample_weight, X_target
-            As for `fit`.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The batch, as in `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, in the units of the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts in both losses. If None, all count the same.
+        X_target : array-like of the shape of X, default=None
+            The target of the reconstruction. If None, it is X.
 
         Returns
         -------
         self : AutoencoderRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If data or a parameter cannot be used; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, X_target, partial=True)
 
@@ -373,11 +404,13 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
 
         Returns
         -------
-        targets : ndarray of shape (n,) or (n, n_targets), as y in `fit`
+        targets : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the shape and units of y in `fit`.
         """
         outputs = self._outputs(X)
         targets = self.target_scaler_.inverse_transform(outputs)

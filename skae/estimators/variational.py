@@ -16,6 +16,7 @@ from .._typing import MatrixLike, Seed
 from ..losses import resolve_loss
 from ..models.variational import VariationalNetwork
 from ._base import NetworkEstimator
+from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._plan import Traits
 
@@ -24,79 +25,83 @@ from ._plan import Traits
 _DENSITY_ROWS, _MAX_PARTS, _MIN_PART_ROWS = 10_000, 50, 30
 
 
+@shared_docs
 class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
-    """Autoencoder whose codes follow a normal distribution that data can be drawn from.
+    """Autoencoder whose latent codes follow a normal distribution, from which data can be drawn.
 
-    The encoder gives a normal distribution over codes for each sample, and training maximises
-    a lower bound of the data's log-likelihood (the evidence lower bound, ELBO): the
-    log-likelihood of the sample given a code drawn from that distribution, minus ``beta`` times
-    the Kullback-Leibler divergence of the distribution from the standard normal one. With linear
-    paths in the network training starts at probabilistic PCA. Codes have about mean zero and
-    variance one in each component. Nothing but training and `sample` draws at random:
-    `transform` gives means.
+    The encoder returns a normal distribution over codes for each sample. Training maximizes a lower
+    bound of the data's log-likelihood (the evidence lower bound, ELBO): the log-likelihood of the
+    sample given a code drawn from its distribution, minus ``beta`` times the Kullback-Leibler
+    divergence of this distribution from the standard normal one. Networks with linear skip
+    connections start at probabilistic PCA. Codes have about mean zero and variance one in each
+    component. Only training and `sample` draw random numbers: `transform` returns means.
 
     Parameters
     ----------
-    n_components : int, default=2
-        Size of the code.
+    n_components
+        Shared with the other estimators, as all entries without a type: see `_docs`.
     beta : float, default=1.0
-        Factor of the divergence. One is the bound itself, more gives codes that tell less
-        (Higgins et al., 2017), zero nearly an `Autoencoder`. The noise variance of ``'mse'``
-        grows with the factor, which adds to its effect: ten may leave nothing in the code.
+        Factor of the divergence. One is the bound itself. Larger factors give codes that hold less
+        information (Higgins et al., 2017), zero gives nearly an `Autoencoder`. The noise variance
+        of ``'mse'`` grows with the factor, which adds to its effect: a factor of ten may lead to
+        posterior collapse.
     kl_warmup : int or float in [0, 1], default=0.0
-        Epochs, or share of ``max_iter``, over which the factor rises from zero to ``beta``.
-        Validation takes all of ``beta`` from the start, and training does not stop before.
-        `partial_fit` and warm starts do without.
+        Number of epochs, or fraction of ``max_iter``, over which the factor rises from zero to
+        ``beta``. Validation uses ``beta`` from the start, and training does not stop before.
+        `partial_fit` and warm starts skip it.
     loss : {'mse', 'bce'}, default='mse'
-        The likelihood. ``'mse'`` is gaussian noise with one variance, which training finds, so
-        that the units of X do not matter. ``'bce'`` is a Bernoulli variable per feature: it
-        needs data in [0, 1], and is a likelihood only where these are zeros and ones.
-    architecture : {'auto', 'dense', 'conv'} or architecture, default='auto'
-        The network: a name, or a `Dense`, `Conv` or `Custom` of `skae.architectures`. Its
-        encoder has ``2 * n_components`` outputs: mean and log-variance of each component in
-        turn.
-    image_shape, noise, noise_level, augment, optimizer, learning_rate_init, learning_rate, \
-            alpha, batch_size, max_iter, early_stopping, validation_fraction, \
-            n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, random_state
-        As for `Autoencoder`, with the same defaults.
+        The likelihood. ``'mse'`` is gaussian noise with one variance, which is learned, so that the
+        units of X do not matter. ``'bce'`` is a Bernoulli variable for each feature: it needs data
+        in [0, 1], and is a likelihood only if these are zeros and ones. Other losses, and
+        :class:`~skae.losses.Loss` objects, are not likelihoods and are refused.
+    architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
+        The networks: a name, or an object of `skae.architectures`: `Dense`, `Conv`, your own
+        modules as `Custom` (the encoder, the decoder or both; the missing side is the default one),
+        or your own subclass of `Architecture`. ``'auto'`` is convolutional if images are given and
+        dense otherwise. The encoder has ``2 * n_components`` outputs: mean and log-variance of each
+        component in turn.
+    image_shape, noise, noise_level, augment, optimizer, learning_rate_init, learning_rate, alpha, \
+            batch_size, max_iter, early_stopping, validation_fraction, n_iter_no_change, tol, \
+            warm_start, callbacks, checkpoint, device, verbose, random_state
+        Shared.
 
     Attributes
     ----------
-    noise_variance_ : float or None
-        Variance of the gaussian likelihood, in the units of X squared: the running mean of the
-        squared error of training rows, reconstructed from drawn codes, and never less than
-        1e-6 times the variance of the data. None with ``loss='bce'``.
-    code_density_ : GaussianMixture or None
-        Density of the codes that `sample` draws from, by at most 50 normal distributions. They
-        describe codes drawn for the training rows (at most 10,000 of them). None after
-        `partial_fit`.
+    noise_variance_ : float
+        Variance of the gaussian likelihood, in the units of X squared: a running mean of the
+        squared error of training rows, reconstructed from drawn codes, and at least 1e-6 times the
+        variance of the data. Only available if ``loss='mse'``.
+    code_density_ : GaussianMixture
+        Density of the codes, from which `sample` draws: a mixture of at most 50 normal
+        distributions, fitted to codes drawn for the training rows (at most 10,000 of them). Only
+        available after `fit`, not after `partial_fit`.
     history_ : list of dict
         What skorch recorded of each epoch. ``train_reconstruction`` and ``valid_reconstruction``
-        are the means of minus the log-likelihood given a drawn code, ``train_kl`` and
-        ``valid_kl`` those of the divergence, in nats per sample. ``train_loss`` and
-        ``valid_loss`` are (reconstruction + factor * kl) / n_features, plus a constant that
-        keeps them from being negative.
-    n_components_, n_features_in_, feature_names_in_, image_shape_, architecture_, n_iter_, \
-            loss_curve_, reconstruction_err_, module_, net_
-        As for `Autoencoder`.
+        are means of the negative log-likelihood given a drawn code, ``train_kl`` and ``valid_kl``
+        means of the divergence, in nats per sample. ``train_loss`` and ``valid_loss`` are
+        (reconstruction + factor * kl) / n_features, plus a constant that keeps them from being
+        negative.
+    n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
+            network_options_, n_iter_, loss_curve_, reconstruction_err_, module_, net_
+        Shared.
 
     See Also
     --------
-    Autoencoder : The code as a point.
+    Autoencoder : Latent codes without a distribution.
     sklearn.decomposition.PCA : Its `score_samples` is the linear case of this one.
 
     References
     ----------
     Kingma and Welling (2014). Auto-encoding variational Bayes. ICLR.
 
-    Higgins et al. (2017). beta-VAE: Learning basic visual concepts with a constrained
-    variational framework. ICLR.
+    Higgins et al. (2017). beta-VAE: Learning basic visual concepts with a constrained variational
+    framework. ICLR.
 
     Rybkin, Daniilidis and Levine (2021). Simple and effective VAE training with calibrated
     decoders. ICML.
 
     Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020). From variational to deterministic
-    autoencoders. ICLR. (Of the density that `sample` draws codes from.)
+    autoencoders. ICLR. (The density from which `sample` draws codes.)
 
     Examples
     --------
@@ -190,28 +195,29 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         *,
         X_target: MatrixLike | None = None,
     ) -> Self:
-        """Learn a code for X.
+        """Learn the distribution of latent codes of X.
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images of shape \
-                (n, height, width) or (n, height, width, channels)
-            uint8 and memmaps are converted a batch at a time.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            Training data. Images have shape (n_samples, height, width) or (n_samples, height,
+            width, n_channels). uint8 and memmaps are converted a batch at a time.
         y : None
             Ignored.
-        sample_weight : array-like of shape (n,), default=None
-            How much each row counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts. If None, all count the same.
         X_target : array-like of the shape of X, default=None
-            What is to be reconstructed in place of X: clean data where X are noisy.
+            The target of the reconstruction, such as clean data for noisy X. If None, it is X.
 
         Returns
         -------
         self : VariationalAutoencoder
+            The fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            Where data or a parameter cannot be used; the estimator stays as it was.
+            If data or a parameter cannot be used; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, X_target)
 
@@ -223,54 +229,69 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         *,
         X_target: MatrixLike | None = None,
     ) -> Self:
-        """Pass once over a batch of data, from where the calls before have come to.
+        """Continue training with one pass over a batch of data.
 
-        The first call builds the network and takes centre, scale and starting point from its
-        data; later ones go on at a constant learning rate. Nothing is held out.
+        The first call builds the network, and takes center, scale and starting point from its data;
+        later calls continue training at a constant learning rate. No rows are held out.
 
         Parameters
         ----------
-        X, y, sample_weight, X_target
-            As for `fit`.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The batch, as in `fit`.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts. If None, all count the same.
+        X_target : array-like of the shape of X, default=None
+            The target of the reconstruction. If None, it is X.
 
         Returns
         -------
         self : VariationalAutoencoder
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If data or a parameter cannot be used; the estimator stays as it was.
         """
         return self._fit(X, y, sample_weight, X_target, partial=True)
 
     def posterior(self, X: MatrixLike) -> tuple[np.ndarray, np.ndarray]:
-        """Distribution of the code of each sample.
+        """Return the distribution of the latent code of each sample.
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
 
         Returns
         -------
-        mean, std : ndarray of shape (n, n_components)
-            Means, which are what `transform` gives, and standard deviations.
+        mean, std : ndarray of shape (n_samples, n_components)
+            Means, which `transform` returns, and standard deviations.
         """
         return self._posterior(self._read(X)[0])
 
     def sample(self, n_samples: int = 1, random_state: Seed = None) -> np.ndarray:
-        """Decode codes that are drawn at random.
+        """Draw latent codes at random, and decode them.
 
-        They are drawn from the density of the training rows' codes, `code_density_`, which
-        differs from the standard normal prior: the prior also covers what lies between the
-        data. After `partial_fit` they are drawn from the prior itself. To do so at any time,
-        give standard normal numbers to `inverse_transform`.
+        Codes are drawn from `code_density_`, the density of the training rows' codes. It differs
+        from the standard normal prior, which also covers regions between the data. After
+        `partial_fit`, codes are drawn from the prior itself. To do so at any time, pass standard
+        normal numbers to `inverse_transform`.
 
         Parameters
         ----------
         n_samples : int, default=1
-        random_state : int, RandomState or None, default=None
+            Number of samples to draw.
+        random_state : int, RandomState instance or None, default=None
             Seed of the codes.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features), or of images where `fit` got images
-            Means of the likelihood, float64: the noise of single values is not drawn.
+        X : ndarray of shape (n_samples, n_features), or of images
+            Means of the likelihood, float64, without the noise of single values. Images if `fit`
+            got images.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -283,25 +304,27 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         return self.inverse_transform(codes)
 
     def score_samples(self, X: MatrixLike, *, n_draws: int = 16) -> np.ndarray:
-        """Lower bound of each sample's log-likelihood (the ELBO): higher is more normal.
+        """Return a lower bound of each sample's log-likelihood (the ELBO): higher is more normal.
 
-        The bound is the mean log-likelihood of the sample given codes from its distribution,
-        minus the whole divergence, whatever ``beta`` is. The mean is taken over ``n_draws``
-        codes at standard normal deviations from the mean of that distribution. These are drawn
-        in pairs of opposite sign and scaled to a variance of one, from a fixed seed: they are
-        the same for every sample and every call.
+        The bound is the mean log-likelihood of the sample given codes from its distribution, minus
+        the divergence with a factor of one, whatever ``beta`` is. The mean is taken over
+        ``n_draws`` codes at standard normal deviations from the mean of that distribution.
+        Deviations are drawn in pairs of opposite sign and scaled to a variance of one, from a fixed
+        seed: they are the same for every sample and every call.
 
         Parameters
         ----------
-        X : array-like or CSR matrix of shape (n, n_features), or images
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data; images in a layout that `fit` takes.
         n_draws : int, default=16
-            More are closer to the exact mean, and take longer. An odd number is rounded up.
+            Number of codes. More are closer to the exact mean, and take longer. An odd number is
+            rounded up.
 
         Returns
         -------
-        scores : ndarray of shape (n,)
-            In nats. With ``loss='mse'`` it bounds the log-density of the sample in the units
-            of X, as PCA's `score_samples` does.
+        scores : ndarray of shape (n_samples,)
+            In nats. With ``loss='mse'`` it bounds the log-density of the sample in the units of X,
+            as PCA's `score_samples` does.
         """
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)

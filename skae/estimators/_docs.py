@@ -1,0 +1,169 @@
+"""What the documentation of estimators shares: descriptions, each written once, and links."""
+
+import inspect
+import re
+from typing import TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+# The API reference has a page for each public name.
+_PAGES = "https://skae-dev.github.io/skae/generated/skae.{estimator_name}.html"
+
+_SHARED = """
+n_components : int, default=2
+    Size of the latent code.
+architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
+    The networks: a name, or an object of `skae.architectures`: `Dense`, `Conv`, your own
+    modules as `Custom` (the encoder, the decoder or both; the missing side is the default one),
+    or your own subclass of `Architecture`. ``'auto'`` is convolutional if images are given and
+    dense otherwise.
+image_shape : tuple of int, default=None
+    (height, width) or (height, width, channels) of the images that the rows of X hold, channels
+    last. Not needed if X is given as images.
+loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, Loss, callable or Module, default='mse'
+    Reconstruction loss to minimize. ``'mse'``, ``'l1'`` and ``'huber'`` compare centered and
+    scaled data. ``'bce'`` (binary cross-entropy) needs data in [0, 1] and ends the decoder in a
+    sigmoid. ``'ssim'`` is one minus the structural similarity of images. A callable
+    ``loss(reconstruction, target)`` or a module gets tensors in the units of the data: rows, or
+    images of shape (n_samples, n_channels, height, width). A :class:`~skae.losses.Loss` says in
+    addition which units its function expects.
+noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
+    Corruption of the input during training, while the clean data are the target. ``'gaussian'``
+    adds normal noise, ``'masking'`` sets values to zero, ``'salt_pepper'`` sets them to the
+    smallest or largest value of the feature (of all pixels, for images). A callable gets a
+    batch in the units of the data, rows or images of shape (n_samples, n_channels, height,
+    width), and returns its corrupted version. A :class:`~skae.noises.Noise` gets the level, too.
+    If None, the input is not corrupted.
+noise_level : float, default=0.1
+    Standard deviation of gaussian noise, in units of the data's overall standard deviation;
+    fraction of the values that masking and salt-and-pepper noise change.
+reconstruction_weight : float in [0, 1] or 'balanced', default='balanced'
+    Weight λ of the reconstruction in the loss. Zero is a plain classifier or regressor: the
+    decoder is not trained, and `reconstruct` is meaningless. One is a plain autoencoder: the
+    head is not trained, and `predict` is meaningless. ``'balanced'`` weighs each loss by the
+    other's current fraction of their sum, so that a relative improvement of either counts the
+    same; the loss must then not be negative.
+head_hidden_layer_sizes : tuple of int, default=(64,)
+    Number of units of the hidden layers between code and prediction. ``()`` makes the
+    prediction linear in the code.
+augment : callable, default=None
+    Function of a batch, as for `noise`, that changes input and target alike, such as the
+    transforms of torchvision's v2.
+optimizer : {'adam', 'adamw', 'nadam', 'rmsprop', 'sgd'} or class, default='adamw'
+    Optimizer: a name, or a class as those of `torch.optim`.
+learning_rate_init : float, default=0.006
+    Learning rate, or its largest value under a schedule.
+learning_rate : {'constant', 'adaptive', 'cosine', 'one_cycle'}, default='one_cycle'
+    Schedule of the learning rate. ``'adaptive'`` divides it by 5 when the loss stalls,
+    ``'cosine'`` lowers it to zero over ``max_iter`` epochs, ``'one_cycle'`` raises it first
+    (Smith and Topin, 2018).
+alpha : float or 'auto', default='auto'
+    Weight decay of the optimizer, not the L2 penalty on the loss that ``alpha`` is in
+    :class:`~sklearn.neural_network.MLPRegressor`: values are not comparable. With ``'adamw'``
+    each step shrinks the weights by ``alpha`` times the learning rate; other optimizers add it
+    to the gradient. Linear skip connections are not decayed. ``'auto'`` is 1.0 with ``'adamw'``
+    and 0.01 otherwise.
+batch_size : int or 'auto', default='auto'
+    Number of samples in a batch. ``'auto'`` is a sixteenth of the training rows, but at least 24
+    and at most 192.
+max_iter : int or 'auto', default='auto'
+    Largest number of epochs. ``'auto'`` is what makes about 2,000 updates, within 30 to 60. With
+    fewer than 540 rows it is one epoch for every nine of them, but at least 15; estimators that
+    predict do not take fewer for few rows.
+early_stopping : bool, default=True
+    Whether to hold out rows and stop when their loss stops improving, which is the default
+    here, unlike in :class:`~sklearn.neural_network.MLPRegressor`, where a score decides. The
+    weights with the lowest held-out loss are restored. If False, all rows are trained on, and
+    training stops when the training loss stops improving.
+validation_fraction : float in (0, 1), default=0.1
+    Fraction of the rows to hold out for early stopping.
+n_iter_no_change : int or inf, default=10
+    Number of epochs without improvement after which training stops.
+tol : float, default=1e-4
+    Smallest decrease of the loss that counts as an improvement, as a fraction of the loss.
+warm_start : bool, default=False
+    Whether `fit` continues training from the weights of the previous call.
+callbacks : list of skorch callbacks, default=None
+    Callbacks as for `skorch.NeuralNet`: Checkpoint, EarlyStopping, TensorBoard and so on.
+checkpoint : str or path-like, default=None
+    File to which `fit` writes its state after each epoch. The same call in a new process
+    continues training from there, and ends with the weights, bit for bit, of a fit that was
+    never interrupted; the file is then removed. Each fit needs its own file. A file from a fit
+    of other data or parameters is refused. `callbacks` start anew, except skorch's
+    EarlyStopping and LRScheduler.
+device : str or torch.device, default='auto'
+    Device to compute on. ``'auto'`` is CUDA if available, and the CPU otherwise.
+verbose : int, default=0
+    If 1 or more, a progress bar shows the losses and the remaining time.
+random_state : int, RandomState instance or None, default=None
+    Seed of weights, validation rows, batches and noise. The global generators of numpy and
+    torch are never used.
+n_components_ : int
+    Size of the latent code.
+n_features_in_ : int
+    Number of features in `fit`; for images, the number of pixels times channels.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the features in `fit`. Only available if X has names that are all strings.
+image_shape_ : tuple of int
+    (height, width, channels) of the images. Only available if images are given.
+sample_shape_ : tuple of int
+    Shape of a sample in `fit`, which `inverse_transform` returns.
+architecture_ : Architecture
+    The architecture from which the network was built.
+network_options_ : dict
+    The parameters, besides the architecture, with which the network was built.
+n_iter_ : int
+    Number of epochs that were run.
+loss_curve_ : list of float
+    Training loss of each epoch.
+history_ : list of dict
+    What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
+    more.
+reconstruction_err_ : float
+    Mean squared error of the reconstruction of the training rows (at most 10,000 of them), in
+    the units of X squared.
+module_ : torch.nn.Module
+    The trained network. Called on a tensor of rows, in the units of X, it returns their
+    reconstruction; its ``encode`` and ``decode`` are the two halves.
+net_ : skorch.NeuralNet
+    The skorch net that trained `module_`. Pickling leaves it out.
+"""
+
+# A line without an indent, followed by lines with one.
+_ENTRY = re.compile(r"^(\w+)( : .*\n(?:    .*\n)+)", re.MULTILINE)
+# The same without a type: names alone, which stand for the entries above.
+_NAMES = re.compile(r"^(\w+(?:, +\w+)*)\n(?:    .*\n)+", re.MULTILINE)
+_ENTRIES = {name: name + rest for name, rest in _ENTRY.findall(_SHARED)}
+
+
+class DocLinkMixin:
+    """Let the HTML view of an estimator link to its page in the documentation of skae.
+
+    scikit-learn reads both attributes. Subclasses defined elsewhere get no link.
+    """
+
+    _doc_link_module = "skae"
+    _doc_link_template = _PAGES
+
+
+def shared_docs(cls: Class) -> Class:
+    """Replace lists of names in the docstring of an estimator by their shared descriptions.
+
+    Parameters
+    ----------
+    cls : type
+        A class in whose docstring some entries of "Parameters" or "Attributes" hold names
+        without a type, such as ``tol, verbose``. Their text is for readers of the source.
+
+    Returns
+    -------
+    cls : type
+        The same class.
+    """
+    if cls.__doc__ is not None:  # as it is under python -OO
+        cls.__doc__ = _NAMES.sub(_described, inspect.cleandoc(cls.__doc__) + "\n")
+    return cls
+
+
+def _described(names: re.Match[str]) -> str:
+    return "".join(_ENTRIES[name] for name in re.split(", +", names[1]))
