@@ -48,11 +48,11 @@ def main():
 
 
 def show(rows):
-    """Print rows of (what, value, asked) as they come, below what a part prints of its own."""
-    for n_before, (what, value, asked) in enumerate(rows):
+    """Print rows of (what, value, bound) as they come, below what a part prints of its own."""
+    for n_before, (what, value, bound) in enumerate(rows):
         if n_before == 0:
-            print("| figure | measured | asked |\n|---|---|---|")
-        print(f"| {what} | {value:.3f} | {asked} |", flush=True)
+            print("| figure | measured | bound |\n|---|---|---|")
+        print(f"| {what} | {value:.3f} | {bound} |", flush=True)
     print()
 
 

@@ -19,13 +19,13 @@ SEEDS, MANY = (0, 1, 2), 5_000
 
 
 def measure():
-    """Yield rows of (what, value, asked), means over the seeds of splits and fits."""
+    """Yield rows of (what, value, bound), means over the seeds of splits and fits."""
     for name, images, labels in image_sets():
         seeds = SEEDS if len(images) < MANY else SEEDS[:1]
         by_seed = [list(figures(images, labels, seed)) for seed in seeds]
         for rows in zip(*by_seed, strict=True):
-            what, asked = rows[0][0], rows[0][2]
-            yield f"{name}: {what}", np.mean([value for _, value, _ in rows]), asked
+            what, bound = rows[0][0], rows[0][2]
+            yield f"{name}: {what}", np.mean([value for _, value, _ in rows]), bound
 
 
 def figures(images, labels, seed):

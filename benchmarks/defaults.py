@@ -26,7 +26,7 @@ TABLES = ("cardio", "satellite", "pendigits", "letter", "WDBC", "vowels")
 
 
 def measure():
-    """Yield rows of (what, value, asked)."""
+    """Yield rows of (what, value, bound)."""
     ratios = []
     for name, X, scales in data_sets():
         for n_components in SIZES:

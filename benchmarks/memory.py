@@ -19,7 +19,7 @@ N_BLOCK = 2**15
 
 
 def measure():
-    """Yield rows of (what, value, asked)."""
+    """Yield rows of (what, value, bound)."""
     for n_features in FEATURES:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "rows")

@@ -35,7 +35,7 @@ print(time.perf_counter() - start)
 
 
 def measure():
-    """Time each network both ways, in turn, and return rows of (what, value, asked)."""
+    """Time each network both ways, in turn, and return rows of (what, value, bound)."""
     name, images = mnist_images()
     images = images[:8192]
     rows = []
@@ -44,8 +44,8 @@ def measure():
         rows.append((f"{name}, {network}: epoch, skae / bare loop", ratio, "≤ 1.05"))
         rows.append((f"{name}, {network}: epoch of the bare loop, seconds", bare, ""))
         whole, layers = transform_ratios(architecture, images)
-        asked = "≤ 1.20" if isinstance(architecture, Dense) else "≤ 1.10"
-        rows.append((f"{name}, {network}: transform / bare forward pass", whole, asked))
+        bound = "≤ 1.20" if isinstance(architecture, Dense) else "≤ 1.10"
+        rows.append((f"{name}, {network}: transform / bare forward pass", whole, bound))
         rows.append((f"{name}, {network}: the same without centring and scaling", layers, ""))
     rows.append(("import skae after torch, scikit-learn and skorch, seconds", imported(), "≤ 0.15"))
     small = small_fits()

@@ -225,7 +225,7 @@ PEERS = {
 
 
 def measure():
-    """Print the table of peers, then yield rows of (what, value, asked)."""
+    """Print the table of peers, then yield rows of (what, value, bound)."""
     name, images, labels = labelled_images()
     shape = images.shape[1:]
     train, test = split(images.reshape(len(images), -1))

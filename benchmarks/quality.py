@@ -12,7 +12,7 @@ from .data import mnist_images, split
 
 
 def measure():
-    """Fit PCA and autoencoders of 16 components; return rows of (what, value, asked)."""
+    """Fit PCA and autoencoders of 16 components; return rows of (what, value, bound)."""
     name, images = mnist_images()
     train, test = split(images.reshape(len(images), -1))
     of_pca = held_out_error(PCA(16, random_state=0), train, test)

@@ -74,7 +74,7 @@ FIGURES = (
 
 
 def measure():
-    """Return rows of (what, value, asked)."""
+    """Return rows of (what, value, bound)."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in ESTIMATORS:
@@ -82,8 +82,8 @@ def measure():
                 values = process.apply(attack, (name, Path(folder)))
             what = f"{name}, {N_MUTATIONS} mutations"
             rows += [
-                (f"{what}: {figure}", value, asked)
-                for (figure, asked), value in zip(FIGURES, values, strict=True)
+                (f"{what}: {figure}", value, bound)
+                for (figure, bound), value in zip(FIGURES, values, strict=True)
             ]
         what = "peak memory of loading it / size of the file"
         for state, value in zip(("whole", "mutated"), memory(Path(folder)), strict=True):

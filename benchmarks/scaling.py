@@ -20,7 +20,7 @@ GRID = {"n_components": [2, 4, 8, 16]}
 
 
 def measure():
-    """Yield rows of (what, value, asked)."""
+    """Yield rows of (what, value, bound)."""
     yield from searches()
     by_rows = {n: fit_seconds(made(n, 256)) for n in ROWS}
     yield from growth("rows of 256 features", by_rows)

@@ -29,7 +29,7 @@ SKLEARN = (sklearn, "_fit_stochastic")
 
 
 def measure():
-    """Trace a fit of each and return rows of (what, value, asked)."""
+    """Trace a fit of each and return rows of (what, value, bound)."""
     mine, peer = fits()
     return [
         ("Autoencoder().fit(X): files of skae before the loop", len(set(files(mine))), "≤ 14"),

@@ -24,7 +24,7 @@ LEARNING_RATES_OF_PYTHAE = (1e-4, 1e-3, 2e-3)  # its default, the usual one, and
 
 
 def measure():
-    """Fit the models of both and return rows of (what, value, asked)."""
+    """Fit the models of both and return rows of (what, value, bound)."""
     name, images = mnist_images()
     train, test = split(images.reshape(len(images), -1))
     rows, bounds = [], {"skae": [], "pythae": []}
