@@ -1,11 +1,14 @@
 """The mean of the weights over the last steps, which is what a fit hands out."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
 
 from skae import Autoencoder
+from skae._engine.callbacks import WeightAverage
 from skae.architectures import Conv, Dense
 
 PLAIN = {
@@ -44,6 +47,39 @@ def mean_of_last(steps, n_in_epoch):
             mean = decay * mean + (1 - decay) * weights
             n_taken += 1
     return mean
+
+
+class StepCounter(torch.nn.Module):
+    """A network whose only weight is the number of steps so far: their mean shows its age."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros((), dtype=torch.float64), False)
+
+    def constants(self):
+        return []
+
+
+def age_of_mean(n_steps):
+    """Return how many steps the mean of the weights lies behind the last ones, after so many."""
+    net, average = SimpleNamespace(module_=StepCounter()), WeightAverage()
+    average.on_train_begin(net)
+    average.on_epoch_begin(net)
+    for _ in range(n_steps):
+        net.module_.weight += 1
+        average.on_batch_end(net, training=True)
+    average.on_epoch_end(net)
+    return n_steps - net.module_.weight.item()
+
+
+@pytest.mark.parametrize("n_steps", [40, 200, 800])
+def test_the_mean_lies_behind_the_last_weights_by_a_tenth_of_all_steps(n_steps):
+    assert age_of_mean(n_steps) == pytest.approx(n_steps / 10)
+
+
+def test_in_long_training_the_mean_lies_a_hundred_steps_behind():
+    # A tenth of all steps would reach back to another learning rate.
+    assert [age_of_mean(3000), age_of_mean(4000)] == pytest.approx([100, 100], rel=0.05)
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
