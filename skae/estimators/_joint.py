@@ -1,4 +1,4 @@
-"""Encoder, decoder and head, trained together: all of it but the meaning of y."""
+"""Joint training of encoder, decoder and head: what does not depend on the kind of target."""
 
 from numbers import Integral, Real
 
@@ -14,11 +14,11 @@ from ._plan import Traits
 
 
 class JointEstimator(ReconstructionMixin, NetworkEstimator):
-    """What classifier and regressor share.
+    """Base of classifier and regressor.
 
-    A child validates y (`_read_y`), turns it into what the head learns
-    (`_prepare_training_set`, which sets ``n_outputs_``) and says how far the head's outputs are
-    from it (`_prediction_loss`).
+    A child validates y (`_read_y`), converts it to targets of the head
+    (`_prepare_training_set`, which sets ``n_outputs_``) and defines the loss of the head's
+    outputs (`_prediction_loss`).
     """
 
     _parameter_constraints = {
@@ -93,12 +93,14 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
+        # X is validated before y, as by scikit-learn's own estimators.
         training_set = super()._read_training_set(X, y, sample_weight, X_target, run)
         y = self._read_y(as_array(y, "y"))
         check_consistent_length(training_set.X, y)
         return training_set._replace(labels=y)
 
     def _traits(self):
+        # The head needs all epochs, also for few rows: see `_plan`.
         return Traits(learns_targets=True)
 
     def _network_options(self):
@@ -109,6 +111,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
 
     def _read_head_sizes(self):
         sizes = self.head_hidden_layer_sizes
+        # A single number stands for one layer, as in `MLPRegressor`.
         sizes = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,)
         if not all(isinstance(size, Integral) and size > 0 for size in sizes):
             raise ValueError(

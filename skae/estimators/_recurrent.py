@@ -1,4 +1,4 @@
-"""What sequences need of reading, training and inference."""
+"""Reading, training and inference for sequences."""
 
 import math
 from numbers import Integral
@@ -15,14 +15,14 @@ from ._base import NetworkEstimator
 from ._input import check_unit_interval, read_sequences
 from ._plan import Traits
 
-# Sequences in a batch of ``batch_size='auto'``: each of them is as many examples as frames.
+# Sequences in a batch of ``batch_size='auto'``: fewer than rows, since each frame is an example.
 _BATCH_SEQUENCES = 32
 # Frames of fewer values get one hidden layer of few units: the recurrence adds its own.
 _MIN_WIDE_VALUES, _NARROW_UNITS = 64, 64
 
 
 class SequenceEstimator(NetworkEstimator):
-    """Sequences of frames and a network with a recurrence, in the place of rows and a network."""
+    """Base of estimators that train a network with a recurrence on sequences of frames."""
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
@@ -62,6 +62,7 @@ class SequenceEstimator(NetworkEstimator):
         if run.mode.resets:
             self.frame_shape_ = frame_shape
             is_image = len(frame_shape) > 1
+            # Of frames that are numbers the flat form is a vector: no shape has to be restored.
             is_flat = is_flat and bool(frame_shape)
             self._set_shapes(
                 (math.prod(frame_shape),) if is_flat else frame_shape,
@@ -107,10 +108,12 @@ class SequenceEstimator(NetworkEstimator):
         return as_frames(sample.X, sample.weights)
 
     def _corruption(self, noise, standardization, sample):
+        # The smallest and largest value are those of all frames, whatever their time step.
         frames, _ = as_frames(sample.X, None)
         return super()._corruption(noise, standardization, sample._replace(X=frames))
 
     def _measure(self, sample, dtype):
+        # (n_samples, n_timesteps, n_features): the last frames, predicted from the others.
         sequences = sample.X.astype(dtype)
         return reconstruction_error(sequences[:, -1], self._predict(sequences[:, :-1]))
 

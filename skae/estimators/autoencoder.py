@@ -1,4 +1,4 @@
-"""The autoencoder: a transformer that stands where PCA stood."""
+"""The autoencoder: a transformer that is used like PCA."""
 
 import math
 from typing import Self
@@ -14,7 +14,7 @@ from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._plan import Traits
 
-# Rows on which it is measured what each component adds.
+# Rows on which the variance of each component is measured: all are decoded once per component.
 _MEASURED_ROWS = 2000
 
 
@@ -261,7 +261,7 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
     def _build_network(self, standardization):
         shape = self._data_shape(standardization)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
-        # Of ordered components the decoder sees the code, and which of them are present.
+        # With ordered components, the decoder also gets which components are present.
         n_inputs = (2 if self.network_options_["ordered"] else 1) * self.n_components_
         decoder = self.architecture_.build_decoder(shape, n_inputs)
         return AutoencoderNetwork(encoder, decoder, standardization, **self.network_options_)
@@ -275,6 +275,7 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         """Return the fraction of the variance that each component adds."""
         step = math.ceil(len(sample.X) / _MEASURED_ROWS)
         codes, rows = self._encode(sample.X[::step]), np.ma.masked_invalid(sample.rows[::step])
+        # Fractions of components that add nothing may be slightly negative.
         left = [np.mean((rows - rows.mean(axis=0)) ** 2)]
         for k in range(self.n_components_):
             first = np.where(np.arange(self.n_components_) <= k, codes, 0)

@@ -1,4 +1,4 @@
-"""Any reducer with a trained decoder: its inverse, where it has none or a worse one."""
+"""Any reducer with a trained decoder as its inverse."""
 
 import copy
 import dataclasses
@@ -278,6 +278,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         check_is_fitted(self)
         if self._is_distilled:
             return super().feature_maps(X)
+        # Only the decoder has convolutions.
         codes = self._encode(self._read(X)[0], X)
         return record_feature_maps(self.module_, "decode", codes, self.n_features_in_)
 
@@ -303,6 +304,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
                 "HybridAutoencoder(distill=False) encodes by its reducer and does not work "
                 "without it: fit it with distill=True first."
             )
+        # A shallow copy: both share the network, which is large.
         copied = copy.copy(self)
         copied.reducer = "removed"
         copied.__dict__.pop("reducer_", None)
@@ -324,8 +326,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
                 **params,
             )
         codes = self._reduce(rows, X)
+        # A given reducer determines the size of its codes.
         self.n_components_ = codes.shape[1]
         if self._is_distilled:
+            # The codes are a target of the encoder; otherwise they are the input of the network.
             return training_set._replace(labels=codes)
         return TrainingSet(codes, training_set.rows, weights=training_set.weights)
 
@@ -375,7 +379,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         corruption = super()._corruption(noise, standardization, sample)
         if corruption is None or self._is_distilled:
             return corruption
-        # What is corrupted are codes, whatever the data are.
+        # The corrupted input is a batch of codes, even if the data are images.
         return dataclasses.replace(corruption, image_shape=None)
 
     def _measure(self, sample, dtype):

@@ -1,4 +1,4 @@
-"""The next frame of a sequence: encoder, recurrence, decoder."""
+"""The predictor of the next frame of a sequence."""
 
 import warnings
 from numbers import Integral
@@ -307,6 +307,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         sequences, is_flat = self._read(X)
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
+        # (n_samples, n_steps * frame size), all steps side by side.
         n_values = n_steps * self._n_outputs
         frames = map_rows(self.module_, "forecast", sequences, n_values, n_steps)
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
@@ -352,6 +353,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
     def _compare(self, X):
         """Return the frames before the last, the last ones, and their prediction, as rows."""
         sequences, _ = self._read(X, min_timesteps=2)
+        # As at the end of each sequence when it was one frame shorter.
         predicted = self._predict(sequences[:, :-1])
         return sequences[:, -2], sequences[:, -1], predicted
 
@@ -365,6 +367,7 @@ def _explained_variance(before, truth, predicted):
 
 
 def _gain_on_repetition(before, truth, predicted):
+    # Consecutive frames are similar: repetition is a stronger baseline than the mean.
     repetition = reconstruction_error(truth, before)
     if repetition == 0:
         warnings.warn(

@@ -1,4 +1,4 @@
-"""Autoencoders whose code is to tell a class or numbers as well."""
+"""Autoencoders whose latent code also predicts: a class, or numbers."""
 
 from typing import Self
 
@@ -242,6 +242,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             raise ValueError(
                 f"classes must be those of the earlier call, {self.classes_}, got {classes}."
             )
+        # The classes are known from the first batch, which need not hold all of them.
         encoder = LabelEncoder()
         encoder.classes_ = self.classes_
         self.n_outputs_ = len(self.classes_)
@@ -251,7 +252,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         return training_set._replace(labels=labels[:, None])
 
     def _validation_order(self, data, random_state):
-        """Let any number of rows from the front hold the classes in their shares.
+        """Order the rows such that any number of first ones has the proportions of the classes.
 
         The last row of each class comes at the very end, so that training sees every class.
         """
@@ -259,13 +260,15 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         labels = data.labels[order, 0].cpu().numpy()
         counts = np.bincount(labels)
         by_class = np.argsort(labels, kind="stable")
+        # A row's rank within its class, divided by the size of the class: sorting by this fraction
+        # spreads every class evenly.
         ranks = np.empty(len(labels))
         ranks[by_class] = np.concatenate([np.arange(1, count + 1) for count in counts])
         return order[np.argsort(ranks / counts[labels], kind="stable")]
 
 
 def _check_classes(labels, weights, classes):
-    """Refuse labels of a single class, as far as weights let them count."""
+    """Refuse labels of a single class, not counting rows of weight zero."""
     totals = np.bincount(labels, weights=weights)
     if np.count_nonzero(totals) < 2:
         only = classes[totals.argmax()]
@@ -422,11 +425,11 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
     def _prepare_training_set(self, training_set, run, X, y):
         y = training_set.labels
         labels = y.reshape(len(y), -1)
-        # Merged first: the scale is then the same for a weight of two and for a row there twice.
+        # Merged first: the scale is then the same for a weight of two and for a row given twice.
         training_set = training_set._replace(labels=labels).merged()
         labels, weights = training_set.labels, training_set.weights
         if not run.mode.continues:
-            # StandardScaler takes the sum of weights for a number of rows.
+            # StandardScaler takes the sum of the weights as the number of rows.
             weights = None if weights is None else weights / weights.mean()
             self.target_scaler_ = StandardScaler().fit(labels, sample_weight=weights)
             self.target_shape_ = y.shape[1:]

@@ -1,4 +1,4 @@
-"""The variational autoencoder: codes with a distribution, and a decoder to draw data from."""
+"""The variational autoencoder: latent codes with a distribution, from which data are drawn."""
 
 from numbers import Integral, Real
 from typing import Self
@@ -20,8 +20,8 @@ from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._plan import Traits
 
-# The density of codes is that of at most so many rows, as a mixture of at most so many normal
-# distributions, each of which describes at least so many rows.
+# The density of codes is fitted to at most this many rows, as a mixture of at most this many
+# normal distributions with at least this many rows each: enough to estimate means and variances.
 _DENSITY_ROWS, _MAX_PARTS, _MIN_PART_ROWS = 10_000, 50, 30
 
 
@@ -129,7 +129,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         ],
         "loss": [StrOptions({"mse", "bce"})],
     }
-    # The likelihood is one of all features.
+    # The likelihood is that of all features: along a basis part of the data would be left out.
     _may_use_basis = False
 
     def __init__(
@@ -296,6 +296,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         generator = check_random_state(random_state)
+        # Standard normal numbers are draws from the prior, and deviations within the mixture.
         codes = generator.standard_normal((n_samples, self.n_components_))
         density = getattr(self, "code_density_", None)
         if density is not None:
@@ -338,6 +339,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
 
     def _draws(self, n_draws):
         half = np.random.RandomState(0).standard_normal(((n_draws + 1) // 2, self.n_components_))
+        # Mean zero by pairs of opposite sign, and here variance one: few draws are then enough.
         half /= np.sqrt(np.mean(half**2, axis=0))
         return torch.from_numpy(np.concatenate([half, -half])).to(self.module_.noise_variance)
 
@@ -359,6 +361,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         super()._finish(training_set, sample, mode)
         network = self.module_
         if not resolve_loss(self.loss).is_probabilistic:
+            # The network's is in standardized units.
             scale = network.standardization.scale.item()
             self.noise_variance_ = network.noise_variance.item() * scale**2
         if mode.is_partial:
@@ -368,7 +371,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
 
     def _fit_density(self, training_set):
         """Describe how codes drawn for the training rows are distributed."""
-        # Here, for it brings clustering and trees along.
+        # Imported here: it takes time, since it imports clustering and trees.
         from sklearn.mixture import GaussianMixture
 
         random_state = check_random_state(self.random_state)
@@ -378,11 +381,13 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         chosen = random_state.choice(
             X.shape[0], n_rows, replace=weights is not None, p=probabilities
         )
+        # Sorted: rows of a memmap are read in their order.
         mean, std = self._posterior(X[np.sort(chosen)])
         codes = mean + std * random_state.standard_normal(mean.shape)
         density = GaussianMixture(
             min(max(n_rows // _MIN_PART_ROWS, 1), _MAX_PARTS),
             covariance_type="diag",
+            # Ten times scikit-learn's: a density to sample from needs no more iterations.
             tol=1e-2,
             random_state=random_state.randint(2**31 - 1),
         )

@@ -48,7 +48,7 @@ def center_and_scale(rows, weights):
     # The deviations of constant features are rounding errors, which must not be amplified.
     if largest <= 4 * np.finfo(np.float64).eps * size:
         return center, size or 1.0
-    # Divided first: neither very large nor very small numbers can be squared.
+    # Divided first: squares of very large or very small numbers overflow or vanish.
     deviations /= largest
     variances = np.average(np.square(deviations, out=deviations), axis=0, weights=weights)
     scale = largest * math.sqrt(variances.mean())
@@ -160,7 +160,8 @@ def _seen_components(standardization, rows, weights, n_components, random_state)
     if standardization.basis is None:
         rows = standardized(standardization, rows)
         return principal_components(rows, weights, min(n_components, *rows.shape), random_state)
-    # Along a principal basis the rows' components are the axes, in order.
+    # Along a principal basis the components of the rows are the axes, in order. A regular sample is
+    # enough to estimate deviations, and rows of weight zero must not take part.
     some = np.arange(len(rows)) if weights is None else np.flatnonzero(weights)
     some = some[:: len(some) // _DEVIATION_ROWS + 1]
     rows = standardized(standardization, rows[some])[:, :n_components]
@@ -172,8 +173,10 @@ def _seen_components(standardization, rows, weights, n_components, random_state)
 def set_to_least_squares(linear, inputs, outputs, weights, components=None):
     """Set a layer to the best linear map, through ``components`` of the inputs where given."""
     if components is not None:
+        # (n_samples, n_inputs) to (n_samples, n_components)
         inputs = inputs @ components.double().numpy().T
     best = LinearRegression().fit(inputs, outputs, weights)
+    # (n_outputs, n_inputs or n_components); both maps together are one layer.
     coefficients = torch.tensor(best.coef_).float()
     linear.weight.copy_(coefficients if components is None else coefficients @ components)
     linear.bias.copy_(torch.tensor(best.intercept_))

@@ -33,7 +33,7 @@ class Network(nn.Module):
 
     @property
     def input_standardization(self):
-        """Return how inputs are standardized, once, before `training_loss` gets them."""
+        """Return how inputs are standardized: once, before `training_loss` gets them."""
         return self.standardization
 
     def training_loss(self, inputs, target, criterion):
@@ -57,7 +57,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def start(self, sample, seed):
-        """Set where training starts.
+        """Set the initial weights that depend on the data.
 
         Parameters
         ----------
@@ -139,6 +139,7 @@ class AutoencoderNetwork(Network):
     def reconstruction_loss(self, code, target, criterion):
         """Return the loss of what is decoded from codes (n_samples, n_components)."""
         if self.ordered:
+            # Several truncations of one code share the work of the encoder.
             code = truncated(code.repeat(_TRUNCATIONS_PER_STEP, 1))
             target = target.repeated(_TRUNCATIONS_PER_STEP)
         return criterion(self._decoded(code), target, self.standardization)
@@ -168,7 +169,9 @@ def truncated(code):
     n_samples, n_components = code.shape
     places = torch.arange(n_components, device=code.device)
     powers = (places + 1.0) ** _TRUNCATION_POWER
+    # Cumulative probabilities of keeping 1, 2, ... components; the rest is that of the whole code.
     bounds = (1 - _WHOLE_CODE_FRACTION) * powers.cumsum(0)[:-1] / powers.sum()
+    # Systematic sampling: one random offset, so that batches differ little in their lengths.
     draws = torch.arange(n_samples, device=code.device) + uniform(1, code.device)
     last = torch.bucketize(draws / n_samples, bounds)
     return code * (places <= last[:, None])
@@ -186,5 +189,6 @@ def with_presence(code):
     Tensor of shape (n_samples, 2 * n_components)
         The code, then ones up to its last component that is not zero.
     """
+    # From the last component on, the first one that is not zero counts as present, and all before.
     backwards = (code != 0).to(code.dtype).flip(1)
     return torch.cat([code, backwards.cummax(dim=1).values.flip(1)], dim=1)

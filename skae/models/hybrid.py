@@ -1,4 +1,4 @@
-"""Decoders for codes that a reducer makes, and encoders that learn to make them."""
+"""Decoders for the codes of a reducer, and encoders that learn to compute these codes."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from .autoencoder import Network
 
 
 class DecoderNetwork(Network):
-    """A decoder for codes that come from elsewhere.
+    """A decoder for the codes of a reducer.
 
     Its inputs are codes: ``forward`` is `decode`.
 
@@ -39,7 +39,7 @@ class DecoderNetwork(Network):
     def __init__(self, decoder, standardization, n_components, *, standardize_codes=True):
         super().__init__(standardization)
         self.decoder = decoder
-        # That of the codes once they are known, see `start`.
+        # Replaced by that of the codes when these are known, see `start`.
         self.code_standardization = Standardization(torch.zeros(n_components), 1.0)
         self.standardize_codes = standardize_codes
 
@@ -68,6 +68,7 @@ class DecoderNetwork(Network):
         self._start_decoder(sample.X, sample)
 
     def _start_decoder(self, codes, sample):
+        # Codes of UMAP and others come in any units, and layers expect them about unit variance.
         if self.standardize_codes:
             center, scale = center_and_scale(codes, sample.weights)
             self.code_standardization = Standardization(torch.tensor(center), scale)
@@ -81,6 +82,7 @@ class DecoderNetwork(Network):
             set_to_least_squares(linear, codes, rows, sample.weights)
             if self.standardization.sigmoid:
                 pass_through_sigmoid(linear, self.standardization)
+            # One scale for the whole code leaves components of unequal variance.
             deviations = root_mean_squares(codes, sample.weights)
             divide_by_deviations(self.decoder.nonlinear, deviations)
         return codes
@@ -124,7 +126,7 @@ class DistilledNetwork(DecoderNetwork):
         wanted = self.code_standardization.standardize(target.labels).to(code.dtype)
         distances = F.mse_loss(code, wanted, reduction="none").mean(dim=1)
         distillation = weighted_mean(distances, target.weights)
-        # The decoder follows the encoder, which follows nothing but the given codes.
+        # Detached: the decoder adapts to the encoder's codes, the encoder to the given ones alone.
         reconstruction, _ = super().training_loss(code.detach(), target, criterion)
         parts = {
             "reconstruction": reconstruction.detach(),

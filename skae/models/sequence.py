@@ -1,4 +1,4 @@
-"""Prediction of the next frame: a recurrence between encoder and decoder."""
+"""Prediction of the next frame: encoder, recurrence, decoder."""
 
 import torch
 from torch import nn
@@ -15,9 +15,9 @@ _DEVIATION_SEQUENCES = 200
 
 
 class RecurrentNetwork(AutoencoderNetwork):
-    """Encode frames, carry the code on by a recurrence, decode the next frame.
+    """Encode frames, predict the next code by a recurrence, decode it.
 
-    The recurrence gives the change from the last frame's code to the next one's. It starts at
+    The recurrence returns the change from the last frame's code to the next one's. It starts at
     no change, so that training begins by repeating the last frame.
 
     Parameters
@@ -29,7 +29,7 @@ class RecurrentNetwork(AutoencoderNetwork):
     n_components : int
     cell : {'lstm', 'gru'}
     hidden_size : int
-        Size of the state that the recurrence carries along.
+        Size of the state of the recurrence.
     """
 
     def __init__(self, encoder, decoder, standardization, *, n_components, cell, hidden_size):
@@ -55,6 +55,7 @@ class RecurrentNetwork(AutoencoderNetwork):
         for _ in range(n_steps):
             codes, state = self._next_codes(self.standardization.standardize(x), state)
             frames.append(self.decode(codes[:, -1]))
+            # (n_samples, 1, n_features): the state holds all that came before.
             x = frames[-1][:, None]
         return torch.cat(frames, dim=1)
 
@@ -64,12 +65,14 @@ class RecurrentNetwork(AutoencoderNetwork):
         codes, _ = self._next_codes(inputs[:, :-1])
         followed, weights = target.rows[:, 1:], target.weights
         if weights is not None:
+            # Each frame counts as its sequence does.
             weights = weights.repeat_interleave(followed.shape[1])
         frames = Target(followed.flatten(0, 1), weights=weights)
         return self.reconstruction_loss(codes.flatten(0, 1), frames, criterion), {}
 
     def _next_codes(self, x, state=None):
         """Return the code of the frame after each, (n_samples, n_timesteps, n_components)."""
+        # The encoder sees frames one by one: (n_samples * n_timesteps, n_features).
         codes = self.encoder(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         hidden, state = self.recurrence(codes, state)
         return codes + self.change(hidden), state
@@ -84,6 +87,7 @@ class RecurrentNetwork(AutoencoderNetwork):
         start_at_pca(self.encoder, self.decoder, self.standardization, frames, weights, seed)
         some = torch.from_numpy(sample.X[:_DEVIATION_SEQUENCES]).float()
         codes = self.eval().encoder(self.standardization.standardize(some).flatten(0, 1))
+        # Inputs of the first layer, one column for each component.
         self.recurrence.weight_ih_l0 /= safe_deviations(codes.std(dim=0, correction=0))
 
 

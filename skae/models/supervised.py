@@ -69,6 +69,7 @@ class SupervisedNetwork(AutoencoderNetwork):
 
     def training_loss(self, inputs, target, criterion):
         """Return the joint loss of a batch, and both parts where both have a weight."""
+        # A part without weight is not computed: its layers get no gradient, not even weight decay.
         weight, code = self.reconstruction_weight, self.encoder(inputs)
         if weight == 1:
             return self.reconstruction_loss(code, target, criterion), {}
@@ -100,8 +101,8 @@ class SupervisedNetwork(AutoencoderNetwork):
 def _zero_init_code(encoder):
     """Let the hidden layers contribute nothing to the code yet.
 
-    A code that is only to predict then comes to hold what predicts, and nothing that random
-    initial weights put there. A linear skip connection stays as it is, and so does an encoder
+    A code that only has to predict then learns to hold what predicts, and none of what random
+    initial weights would put there. A linear skip connection stays as it is, and so does an encoder
     whose last layer is not a linear one: behind an activation zeros would stay zeros.
     """
     *_, last = encoder.modules()
@@ -134,6 +135,8 @@ def balanced(first, second):
     -------
     Tensor of shape ()
     """
+    # Detached: the weights are constants of the step.
     a, b = first.detach() + _MIN_LOSS, second.detach() + _MIN_LOSS
     weighted = (b * first + a * second) / (a + b)
+    # The value of one, with the gradient of the other.
     return torch.sqrt(a * b) + weighted - weighted.detach()

@@ -96,6 +96,7 @@ class VariationalNetwork(AutoencoderNetwork):
         rows = self.standardization.standardize(x)
         mean, log_variance = self._distribution(rows)
         total = 0.0
+        # One draw at a time: all of them together would take n_draws times the memory.
         for draw in draws.to(x):
             reconstruction = self._decoded_draw(mean, log_variance, draw)
             errors = criterion.per_sample(reconstruction, rows, self.standardization)
@@ -105,6 +106,7 @@ class VariationalNetwork(AutoencoderNetwork):
 
     def _distribution(self, rows):
         """Return mean and log-variance of standardized rows, each (n_samples, n_components)."""
+        # (n_samples, 2 * n_components), mean and log-variance in turn.
         mean, log_variance = self.encoder(rows).unflatten(1, (-1, 2)).unbind(2)
         mean = (mean - self.code_mean) / self.code_variance.sqrt()
         return mean, log_variance - self.code_variance.log()
@@ -122,7 +124,7 @@ class VariationalNetwork(AutoencoderNetwork):
         self.kl_scale = min(n_finished / self.n_warmup, 1.0) if self.n_warmup else 1.0
 
     def training_loss(self, inputs, target, criterion):
-        """Return minus the ELBO of a batch per feature, and its parts in nats per row.
+        """Return the negative ELBO of a batch per feature, and its parts in nats per row.
 
         In training mode the running statistics follow the batch first.
         """
@@ -132,6 +134,7 @@ class VariationalNetwork(AutoencoderNetwork):
         is_gaussian = not criterion.loss.is_probabilistic
         if self.training:
             self._update_statistics(mean, log_variance, errors, target.weights, is_gaussian)
+        # Per feature: the loss then has the same scale as that of other autoencoders.
         n_features = target.rows.shape[1]
         terms = self._terms(errors, mean, log_variance, n_features, criterion)
         nll, kl = (weighted_mean(term, target.weights) for term in terms)
@@ -143,11 +146,12 @@ class VariationalNetwork(AutoencoderNetwork):
         return loss, {"reconstruction": nll.detach(), "kl": kl.detach()}
 
     def _terms(self, errors, mean, log_variance, n_features, criterion):
-        """Return both parts of minus the ELBO of each row, in nats and the units of the data.
+        """Return both parts of the negative ELBO of each row, in nats and the units of the data.
 
-        These are minus the log-likelihood of a row given its code, and the Kullback-Leibler
+        These are the negative log-likelihood of a row given its code, and the Kullback-Leibler
         divergence of the code's distribution from the standard normal one.
         """
+        # Closed form for two normal distributions, summed over components: (n_samples,).
         kl = (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1) / 2
         nll = errors
         if not criterion.loss.is_probabilistic:
@@ -165,6 +169,7 @@ class VariationalNetwork(AutoencoderNetwork):
         """Let the running statistics follow a batch."""
         weights = torch.ones_like(errors) if weights is None else weights
         total = weights.sum()
+        # An exponential moving average whose memory is a number of rows, whatever the batch size.
         step = (total / _RUNNING_ROWS).clamp(max=1.0)
         weights = weights / total.clamp(min=1e-12)  # rows of a batch may all have weight zero
         # In units of the statistics that are updated.
@@ -203,11 +208,13 @@ class VariationalNetwork(AutoencoderNetwork):
         encoder, decoder = self.encoder.linear, self.decoder.linear
         n_components = min(decoder.in_features, *rows.shape)
         components, deviations = principal_components(rows, weights, n_components, seed)
+        # The maximum-likelihood noise is the mean variance of the directions that the code leaves.
         n_left = rows.shape[1] - n_components
         left = rows.shape[1] * data_variance - deviations.double().square().sum()
         self._start_noise(left / n_left if n_left else 0.0, data_variance)
         noise = self.noise_variance
         variances = deviations.square().clamp(min=noise)
+        # Probabilistic PCA: the decoder's columns, and the posterior's means and variances.
         gains = torch.sqrt(variances - noise)[:, None]
         set_to_zero(encoder, decoder)
         # Means and log-variances of the components come in turn.

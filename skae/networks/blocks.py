@@ -32,6 +32,7 @@ INITIALIZATIONS = {
     "orthogonal": nn.init.orthogonal_,
 }
 
+# Normalization layers are not among them: their weights start at one.
 WEIGHTED_LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -45,6 +46,7 @@ class Dropout(nn.Module):
     def forward(self, x):
         if not self.training:
             return x
+        # Divided by the fraction that is kept, so that means stay the same.
         return x * bernoulli_mask(x, 1 - self.p) / (1 - self.p)
 
     def extra_repr(self):
@@ -65,6 +67,7 @@ class LinearSkip(nn.Module):
 
 def after(size, *, activation, normalization=None, dropout=0.0):
     """List the layers that follow a hidden dense layer of ``size`` units."""
+    # Normalization before the activation, dropout after it, as in convolutional networks.
     layers = [NORMALIZATIONS[normalization](size)] if normalization else []
     layers.append(ACTIVATIONS[activation]())
     return layers + ([Dropout(dropout)] if dropout else [])
@@ -91,6 +94,7 @@ def initialize(module, name):
 def zero_init_last_layer(module):
     """Set the last layer that has weights to zero, so that the module returns zeros."""
     last = [layer for layer in module.modules() if isinstance(layer, WEIGHTED_LAYERS)][-1]
+    # Layers before it keep their weights: from zeros everywhere no gradient would pass.
     with torch.no_grad():
         last.weight.zero_()
         if last.bias is not None:

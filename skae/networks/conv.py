@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .blocks import ACTIVATIONS, Dropout, multilayer_perceptron
 
+# Names of the parameters of `Conv`: a stride in the convolution, or max-pooling after it.
 DOWNSAMPLING = ("stride", "max_pool")
 UPSAMPLING = ("transpose", "nearest")
 # One group holds all channels: over images, this is what layer normalization is to rows.
@@ -39,6 +40,7 @@ class ConvStages:
 
     def following(self, stage):
         """List the layers after the convolution whose output has the stage's channels."""
+        # Normalization comes before the activation, dropout after it, as in dense networks.
         channels, normalization = self.channels[stage], self.normalizations[stage]
         layers = normalized(channels, normalization)
         layers.append(ACTIVATIONS[self.activation]())
@@ -55,13 +57,14 @@ def normalized(n_channels, normalization):
 
 
 class RowsToImages(nn.Module):
-    """(n_samples, height * width * channels) to (n_samples, channels, height, width)."""
+    """Map (n_samples, height * width * channels) to (n_samples, channels, height, width)."""
 
     def __init__(self, height, width, channels):
         super().__init__()
         self.shape = (height, width, channels)
 
     def forward(self, x):
+        # Without a copy: rows in channels-last order are channels-last tensors of torch.
         return x.reshape(-1, *self.shape).permute(0, 3, 1, 2)
 
     def extra_repr(self):
@@ -69,7 +72,7 @@ class RowsToImages(nn.Module):
 
 
 class ImagesToRows(nn.Module):
-    """(n_samples, channels, height, width) to (n_samples, height * width * channels)."""
+    """Map (n_samples, channels, height, width) to (n_samples, height * width * channels)."""
 
     def forward(self, x):
         return x.permute(0, 2, 3, 1).flatten(1)
@@ -96,6 +99,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
 
         def convolution():
+            # The padding of an odd kernel keeps the size, so that input and output can be added.
             layer = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2)
             return [layer, *normalized(channels, normalization)]
 
@@ -110,6 +114,7 @@ def stage_sizes(image_size, strides):
     """List (height, width) before the first stage and after each."""
     sizes = [tuple(image_size)]
     for stride in strides:
+        # Rounded up: a last pixel without a partner is kept.
         sizes.append(tuple(-(-side // stride) for side in sizes[-1]))
     return sizes
 
@@ -119,6 +124,7 @@ def conv_encoder(image_shape, stages, *, downsampling, pooling, hidden_layer_siz
     height, width, n_channels = image_shape
     layers = [RowsToImages(*image_shape)]
     for stage, (channels, stride) in enumerate(zip(stages.channels, stages.strides, strict=True)):
+        # (n_samples, n_channels, height, width) to (n_samples, channels, height / stride, ...)
         by_stride = downsampling == "stride"
         layers.append(
             nn.Conv2d(
@@ -131,11 +137,13 @@ def conv_encoder(image_shape, stages, *, downsampling, pooling, hidden_layer_siz
         )
         layers += stages.following(stage)
         if stride > 1 and not by_stride:
+            # Rounded up as a stride is, so that the decoder's sizes fit either.
             layers.append(nn.MaxPool2d(stride, ceil_mode=True))
         n_channels = channels
     layers += [POOLING[pooling](), ImagesToRows()]
     if n_outputs is not None:
         height, width = stage_sizes((height, width), stages.strides)[-1]
+        # Global pooling leaves one value of each channel.
         n_pixels = height * width if pooling == "flatten" else 1
         sizes = (n_pixels * n_channels, *hidden_layer_sizes, n_outputs)
         layers.append(multilayer_perceptron(sizes, activation=stages.activation))
@@ -150,6 +158,7 @@ def conv_decoder(image_shape, stages, *, upsampling, start_channels, hidden_laye
     layers = []
     if n_inputs is not None:
         start = sizes[0][0] * sizes[0][1] * start_channels
+        # (n_samples, n_inputs) to (n_samples, start), which are the first feature maps.
         widths = (n_inputs, *hidden_layer_sizes[::-1], start)
         layers.append(multilayer_perceptron(widths, activation=stages.activation))
         layers.append(ACTIVATIONS[stages.activation]())
@@ -160,7 +169,7 @@ def conv_decoder(image_shape, stages, *, upsampling, start_channels, hidden_laye
 
 
 def _transpose_stages(stages, sizes, n_channels, n_image_channels):
-    """Transposed convolutions, the last of which gives the image."""
+    """List transposed convolutions, the last of which returns the image."""
     layers = []
     outputs = (*stages.channels[1:], n_image_channels)
     for stage, channels in enumerate(outputs):
@@ -172,12 +181,15 @@ def _transpose_stages(stages, sizes, n_channels, n_image_channels):
                 stages.kernel_size,
                 stride=stride,
                 padding=stages.kernel_size // 2,
+                # Several sizes shrink to the same: this adds the pixels that are missing to the
+                # encoder's own.
                 output_padding=[
                     after - 1 - (before - 1) * stride
                     for before, after in zip(sizes[stage], sizes[stage + 1], strict=True)
                 ],
             )
         )
+        # Pixels of the image take any value: no activation after the last convolution.
         if stage < len(outputs) - 1:
             layers += stages.following(stage + 1)
         n_channels = channels
@@ -185,12 +197,13 @@ def _transpose_stages(stages, sizes, n_channels, n_image_channels):
 
 
 def _nearest_stages(stages, sizes, n_channels, n_image_channels):
-    """Convolutions, each followed by upsampling, and one more that gives the image."""
+    """List convolutions, each followed by upsampling, and one more that returns the image."""
     layers = []
     padding = stages.kernel_size // 2
     for stage, channels in enumerate(stages.channels):
         layers.append(nn.Conv2d(n_channels, channels, stages.kernel_size, padding=padding))
         layers += stages.following(stage)
+        # To the encoder's size, which a factor of the stride may miss by a pixel.
         if sizes[stage] != sizes[stage + 1]:
             layers.append(Resize(sizes[stage + 1]))
         n_channels = channels

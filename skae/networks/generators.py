@@ -6,7 +6,9 @@ from contextvars import ContextVar
 import torch
 from torch.overrides import TorchFunctionMode
 
+# A context variable: fits in other threads draw from generators of their own.
 _GENERATOR = ContextVar("skae_generator", default=None)
+# The methods that torch's layers initialize their weights with, besides torch.nn.init.
 _DRAWS = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.bernoulli_}
 
 

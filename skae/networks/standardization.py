@@ -1,4 +1,4 @@
-"""The units in which networks meet the data."""
+"""Conversion between the units of the data and those of the networks."""
 
 import math
 
@@ -7,11 +7,11 @@ from torch import nn
 
 
 class Standardization(nn.Module):
-    """Centre every feature and divide by one scale: the objective stays PCA's.
+    """Center every feature and divide by one scale, so that the objective stays PCA's.
 
-    Where a basis is given, the network sees the coordinates along them, and their mean
-    square is the share of the variance that lies along them. All is kept in float64, or data
-    far from zero would not be centred.
+    If a basis is given, the network sees the coordinates along it, whose mean square is the
+    fraction of the variance that they hold. Statistics are kept in
+    float64: in float32, data far from zero would lose their digits when they are centered.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class Standardization(nn.Module):
     sigmoid : bool
         Whether the decoder's output passes through a sigmoid on its way back to the data.
     basis : Tensor of shape (n_features, n_directions) or None
-        Orthonormal columns. What lies outside of their span is left out.
+        Orthonormal columns. Deviations outside of their span are left out.
     """
 
     def __init__(self, center, scale, *, sigmoid=False, basis=None):
@@ -28,6 +28,8 @@ class Standardization(nn.Module):
         self.register_buffer("center", center.double())
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
         self.sigmoid = sigmoid
+        # Fewer coordinates hold nearly all of the variance: without this factor each would be
+        # larger, and losses could not be compared with those of all features.
         self._stretch = 1.0
         if basis is not None:
             n_features, n_directions = basis.shape
@@ -37,31 +39,34 @@ class Standardization(nn.Module):
 
     @property
     def n_outputs(self):
-        """Number of values in a row as the network sees it."""
+        """Return the number of values in a row as the network sees it."""
         return len(self.center) if self.basis is None else self.basis.shape[1]
 
     def standardize(self, x):
-        """Data to the encoder's units."""
+        """Map data to the encoder's units."""
         return self._project(self._centered(x))
 
     def standardize_exactly(self, x):
-        """Data to the encoder's units, in single precision, however far from zero they are."""
+        """Map data, however far from zero, to the encoder's units in single precision."""
         return self._project(self._centered(x.double()).float())
 
     def _centered(self, x):
+        # In place: the difference is a new tensor, and rows may be many.
         return (x - self.center.to(x.dtype)).div_(self.scale)
 
     def _project(self, x):
+        # (n_samples, n_features) to (n_samples, n_directions)
         return x if self.basis is None else x @ self.basis.to(x.dtype)
 
     def unstandardize(self, x):
-        """The encoder's units back to data: the inverse of `standardize`, but for what it left."""
+        """Map the encoder's units to data: the inverse of `standardize` within its span."""
         if self.basis is not None:
+            # Both the coordinates and the basis were divided by the root of the factor.
             x = x @ self.basis.to(x.dtype).T * self._stretch
         return x * self.scale + self.center.to(x.dtype)
 
     def to_data(self, x):
-        """The decoder's output to data."""
+        """Map the decoder's output to data."""
         return torch.sigmoid(x) if self.sigmoid else self.unstandardize(x)
 
 
@@ -81,6 +86,7 @@ class EncodesData(nn.Module):
         self.standardization = standardization
 
     def forward(self, x):
+        # The network standardizes all that it gets: here this is undone.
         return self.encoder(self.standardization.unstandardize(x))
 
 
@@ -102,4 +108,5 @@ class DecodesToData(nn.Module):
 
     def forward(self, code):
         rows = self.decoder(code)
+        # Logits have no units: a sigmoid leads from them to data.
         return rows if self.standardization.sigmoid else self.standardization.standardize(rows)
