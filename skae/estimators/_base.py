@@ -1,4 +1,4 @@
-"""What every trained estimator does: read the data, train a network, run it."""
+"""The base of all trained estimators: read the data, train a network, apply it."""
 
 import copy
 import math
@@ -55,12 +55,12 @@ from ._plan import (
 )
 from ._state import StoredNetwork
 
-# Rows on which the error of the fitted network is measured: its digits do not change with more.
+# Rows on which the error of the fitted network is measured: more hardly change its first digits.
 _MEASURED_ROWS = 10_000
 
 
 class _Run(NamedTuple):
-    """What a call of fit has resolved before it reads the data."""
+    """Settings of a call of ``fit`` that are resolved before the data are read."""
 
     mode: FitMode
     previous: Network | None
@@ -70,9 +70,9 @@ class _Run(NamedTuple):
 
 
 class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
-    """Parameters and training that estimators with a network share.
+    """Base of estimators with a network: common parameters and training.
 
-    A family builds its network (`_build_network`) and says what is special about its training
+    A family builds its network (`_build_network`) and states what is special about its training
     (`_traits`); it may prepare its training set (`_prepare_training_set`) and learn more from it
     afterwards (`_finish`). The loop is skorch's.
     """
@@ -107,7 +107,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    # Whether its loss is the same along any orthonormal basis as along the features.
+    # Whether the family's loss may be computed along an orthonormal basis.
     _may_use_basis = True
 
     def _traits(self):
@@ -115,7 +115,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         return Traits()
 
     def _network_options(self):
-        """Return what the network is built with, besides the architecture, from parameters."""
+        """Return the parameters, besides the architecture, with which the network is built."""
         return {}
 
     def _validate_params(self):
@@ -140,7 +140,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         return self
 
     def _begin(self, partial):
-        """Resolve what does not depend on the data, and forget what an earlier fit learned."""
+        """Resolve all that does not depend on the data, and drop the results of an earlier fit."""
         is_fitted = hasattr(self, "module_")
         if partial:
             mode = NEXT_BATCH if is_fitted else FIRST_BATCH
@@ -148,7 +148,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             mode = WARM_START if self.warm_start and is_fitted else FIT
         previous = self.module_ if mode.continues else None
         if not mode.continues:
-            # Not all of it need apply to this fit.
+            # Some of these attributes may not apply to this fit.
             for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
                 delattr(self, name)
         if mode.resets:
@@ -160,6 +160,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
                 f"{self.noise_level}."
             )
         if self.checkpoint is not None and not mode.is_partial:
+            # Before training, not after the first epoch of it.
             _check_writable(self.checkpoint)
         return _Run(mode, previous, resolve_loss(self.loss), noise, resolve_device(self.device))
 
@@ -200,19 +201,21 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             )
 
     def _prepare_training_set(self, training_set, run, X, y):
-        """Learn what comes before the network, such as labels or codes, and apply it."""
+        """Fit what precedes the network, such as labels or a reducer, and apply it."""
         return training_set
 
     # -- training --------------------------------------------------------------------------
 
     def _train(self, training_set, run):
-        """Train a network, and set what fitting learns; return the Ctrl-C that ended it early."""
+        """Train a network and set fitted attributes; return the Ctrl-C that ended it early."""
         checkpoint, random_state = None, self.random_state
         if self.checkpoint is not None and not run.mode.is_partial:
             checkpoint = open_checkpoint(self.checkpoint, self.get_params(), training_set)
+            # A process that continues must draw the same numbers.
             random_state = checkpoint.entropy if random_state is None else random_state
         random_state = check_random_state(random_state)
         seed = int(random_state.randint(2**31 - 1))
+        # Another seed for each batch of partial_fit, or all would get the same noise.
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
         merged = training_set.merged()
         sample = sample_rows(merged, random_state)
@@ -248,7 +251,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         return Criterion(loss, self._image_shape, data_range, observed_only=self._mask_missing)
 
     def _prepare_network(self, sample, run, seed):
-        """Build the network and set where training starts."""
+        """Build the network with its initial weights."""
         if run.mode == NEXT_BATCH:
             self._check_basis(run)
             return run.previous
@@ -281,7 +284,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
     # -- standardization -------------------------------------------------------------------
 
     def _fit_standardization(self, sample, run):
-        """Return how rows become what the network sees: all features, or a principal subspace."""
+        """Return how rows are standardized: along all features, or along a principal subspace."""
         rows, weights = self._reconstructed_rows(sample)
         center, scale, basis = np.zeros(rows.shape[1]), 1.0, None
         if self.architecture_.standardizes_input:
@@ -303,8 +306,8 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
     def _can_use_basis(self, loss):
         """Return whether the network may see coordinates along a basis in place of features.
 
-        Squared errors are the same in both; noise, augmentation and missing values are of
-        features.
+        Squared errors are the same in both. Noise, augmentation and missing values are defined
+        by features.
         """
         is_plain = self.noise is None and getattr(self, "augment", None) is None
         return (
@@ -316,7 +319,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         )
 
     def _check_basis(self, run):
-        """Refuse to train a network along a basis for what is defined by features."""
+        """Refuse parameters that are defined by features if the network sees a basis."""
         has_basis = run.previous.standardization.basis is not None
         if has_basis and not self._can_use_basis(run.loss):
             raise ValueError(
@@ -351,7 +354,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         augment = getattr(self, "augment", None)
         if noise is None and augment is None and not hidden:
             return None
-        # The extremes of a picture's pixels are those of all of them.
+        # For images, the smallest and largest value are those of all pixels.
         axis = 0 if self._image_shape is None else None
         bounds = (torch.tensor(bound) for bound in (sample.X.min(axis), sample.X.max(axis)))
         limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
@@ -366,13 +369,13 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         )
 
     def _runs_user_code(self):
-        """Return whether code that is not skae's may draw from torch's global generator."""
+        """Return whether user-supplied code may draw from torch's global generator."""
         users = (self.loss, self.noise, getattr(self, "augment", None))
         users = [user for user in users if user is not None and not isinstance(user, str)]
         return getattr(self.architecture, "uses_global_rng", False) or bool(users)
 
     def _remember(self, net, mode):
-        """Keep what training found."""
+        """Set the attributes that training determines."""
         epochs = [{k: v for k, v in epoch.items() if k != "batches"} for epoch in net.history]
         earlier = getattr(self, "history_", []) if mode.is_partial else []
         self.net_ = net
@@ -382,14 +385,14 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         self.n_iter_ = len(self.history_)
 
     def _finish(self, training_set, sample, mode):
-        """Learn what needs the trained network."""
+        """Set the attributes that depend on the trained network."""
         self.reconstruction_err_ = self._measure(sample, computing_dtype(training_set.X))
 
     def _measure(self, sample, dtype):
         """Return the mean squared error of the reconstruction, in the data's units squared."""
         rows = sample.X[:_MEASURED_ROWS].astype(dtype)
         errors = sample.rows[:_MEASURED_ROWS] - self._reconstruct(rows)
-        # Not nanmean, which copies them.
+        # nanmean would copy the errors.
         return float(np.mean(np.square(errors, out=errors), where=~np.isnan(errors)))
 
     def __sklearn_tags__(self):
@@ -413,7 +416,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
 
     @property
     def _n_outputs(self):
-        """Return the number of features that the decoder gives."""
+        """Return the number of features that the decoder returns."""
         return self.n_features_in_
 
     def _encode(self, rows, X=None):
@@ -439,7 +442,7 @@ def _check_writable(checkpoint):
 
 
 def _load_previous(network, previous):
-    """Start from the weights of the fit before, if the network is still the same."""
+    """Start from the weights of the previous fit, if the network has the same layers."""
     try:
         network.load_state_dict(copy.deepcopy(previous.state_dict()))
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Which rows a detector holds out from fitting, and how much each of them counts."""
+"""The rows that a detector holds out from fitting, and the weight of each of them."""
 
 from hashlib import blake2b
 from typing import NamedTuple

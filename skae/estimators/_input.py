@@ -1,4 +1,4 @@
-"""The public door: arrays of every kind become rows, and rows the layout they came in."""
+"""Validation of public input: arrays of every kind become rows, sequences or codes."""
 
 import math
 from functools import partial
@@ -22,18 +22,18 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
     ----------
     estimator : estimator
         Its ``n_features_in_`` and ``feature_names_in_`` are set or compared.
-    X : array-like, sparse matrix, or images (n, height, width[, channels])
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
     reset : bool
         Whether the attributes are set, as in ``fit``.
     min_rows : int, default=1
     check_finite : bool or 'allow-nan', default=True
-        False leaves it to inference, which checks each chunk of rows as it passes.
+        If False, inference checks each chunk of rows as it passes.
     any_width : bool, default=False
         Take any number of features, and leave the attributes alone.
 
     Returns
     -------
-    rows : ndarray or csr_matrix of shape (n, n_features)
+    rows : {ndarray, csr_matrix} of shape (n_samples, n_features)
         float64, float32 or uint8; a memmap stays one.
     layout : tuple or None
         Shape of one image, None where X has two dimensions.
@@ -103,9 +103,9 @@ def _refuse_missing(estimator, X, samples):
 
 
 def read_target(X_target, rows):
-    """Validate what is to be reconstructed in place of X: rows of the same shape.
+    """Validate the target of the reconstruction, rows of the shape of X.
 
-    NaN passes, as what is missing.
+    NaN passes, as a missing value.
     """
     X_target, _ = _flatten(X_target, "X_target")
     with naming_types(X_target, "X_target"):
@@ -151,7 +151,8 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
     ----------
     estimator : estimator
         As for `read_rows`.
-    X : array-like of shape (n, n_timesteps, *frame_shape) or (n, n_timesteps * frame size)
+    X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        If flat, of shape (n_samples, n_timesteps * frame size).
     frame_shape : tuple of int, or None
         None takes it from X: each feature of a flat X is a frame, of one number.
     reset : bool
@@ -162,7 +163,7 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
 
     Returns
     -------
-    sequences : ndarray of shape (n, n_timesteps, frame size)
+    sequences : ndarray of shape (n_samples, n_timesteps, frame size)
     frame_shape : tuple of int
     is_flat : bool
         Whether X had two dimensions.
@@ -186,7 +187,7 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
 
 
 def _read_frame_shape(given, found):
-    """Combine the parameter and what the dimensions of X say into the shape of a frame."""
+    """Combine the parameter and the dimensions of X into the shape of a frame."""
     sides = (found or ()) if given is None else tuple(given)
     if len(sides) > 3 or not all(isinstance(side, Integral) and side > 0 for side in sides):
         raise ValueError(
@@ -199,9 +200,9 @@ def _read_frame_shape(given, found):
 
 
 def read_codes(estimator, X, *, allow_short=False):
-    """Validate X as codes of a fitted estimator, (n, n_components) of floats.
+    """Validate X as codes of a fitted estimator, floats of shape (n_samples, n_components).
 
-    Zeros stand for last components that may be left out.
+    With ``allow_short`` the last components may be left out; zeros stand in for them.
     """
     X = as_array(X)
     with naming_types(X):
@@ -227,14 +228,15 @@ def check_layout(layout, image_shape):
 
 
 def refuse_missing(estimator, **parts):
-    """Refuse NaN in any of the named parts of the data, and say what takes it."""
+    """Refuse NaN in any of the named parts of the data, and name estimators that accept it."""
     for name, rows in parts.items():
-        # Bytes hold no NaN, and may be many: they are not read once more.
+        # Integers hold no NaN, and may be many: they are not read once more.
         if rows is not None and rows.dtype.kind == "f" and np.isnan(rows.min()):
             raise ValueError(
-                f"Input {name} contains NaN: Autoencoder(missing_values='mask') trains on what "
-                f"is there. {type(estimator).__name__} as it is needs complete rows; "
-                "SimpleImputer makes such."
+                f"Input {name} contains NaN, but {type(estimator).__name__} with its parameters "
+                "needs complete rows: impute missing values first, for instance by "
+                "SimpleImputer, or use Autoencoder(missing_values='mask'), which trains on "
+                "observed values."
             )
 
 
@@ -252,19 +254,19 @@ def check_unit_interval(rows, loss):
 
 
 def _still_mapped(rows, X):
-    """Return a memmap as one: check_array looks through it, and no one may copy it unaware."""
+    """Return a memmap as such: check_array returns it as a plain array, which would be copied."""
     return X if isinstance(X, np.memmap) and rows.dtype == X.dtype else rows
 
 
 def _flatten(X, name="X"):
-    """Images to rows of pixels; everything else as it is."""
+    """Return images as rows of pixels, with their shape; everything else as it is."""
     X = as_array(X, name)
     shape = getattr(X, "shape", ())
     if len(shape) <= 2:
         return X, None
     if len(shape) > 4:
         raise ValueError(
-            f"{name} must be rows (n, n_features) or images (n, height, width[, channels]), got "
-            f"an array of shape {tuple(shape)}."
+            f"{name} must have shape (n_samples, n_features) or, for images, (n_samples, height, "
+            f"width[, channels]), got an array of shape {tuple(shape)}."
         )
     return X.reshape(shape[0], -1), tuple(shape[1:])

@@ -1,4 +1,4 @@
-"""The two sides of a network as scikit-learn's transformers offer them, and both together."""
+"""Public methods of the encoder side, of the decoder side, and of both together."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -89,7 +89,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         Returns
         -------
         X_reconstructed : ndarray of the shape of X
-            What the decoder makes of the codes of X.
+            The decoded codes of X.
         """
         rows, layout = self._read(X)
         reconstructed = self._reconstruct(rows, X)
@@ -114,6 +114,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         """
         check_is_fitted(self)
         check_scalar(n, "n", Integral, min_val=2)
+        # The public method: a hybrid needs what its reducer returns.
         start, end = (self.transform(np.asarray(sample)[None]) for sample in (a, b))
         # set_output may have made frames of the codes.
         start, end = np.asarray(start), np.asarray(end)
@@ -159,6 +160,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         rows, reconstructed = self._compare(X)
         if not np.ma.isMaskedArray(rows):
             return explained_variance(rows, reconstructed)
+        # (n_samples, n_features), masked: sums are over observed values.
         left, whole = (np.sum((rows - other) ** 2) for other in (reconstructed, rows.mean(axis=0)))
         return float(1 - left / whole)
 

@@ -53,19 +53,18 @@ NEXT_BATCH = FitMode(is_partial=True, continues=True, resets=False)
 
 
 class Traits(NamedTuple):
-    """What a family says of its training.
+    """Training traits of a family.
 
     Attributes
     ----------
     learns_targets : bool
-        Whether it learns more than what rows look like: it then needs all epochs, also for few
-        rows.
+        Whether it learns to predict: it then needs all epochs, also for few rows.
     ordered : bool
         Whether components are ordered.
     batch_rows : int or None
-        Its ``batch_size='auto'``; None for the one of rows.
+        Its ``batch_size='auto'``; None for the default of rows.
     kl_warmup : int or float
-        Epochs, or fraction of all, in which early stopping does not look.
+        Epochs, or fraction of all epochs, in which training is not stopped early.
     """
 
     learns_targets: bool = False

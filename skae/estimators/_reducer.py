@@ -37,7 +37,7 @@ def fit_reducer(
     reducer : estimator
         A clone is fitted; a :class:`~sklearn.frozen.FrozenEstimator` stays as it is.
     X : {ndarray, csr_matrix, DataFrame} of shape (n_samples, ...)
-        What the reducer is to see, see `as_seen_by`.
+        The data in the form that the reducer gets, see `as_seen_by`.
     y : array-like of shape (n_samples,), default=None
         Passed on.
     sample_weight : ndarray of shape (n_samples,), default=None
@@ -155,7 +155,7 @@ def _unchanged(rows, weights):
 # range of rows does not depend on weights above zero. A subclass may depend on more.
 _WEIGHTED_ROWS = {PCA: _balanced, TruncatedSVD: _scaled_by_roots, MinMaxScaler: _unchanged}
 
-# -- what goes in and comes out ------------------------------------------------------------
+# -- input and output ----------------------------------------------------------------------
 
 
 def as_seen_by(reducer, rows, X):
@@ -222,7 +222,7 @@ def reconstruct(reducer, X, parameter):
 
 
 def score_samples(reducer, X, parameter):
-    """Return what the reducer's ``score_samples`` gives, one finite score for each row of X."""
+    """Return the result of the reducer's ``score_samples``, a finite score for each row of X."""
     scores = check_array(
         reducer.score_samples(X), dtype=np.float64, ensure_2d=False, input_name="scores"
     )

@@ -1,4 +1,4 @@
-"""How a fitted estimator is pickled: arrays, and what it takes to build its network around them."""
+"""Pickled state of a fitted estimator: its weights as arrays, from which the network is rebuilt."""
 
 import copy
 
@@ -17,6 +17,7 @@ class StoredNetwork:
         state = dict(super().__getstate__())
         state.pop("net_", None)
         module = state.pop("module_", None)
+        # Arrays on the host: a file written on a GPU opens without one.
         if module is not None:
             state["weights_"] = {name: w.cpu().numpy() for name, w in module.state_dict().items()}
             state["sigmoid_"] = module.standardization.sigmoid
@@ -39,6 +40,7 @@ class StoredNetwork:
             network = self._seeded_network(self._empty_standardization(tensors, sigmoid), seed=0)
             network.load_state_dict(tensors)
             return network
+        # Layers on the meta device have shapes and no memory: the weights are assigned, not copied.
         with torch.device("meta"):
             network = self._build_network(self._empty_standardization(tensors, sigmoid))
         network.load_state_dict(tensors, assign=True)
@@ -56,6 +58,7 @@ def _without_learned(callback):
     if isinstance(callback, tuple):
         name, callback = callback
         return name, _without_learned(callback)
+    # Classes are given to skorch as well, and hold no state.
     if isinstance(callback, type):
         return callback
     copied = copy.copy(callback)

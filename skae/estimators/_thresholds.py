@@ -1,4 +1,4 @@
-"""What an outlier detector makes of its scores: thresholds, labels and p-values."""
+"""Thresholds, labels and p-values from the scores of an outlier detector."""
 
 from abc import abstractmethod
 from numbers import Real
@@ -100,7 +100,7 @@ class ThresholdMixin:
         """Score rows: higher is more normal."""
 
     def _calibrate(self, split):
-        """Keep what thresholds and p-values need of the scores of the training rows."""
+        """Store the scores and weights from which thresholds and p-values are computed."""
         scores = self.training_scores_[split.held_out]
         order = np.argsort(scores, kind="stable")
         self.calibration_scores_ = scores[order]

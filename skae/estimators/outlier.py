@@ -43,7 +43,7 @@ from ._reducer import (
 )
 from ._thresholds import CONTAMINATION, ThresholdMixin
 
-# Reconstructions that a row is compared with: more take longer and find no more.
+# Reconstructions that a row is compared with: more take longer and detect no more outliers.
 _MAX_REFERENCES = 1000
 # Rows, and values, scored at a time: they bound the memory that the deviations take, 128 MB each
 # in float64. Of narrow rows the distances to the references take as much.
@@ -226,7 +226,7 @@ class ReconstructionOutlierDetector(
         return self
 
     def _check_method(self):
-        # Before any work: the fit of a predictor takes long.
+        # Before any work: fitting a predictor takes long.
         if self.method != "error" and is_forecaster(self.estimator):
             raise ValueError(
                 f"method={self.method!r} compares reconstructions of X, and "
@@ -339,7 +339,7 @@ class ReconstructionOutlierDetector(
         return route_to_reducer(self, estimator=self.estimator)
 
     def _read(self, X):
-        """Return X as validated samples and as what the reducer is to see."""
+        """Return X as validated samples, and in the form that the reducer gets."""
         check_is_fitted(self)
         samples = read_samples(self, X, reset=False)
         if samples.shape[1:] != self.scale_.shape:
