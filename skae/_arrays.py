@@ -5,6 +5,7 @@ from datetime import date, time, timedelta
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from ._sklearn_compat import check_sample_weight
@@ -141,3 +142,8 @@ def check_weights(sample_weight, X):
     if not weights.any():
         raise ValueError("sample_weight must have an entry above zero, got zeros alone.")
     return weights
+
+
+def dense(X):
+    """Return a sparse matrix as an array, and anything else as it is."""
+    return X.toarray() if sparse.issparse(X) else X

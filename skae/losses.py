@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ._utils import lookup, refuse_class
+from .networks.layout import rows_to_images
 
 __all__ = ["LOSSES", "Loss", "resolve_loss", "structural_similarity", "weighted_mean"]
 
@@ -402,4 +403,4 @@ class Criterion(nn.Module):
         """Return rows as (n_samples, channels, height, width), where they are images."""
         if self.image_shape is None:
             return rows
-        return rows.reshape(-1, *self.image_shape).permute(0, 3, 1, 2)
+        return rows_to_images(rows, self.image_shape)

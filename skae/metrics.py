@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -21,7 +20,7 @@ from sklearn.utils import (
     resample,
 )
 
-from ._arrays import as_array, check_labels, check_weights, naming_types
+from ._arrays import as_array, check_labels, check_weights, dense, naming_types
 from ._typing import MatrixLike, Seed
 
 __all__ = [
@@ -399,7 +398,7 @@ def _check_rows(X: Any, name: str, *, allow_nan: bool = True) -> np.ndarray:
             ensure_all_finite="allow-nan" if allow_nan else True,
             input_name=name,
         )
-    X = X.toarray() if sparse.issparse(X) else X
+    X = dense(X)
     return X.reshape(len(X), -1)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from skae import Autoencoder, AutoencoderClassifier, HybridAutoencoder, VariationalAutoencoder
 from skae.architectures import ARCHITECTURES, Architecture, Conv, Custom, DataShape, Dense
-from skae.networks.conv import ImagesToRows, RowsToImages
+from skae.networks.layout import ImagesToRows, RowsToImages
 
 
 def build(architecture, image_shape, n_components=4):

@@ -16,7 +16,7 @@ LAYERS = {
     "_utils": 0,
     "_arrays": 1,
     "networks": 1,
-    "losses": 1,
+    "losses": 2,
     "noises": 2,
     "datasets": 2,
     "architectures": 2,

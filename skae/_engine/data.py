@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.utils import gen_batches
 from skorch.dataset import Dataset
 
+from .._arrays import dense
 from ..losses import Target
 
 # Training on up to this many rows does not depend on their order or repetition.
@@ -31,11 +31,7 @@ def computing_dtype(X):
 
 def to_float(rows, dtype=np.float64):
     """Return rows as a dense float array of the kind that torch takes over without a copy."""
-    return np.require(_densify(rows), dtype=dtype, requirements="CW")
-
-
-def _densify(rows):
-    return rows.toarray() if sparse.issparse(rows) else rows
+    return np.require(dense(rows), dtype=dtype, requirements="CW")
 
 
 class TrainingSet(NamedTuple):
@@ -72,7 +68,7 @@ class TrainingSet(NamedTuple):
             return self
         weights = np.ones(self.X.shape[0]) if self.weights is None else self.weights
         used = weights > 0
-        parts = [p if p is None else _densify(p)[used] for p in self[:3]]
+        parts = [p if p is None else dense(p)[used] for p in self[:3]]
         keys = np.column_stack([part for part in parts if part is not None])
         # Missing values are alike, though NaN differs from NaN.
         keys = np.where(np.isnan(keys), np.inf, keys)

@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 
 from ..networks.generators import bernoulli_mask
+from ..networks.layout import images_to_rows, rows_to_images
 from ..noises import NoiseContext
 
 
@@ -74,10 +75,10 @@ class Corruption:
         """Apply a function to rows, or to (n_samples, channels, height, width) of images."""
         batch = self.standardization.unstandardize(x)
         if self.image_shape is not None:
-            batch = batch.reshape(-1, *self.image_shape).permute(0, 3, 1, 2)
+            batch = rows_to_images(batch, self.image_shape)
         changed = _checked(function(batch), batch)
         if self.image_shape is not None:
-            changed = changed.permute(0, 2, 3, 1).reshape(x.shape)
+            changed = images_to_rows(changed).reshape(x.shape)
         return self.standardization.standardize(changed.to(x.dtype))
 
 

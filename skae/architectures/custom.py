@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from ..networks.conv import ImagesToRows, RowsToImages
+from ..networks.layout import ImagesToRows, RowsToImages
 from ..networks.standardization import DecodesToData, EncodesData
 from ._base import Architecture, DataShape
 from .conv import Conv

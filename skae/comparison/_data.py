@@ -3,12 +3,11 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from .._arrays import as_array, check_columns, check_labels, columns_without_numbers
+from .._arrays import as_array, check_columns, check_labels, columns_without_numbers, dense
 from ..plotting._images import as_images
 
 N_NEIGHBORS = 5  # of the neighbor scores; twice as many rows must be held out, and one more
@@ -79,7 +78,7 @@ def numbers(X, like=None):
     if 0 in X.shape:
         return np.empty(X.shape)
     X = check_array(X, accept_sparse="csr", allow_nd=True, ensure_all_finite="allow-nan")
-    return X.toarray() if sparse.issparse(X) else X
+    return dense(X)
 
 
 def _is_frame(X):

@@ -6,11 +6,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from threadpoolctl import ThreadpoolController
 
+from .._arrays import dense
 from ..metrics import (
     continuity,
     explained_variance,
@@ -116,7 +116,7 @@ def _timed(function, *args):
 
 
 def _as_matrix(Z):
-    return Z.toarray() if sparse.issparse(Z) else np.asarray(Z)
+    return np.asarray(dense(Z))
 
 
 def _reconstruct(reducer, Z):

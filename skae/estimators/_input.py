@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, validate_data
 
-from .._arrays import as_array, naming_types
+from .._arrays import as_array, dense, naming_types
 from ._frames import is_frame
 
 _DTYPES = [np.float64, np.float32, np.uint8]
@@ -175,7 +175,7 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
         X = X.reshape(shape[0], math.prod(shape[1:]))
     any_width = not reset and (any_width or not is_flat)
     rows, _ = read_rows(estimator, X, reset=reset, min_rows=min_rows, any_width=any_width)
-    rows = rows.toarray() if sparse.issparse(rows) else rows
+    rows = dense(rows)
     frame_shape = _read_frame_shape(frame_shape, None if is_flat else shape[2:])
     n_features, n_values = rows.shape[1], math.prod(frame_shape)
     if n_features % n_values or n_features < min_timesteps * n_values:

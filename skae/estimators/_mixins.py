@@ -9,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import dense
 from .._engine.inference import record_feature_maps
 from .._typing import MatrixLike
 from ..metrics import explained_variance, mean_squares
@@ -183,7 +184,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
     def _compare(self, X):
         """Return X, as a masked array where values are missing, and its reconstruction."""
         rows, _ = self._read(X)
-        rows = rows.toarray() if hasattr(rows, "toarray") else rows
+        rows = dense(rows)
         reconstructed = self._reconstruct(rows, X)
         has_missing = self._mask_missing and np.isnan(rows.min())
         return np.ma.masked_invalid(rows) if has_missing else rows, reconstructed

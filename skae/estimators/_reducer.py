@@ -11,6 +11,7 @@ from sklearn.utils import Tags, TargetTags, check_array, get_tags, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
+from .._arrays import dense
 from .._sklearn_compat import (
     check_method_params,
     raise_for_params,
@@ -132,7 +133,7 @@ def _balanced(rows, weights):
     Each row and its mirror image about the weighted mean stand at a distance from it that
     grows with the root of the weight.
     """
-    rows = rows.toarray() if sparse.issparse(rows) else rows
+    rows = dense(rows)
     mean = np.average(rows, axis=0, weights=weights)
     distances = np.sqrt(weights / weights.mean())[:, None] * (rows - mean)
     return np.concatenate([mean + distances, mean - distances])
@@ -240,11 +241,6 @@ def is_forecaster(reducer):
     Its ``inverse_transform`` leads to the next frame and not back to X.
     """
     return hasattr(reducer[-1] if isinstance(reducer, Pipeline) else reducer, "forecast")
-
-
-def dense(X):
-    """Return a sparse matrix as an array, and anything else as it is."""
-    return X.toarray() if sparse.issparse(X) else X
 
 
 # -- tags and routing ----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._arrays import check_weights
+from .._arrays import check_weights, dense
 from .._sklearn_compat import (
     HasMethods,
     Interval,
@@ -33,7 +33,6 @@ from ._held_out import split_rows
 from ._input import read_samples
 from ._reducer import (
     as_seen_by,
-    dense,
     fit_reducer,
     is_forecaster,
     reconstruct,

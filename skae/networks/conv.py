@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .blocks import ACTIVATIONS, Dropout, multilayer_perceptron
+from .layout import ImagesToRows, RowsToImages
 
 # Names of the parameters of `Conv`: a stride in the convolution, or max-pooling after it.
 DOWNSAMPLING = ("stride", "max_pool")
@@ -54,28 +55,6 @@ class ConvStages:
 def normalized(n_channels, normalization):
     """List the normalization of feature maps: one layer, or none for None."""
     return [] if normalization is None else [IMAGE_NORMALIZATIONS[normalization](n_channels)]
-
-
-class RowsToImages(nn.Module):
-    """Map (n_samples, height * width * channels) to (n_samples, channels, height, width)."""
-
-    def __init__(self, height, width, channels):
-        super().__init__()
-        self.shape = (height, width, channels)
-
-    def forward(self, x):
-        # Without a copy: rows in channels-last order are channels-last tensors of torch.
-        return x.reshape(-1, *self.shape).permute(0, 3, 1, 2)
-
-    def extra_repr(self):
-        return f"shape={self.shape}"
-
-
-class ImagesToRows(nn.Module):
-    """Map (n_samples, channels, height, width) to (n_samples, height * width * channels)."""
-
-    def forward(self, x):
-        return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class Resize(nn.Module):
