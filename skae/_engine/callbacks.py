@@ -25,9 +25,9 @@ class StopTraining(Exception):
 class WeightAverage(Callback):
     """Keep a running mean of the weights, and put it in the module at the end of each epoch.
 
-    The step size keeps the weights at a distance from the minimum that they circle; their mean
-    lies nearer to it at any time, not only once the learning rate has come down. Steps continue
-    from the weights themselves.
+    The step size keeps the weights at a distance from the minimum around which they move. Their
+    mean is nearer to it at any time, not only once the learning rate is low. Steps continue from
+    the weights themselves.
 
     References
     ----------
@@ -73,6 +73,7 @@ class WeightAverage(Callback):
 
     def _update(self):
         n = self.n_averaged_
+        # Weights count less the older they are: over about n / 10 updates, at most 25.
         decay = min((n + 1) / (n + _HORIZON_DIVISOR), 1 - 1 / _MAX_HORIZON)
         average = get_ema_multi_avg_fn(decay)
         for hidden, weights in zip(self.hidden_, self.weights_, strict=True):
@@ -82,10 +83,11 @@ class WeightAverage(Callback):
 
     @torch.no_grad()
     def _show(self, mean):
-        """Exchange the weights in the module for the hidden ones, if these are asked for."""
+        """Put the mean, or the weights themselves, into the module, in place of the other."""
         if self.shows_mean_ is mean:
             return
         if self.n_waiting_:
+            # Steps since the last multiple of the interval count as well.
             self._update()
         pairs = zip(chain(*self.hidden_), chain(*self.weights_), strict=True)
         for hidden, weights in pairs:
@@ -110,6 +112,7 @@ class BestWeights(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         losses = net.history[-1]
+        # Further epochs would not recover: weights that are not finite stay so.
         self.diverged_ = not math.isfinite(losses["train_loss"])
         if self.diverged_:
             raise StopTraining
@@ -175,6 +178,7 @@ class LateStopping(EarlyStopping):
         self.n_ignored = n_ignored
 
     def on_epoch_end(self, net, **kwargs):
+        # While the factor of the divergence rises, so does the loss: no reason to stop.
         if len(net.history) > self.n_ignored:
             super().on_epoch_end(net, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Training that goes on where a killed process left it, to the bit."""
+"""Checkpoints, from which a new process continues training with the same results, bit for bit."""
 
 import io
 import pickle
@@ -14,7 +14,7 @@ from .._files import target, write_atomically
 from .callbacks import BestWeights, WeightAverage
 
 _FORMAT = 1
-# What decides how training goes on, by the kind of callback.
+# The attributes on which further training depends, by the kind of callback.
 _STATE = {
     WeightAverage: ("hidden_", "shows_mean_", "n_averaged_", "n_waiting_"),
     BestWeights: ("best_loss_", "diverged_", "weights_"),
@@ -22,8 +22,8 @@ _STATE = {
     LRScheduler: ("batch_idx_", "lr_scheduler_"),
     PassthroughScoring: ("best_score_",),
 }
-# What goes wrong in reading a file of anything.
-_MISFITS = (
+# The errors that torch.load raises for files that are no checkpoints.
+_READ_ERRORS = (
     struct.error,
     pickle.UnpicklingError,
     RuntimeError,
@@ -36,7 +36,7 @@ _MISFITS = (
 
 
 class Checkpoint(Callback):
-    """Write all that training needs to go on after each epoch, and start from it.
+    """Write after each epoch all that continuing training needs, and start from it.
 
     The file is removed once training has ended by itself.
 
@@ -44,14 +44,14 @@ class Checkpoint(Callback):
     ----------
     path : str or path-like
     identity : dict of str to str
-        What tells this fit from others, by name; see `identify`.
+        What distinguishes this fit from others, by name; see `identify`.
     entropy : int
-        Where chance comes from in a fit whose ``random_state`` is None.
+        Seed of a fit whose ``random_state`` is None.
     state : dict or None
-        What an earlier process has written.
+        The state that an earlier process has written.
     """
 
-    # After the other callbacks, whose state it sees and sets.
+    # After the other callbacks, whose state it reads and sets.
     position = 1
 
     def __init__(self, path, identity, entropy, state):
@@ -72,12 +72,13 @@ class Checkpoint(Callback):
         write_atomically(self.path, buffer.getbuffer())
 
     def on_train_end(self, net, **kwargs):
+        # After Ctrl-C the file stays, so that the same call can continue training.
         if net.interrupt is None:
             self.path.unlink(missing_ok=True)
 
 
 def open_checkpoint(path, parameters, training_set):
-    """Begin a checkpoint, or go on with the one that is there.
+    """Begin a checkpoint, or continue from an existing one.
 
     Parameters
     ----------
@@ -106,12 +107,13 @@ def open_checkpoint(path, parameters, training_set):
 
 
 def _read(path):
-    """Return what a checkpoint holds, or None where there is none yet."""
+    """Return the state in a checkpoint, or None if there is no file yet."""
     try:
+        # Only tensors and plain types: a file from a stranger runs no code.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         return None
-    except _MISFITS as error:
+    except _READ_ERRORS as error:
         raise ValueError(
             f"checkpoint={str(path)!r} is not a file that fit wrote: delete it, or name another."
         ) from error
@@ -131,13 +133,14 @@ def _check_identity(path, identity, other):
     ]
     if differences:
         raise ValueError(
-            f"checkpoint={str(path)!r} belongs to another fit: {'; '.join(differences)}. Go on "
-            "with the same data and parameters, name another file, or delete this one."
+            f"checkpoint={str(path)!r} belongs to another fit: {'; '.join(differences)}. "
+            "Continue with the same data and parameters, name another file, or delete this one."
         )
 
 
 def identify(parameters, training_set):
-    """Describe a fit by what decides its result: parameters and data, each by name."""
+    """Describe a fit by what determines its result: parameters and data, each by name."""
+    # These may differ in the process that continues.
     ignored = {"checkpoint", "callbacks", "device", "verbose"}
     described = {
         name: _describe(value)
@@ -154,7 +157,8 @@ def identify(parameters, training_set):
 
 
 def _describe(value):
-    """Text that is the same in another process wherever the value is."""
+    """Return a text that is the same in every process if the value is."""
+    # Without addresses, which a plain repr of functions and objects would hold.
     if isinstance(value, np.random.RandomState):
         return f"RandomState {joblib.hash(value.get_state())}"
     if isinstance(value, torch.nn.Module) or hasattr(value, "get_params"):
@@ -185,7 +189,7 @@ def _restore(net, state):
     net.criterion_.load_state_dict(state["criterion"])
     for name, callback, _ in _stateful(net):
         _set_state(callback, dict(state["callbacks"][name]))
-    # After the schedulers, whose making set the learning rate of the first step.
+    # After the schedulers, which set the learning rate of the first step when they are made.
     net.optimizer_.load_state_dict(state["optimizer"])
     for epoch in state["history"]:
         net.history.append({"batches": [], **epoch})
@@ -196,7 +200,7 @@ def _restore(net, state):
 
 
 def _stateful(net):
-    """List name, callback and the names of what it has learned."""
+    """List name, callback and the names of its attributes that training changes."""
     return [
         (name, callback, names)
         for name, callback in net.callbacks_
@@ -226,7 +230,7 @@ def _set_state(callback, state):
 
 
 def _plain(values, without=None):
-    """Replace scalars of numpy by Python's: files that run no code hold no others."""
+    """Replace scalars of numpy by Python's: torch.load with ``weights_only`` refuses others."""
     return {
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""Rows of the data as standardised float32 tensors, a batch at a time.
+"""Rows of the data as standardized float32 tensors, a batch at a time.
 
 No DataLoader: it would collect samples one by one. A batch is one indexing of the array.
 """
@@ -20,12 +20,12 @@ _MERGED_ROWS = 1000
 # Statistics of larger sets, and where training starts, come from a sample of so many rows, fewer
 # where they are long: it is held in float64, several times over.
 _SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
-# Values that are converted at a time, so that what is made on the way stays small.
-_CONVERTED = 2**18
+# Values that are converted at a time, so that intermediate arrays stay small: 2 MB in float64.
+_CONVERTED_VALUES = 2**18
 
 
 def computing_dtype(X):
-    """Precision in which X is encoded, and its codes are decoded."""
+    """Return the precision in which X is encoded, and its codes are decoded."""
     return np.float64 if X.dtype == np.float64 else np.float32
 
 
@@ -35,17 +35,17 @@ def to_float(rows, dtype=np.float64):
 
 
 class TrainingSet(NamedTuple):
-    """What an estimator is fitted on, row by row.
+    """The data that an estimator is fitted on, row by row.
 
     Attributes
     ----------
-    X : ndarray or csr_matrix of shape (n, n_inputs)
-    X_target : ndarray or csr_matrix of shape (n, n_features), or None
-        What is to be reconstructed; None stands for X itself.
-    labels : ndarray of shape (n, n_labels), or None
-        What is to be predicted.
-    weights : ndarray of shape (n,), or None
-        None where every row counts the same.
+    X : {ndarray, csr_matrix} of shape (n_samples, n_inputs)
+    X_target : {ndarray, csr_matrix} of shape (n_samples, n_features), or None
+        Target of the reconstruction; None stands for X itself.
+    labels : ndarray of shape (n_samples, n_labels), or None
+        Target of the prediction.
+    weights : ndarray of shape (n_samples,), or None
+        None if every row counts the same.
     """
 
     X: object
@@ -55,20 +55,21 @@ class TrainingSet(NamedTuple):
 
     @property
     def rows(self):
-        """What is to be reconstructed."""
+        """Return the target of the reconstruction."""
         return self.X if self.X_target is None else self.X_target
 
     def merged(self):
         """Merge rows that are equal into one with the sum of their weights.
 
-        Only small sets are, and they are sorted as well: there a weight of two is exactly the
-        same as a row that stands there twice, and the order of the rows does not matter.
+        Only small sets are merged, and they are sorted as well: a weight of two is then exactly
+        the same as giving the row twice, and the order of the rows does not matter.
         """
         if self.X.shape[0] > _MERGED_ROWS:
             return self
         weights = np.ones(self.X.shape[0]) if self.weights is None else self.weights
         used = weights > 0
         parts = [p if p is None else dense(p)[used] for p in self[:3]]
+        # Rows are equal if all their parts are: data, target and labels.
         keys = np.column_stack([part for part in parts if part is not None])
         # Missing values are alike, though NaN differs from NaN.
         keys = np.where(np.isnan(keys), np.inf, keys)
@@ -78,9 +79,9 @@ class TrainingSet(NamedTuple):
         return TrainingSet(*parts, weights=None if np.ptp(merged) == 0 else merged)
 
     def filled(self):
-        """Give missing values the mean of their feature, or zero where that is missing as a whole.
+        """Impute missing values by the mean of their feature, or zero if it has no values at all.
 
-        The set has to be dense and in floats.
+        The set has to be dense and of floats.
         """
         X_target = None if self.X_target is None else _filled(self.X_target, self.weights)
         return self._replace(X=_filled(self.X, self.weights), X_target=X_target)
@@ -100,6 +101,7 @@ def sample_rows(training_set, random_state):
     n_frames = min(_SAMPLED_ROWS, _SAMPLED_VALUES // training_set.rows.shape[-1])
     chosen, n_wanted = slice(None), max(n_frames // math.prod(inner), 1)
     if n_rows > n_wanted:
+        # Sorted: rows of a memmap are read in their order.
         chosen = np.sort(random_state.choice(n_rows, n_wanted, replace=False))
     X, X_target, labels, weights = (None if p is None else p[chosen] for p in training_set)
     X_target = None if X_target is None else to_float(X_target)
@@ -107,10 +109,10 @@ def sample_rows(training_set, random_state):
 
 
 class _Rows:
-    """Rows of an array that are converted and standardised as they are asked for.
+    """Rows of an array that are converted and standardized when they are needed.
 
-    What stays small or is fast to index is kept as a tensor on the device: floats standardised
-    once, bytes as bytes. A memmap or a sparse matrix is read a batch at a time.
+    Arrays in memory are kept as a tensor on the device: floats standardized once, bytes as bytes.
+    A memmap or a sparse matrix is read a batch at a time.
     """
 
     def __init__(self, X, standardization, device):
@@ -138,7 +140,7 @@ def _standardized(X, standardization):
     """Return all rows in the network's units, as a tensor."""
     rows = torch.empty(*X.shape[:-1], standardization.n_outputs)
     standardization = copy.deepcopy(standardization).cpu()
-    for some in gen_batches(len(X), max(_CONVERTED // math.prod(X.shape[1:]), 1)):
+    for some in gen_batches(len(X), max(_CONVERTED_VALUES // math.prod(X.shape[1:]), 1)):
         rows[some] = standardization.standardize_exactly(torch.from_numpy(to_float(X[some])))
     return rows
 
@@ -165,6 +167,7 @@ class TrainingData(Dataset):
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
         self.weights = None
         if weights is not None:
+            # With a mean of one, losses and learning rate mean the same as without weights.
             weights = torch.from_numpy(weights / weights.mean())
             self.weights = weights.to(device, torch.float32)
         self.indices = torch.arange(X.shape[0])
@@ -205,7 +208,7 @@ class TrainingData(Dataset):
 class BatchIterator:
     """Batches in a new random order at each pass, or always in the same.
 
-    A last batch of a single row joins the one before: batch normalisation needs two.
+    A last batch of a single row joins the one before: batch normalization needs two.
     """
 
     def __init__(self, data, batch_size, *, generator=None, corruption=None):
@@ -222,8 +225,10 @@ class BatchIterator:
     def __iter__(self):
         indices = self.data.indices
         if self.generator is not None:
+            # On the host: the order is the same whatever the device.
             indices = indices[torch.randperm(len(indices), generator=self.generator)]
         if len(indices) == 1:
+            # Batch normalization needs two rows; the mean loss of a row given twice is its own.
             indices = indices.repeat(2)
         *batches, last = indices.split(self.batch_size)
         if len(last) == 1 and batches:

@@ -1,4 +1,4 @@
-"""What computing leaves as it found it: the global generator, threads, forked processes."""
+"""Global state that computing must not change: torch's generator, numbers of threads."""
 
 import os
 from contextlib import contextmanager, nullcontext
@@ -28,7 +28,7 @@ _computing_pid: int | None = None
 
 @contextmanager
 def isolated_global_rng(seed):
-    """Seed torch's global generator for code that draws from it; give it back as it was."""
+    """Seed torch's global generator for code that draws from it; restore it afterwards."""
     global _global_generator
     if _global_generator.pid != os.getpid():
         # A process that was forked while another thread held the lock would wait forever.
@@ -41,7 +41,7 @@ def isolated_global_rng(seed):
 def forked_after_computing():
     """Return whether this process was forked from one that had computed.
 
-    It then has inherited pools of threads without the threads, and would wait for these forever.
+    It has then inherited pools of threads without the threads, and would wait for these forever.
     """
     global _computing_pid
     pid = os.getpid()
@@ -51,10 +51,10 @@ def forked_after_computing():
 
 
 def compute_threads(network=None, batch_size=1):
-    """Limit the threads of what is computed within, where more of them would harm.
+    """Limit the number of threads of computations within, if more would slow them down.
 
     A process that was forked from one that had computed gets one thread. So do training steps
-    that are too short to share, in this thread alone. What others compute is left alone.
+    that are too short to be split, in this thread alone. Other computations are not affected.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def compute_threads(network=None, batch_size=1):
 
 @contextmanager
 def _one_thread_everywhere():
-    """Limit the pools of scikit-learn and numpy as well as those within torch."""
+    """Limit the pools of scikit-learn, numpy and torch."""
     n_threads = torch.get_num_threads()
     with _controller().limit(limits=1):
         torch.set_num_threads(1)
@@ -87,6 +87,7 @@ def _one_thread_everywhere():
 
 def _weights_per_row(network):
     """Return how many weights multiply each row; infinity if not each of them does so once."""
+    # Weights of convolutions multiply each pixel, those of recurrences each time step.
     dense = sum(m.weight.numel() for m in network.modules() if isinstance(m, nn.Linear))
     matrices = sum(weight.numel() for weight in network.parameters() if weight.dim() > 1)
     return dense if dense == matrices else float("inf")

@@ -1,4 +1,4 @@
-"""A fitted network applied to many rows, in the precision of the data."""
+"""Application of a fitted network to many rows, in the precision of the data."""
 
 import copy
 import math
@@ -27,7 +27,7 @@ def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
         ``'encode'``, ``'decode'`` or another that maps a tensor (n_samples, ...) to one of shape
         (n_samples, n_outputs).
     X : {ndarray, csr_matrix} of shape (n_samples, ..., n_inputs)
-        Computed in float64 where X is, otherwise in float32.
+        Computed in float64 if X is of this dtype, and in float32 otherwise.
     n_outputs : int
     *args : object
         Further arguments of the method.
@@ -41,7 +41,7 @@ def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
     Raises
     ------
     ValueError
-        Where X holds infinity or, unless allowed, NaN.
+        If X holds infinity or, unless allowed, NaN.
     """
     dtype = computing_dtype(X)
     if dtype is np.float64:

@@ -1,4 +1,4 @@
-"""What happens to a batch before the network sees it: augmentation, noise, hidden values."""
+"""Changes of a batch before the network gets it: augmentation, noise, hidden values."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,11 +39,11 @@ class Corruption:
     hidden: float = 0.0
 
     def augmented(self, x):
-        """Return the batch that is to be reconstructed."""
+        """Return the augmented batch, which is the target of the reconstruction."""
         return x if self.augment is None else self._in_data_units(self.augment, x)
 
     def corrupted(self, x):
-        """Return the batch that the encoder sees."""
+        """Return the batch that the encoder gets."""
         if self.noise is not None:
             x = _APPLY[self.noise.units](self, x)
         if self.hidden:
@@ -52,6 +52,7 @@ class Corruption:
 
     @cached_property
     def _standardized_context(self):
+        # The data's zero, which centering moves: masking sets values to it.
         zero = torch.zeros_like(self.standardization.center)
         return NoiseContext(self.standardization.standardize(zero).float(), *self.limits)
 
@@ -73,6 +74,7 @@ class Corruption:
 
     def _in_data_units(self, function, x):
         """Apply a function to rows, or to (n_samples, channels, height, width) of images."""
+        # (n_samples, n_features), or (n_samples, channels, height, width) below.
         batch = self.standardization.unstandardize(x)
         if self.image_shape is not None:
             batch = rows_to_images(batch, self.image_shape)
@@ -82,6 +84,7 @@ class Corruption:
         return self.standardization.standardize(changed.to(x.dtype))
 
 
+# By the units in which a noise is defined.
 _APPLY = {
     "standardized": Corruption._corrupted_as_standardized,
     "data": Corruption._corrupted_as_data,
@@ -89,7 +92,7 @@ _APPLY = {
 
 
 def _checked(changed, batch):
-    """Return what a noise or an augmentation made of a batch if it has the batch's shape."""
+    """Return the result of a noise or an augmentation if it has the shape of the batch."""
     if not isinstance(changed, torch.Tensor) or changed.shape != batch.shape:
         raise ValueError(
             "noise and augment must return a tensor of the shape they were given, "

@@ -1,4 +1,4 @@
-"""Assembling skorch's net from a plan, and running it."""
+"""Assembly of skorch's net from a plan, and its run."""
 
 import inspect
 import math
@@ -20,6 +20,7 @@ from .data import BatchIterator
 from .environment import compute_threads, isolated_global_rng
 from .net import Net
 
+# One call for all parameters: networks are small, and a call for each would take longer.
 _FUSED = {"fused": True}
 
 # name: (class, keyword arguments besides learning rate and weight decay)
@@ -31,11 +32,11 @@ OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {**_FUSED, "momentum": 0.9, "nesterov": True}),
 }
 
-# The rate of each step would be recorded, which takes its time, and then forgotten.
+# Without a name skorch does not record the rate of each step, which takes time and is not used.
 _EVERY_STEP = {"step_every": "batch", "event_name": None}
 
-# Steps in which the one-cycle learning rate rises to its peak: this many, a fraction of all where
-# they are few, but never at once: where training starts the gradient may be rounding errors.
+# Steps in which the one-cycle learning rate rises to its peak: this many, or a fraction of all if
+# there are few, but at least two: at PCA's solution the first gradient is made of rounding errors.
 _WARMUP_STEPS, _MAX_WARMUP_FRACTION, _MIN_WARMUP_STEPS = 50, 0.15, 2
 
 
@@ -74,6 +75,7 @@ def _constant(run):
 
 
 def _adaptive(run):
+    # Half the patience of early stopping, so that the lower rate has time to help.
     patience = int(min(max(run.patience / 2, 1), run.n_epochs))
     policy = torch.optim.lr_scheduler.ReduceLROnPlateau
     return [
@@ -89,8 +91,9 @@ def _cosine(run):
 
 
 def _one_cycle(run):
+    # The rate is set at the start and after every step: once more than there are steps.
     total_steps = run.n_steps + 1
-    # A short rise is enough, and a long one would use up the patience of early stopping.
+    # A short rise is enough, and during a long one early stopping would lose its patience.
     fraction = min(_MAX_WARMUP_FRACTION, _WARMUP_STEPS / run.n_steps)
     return [
         LRScheduler(
@@ -160,13 +163,15 @@ def make_net(network, criterion, plan, *, train_data, validation_data, corruptio
         train_split=None if validation_data is None else predefined_split(validation_data),
         callbacks=[*callbacks, *plan.callbacks, *([checkpoint] if checkpoint else [])],
         callbacks__print_log=None,
-        # Predictions on batches are standardized, and those that score want them in data units.
+        # Callbacks that score need predictions in the units of the data, and batches are
+        # standardized: predictions of training steps must not be reused.
         use_caching=False,
         device=train_data.device,
         verbose=0,
         **_optimizer_arguments(plan),
     )
     net.seed = plan.seed
+    # Generators of their own: the order of the rows does not depend on what layers draw.
     net.shuffling = torch.Generator().manual_seed(plan.seed)
     net.drawing = torch.Generator(train_data.device).manual_seed(plan.seed)
     net.corruption = corruption
@@ -180,13 +185,14 @@ def make_net(network, criterion, plan, *, train_data, validation_data, corruptio
 def _optimizer_arguments(plan):
     optimizer, extra = OPTIMIZERS.get(plan.optimizer, (plan.optimizer, {}))
     arguments = {"lr": plan.learning_rate_init, **extra}
+    # A user's own class need not have one.
     if "weight_decay" in inspect.signature(optimizer).parameters:
         arguments["weight_decay"] = plan.weight_decay
     return {"optimizer": optimizer} | {f"optimizer__{k}": v for k, v in arguments.items()}
 
 
 def train(net, data, isolate_seed=None):
-    """Run the net's epochs over ``data``; an error gives the network its weights back.
+    """Run the net's epochs over ``data``; after an error the network has its earlier weights.
 
     Parameters
     ----------
@@ -229,6 +235,7 @@ def _run(net, data):
 
 def _forget_unfinished_epoch(net):
     epoch = len(net.history)
+    # skorch adds an entry at the start of each epoch, and its losses at the end.
     if net.history and "train_loss" not in net.history[-1]:
         net.history.pop()
     warnings.warn(
