@@ -378,7 +378,7 @@ def reconstruction_scorer(
     return explained_variance(X, X_reconstructed, sample_weight=sample_weight)
 
 
-def _undefined(metric, found):
+def _undefined(metric: str, found: str) -> float:
     """Warn that a metric is undefined, and return NaN for it."""
     # The level of whoever called the metric.
     warnings.warn(
@@ -398,8 +398,8 @@ def _check_rows(X: Any, name: str, *, allow_nan: bool = True) -> np.ndarray:
             ensure_all_finite="allow-nan" if allow_nan else True,
             input_name=name,
         )
-    X = dense(X)
-    return X.reshape(len(X), -1)
+    rows: np.ndarray = dense(X)
+    return rows.reshape(len(rows), -1)
 
 
 def _check_pair(X: Any, X_reconstructed: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -418,7 +418,9 @@ def _check_pair(X: Any, X_reconstructed: Any) -> tuple[np.ndarray, np.ndarray]:
     return X, X_reconstructed
 
 
-def _check_spaces(X, Z, max_samples, random_state):
+def _check_spaces(
+    X: Any, Z: Any, max_samples: int | None, random_state: Seed
+) -> tuple[np.ndarray, np.ndarray]:
     """Return at most `max_samples` rows of data and code, the same of both."""
     # A code without some of its values is an error of the reducer, not missing data.
     X, Z = _check_rows(X, "X"), _check_rows(Z, "Z", allow_nan=False)
@@ -431,20 +433,21 @@ def _check_spaces(X, Z, max_samples, random_state):
     check_scalar(max_samples, "max_samples", Integral, min_val=1)
     if len(X) <= max_samples:
         return X, Z
-    return resample(X, Z, replace=False, n_samples=max_samples, random_state=random_state)
+    X, Z = resample(X, Z, replace=False, n_samples=max_samples, random_state=random_state)
+    return X, Z
 
 
-def _has_missing(X):
+def _has_missing(X: np.ndarray) -> bool:
     # A minimum needs no array of the size of X.
     return X.dtype.kind == "f" and bool(np.isnan(X.min(initial=np.inf)))
 
 
-def _metric(*spaces):
+def _metric(*spaces: np.ndarray) -> str:
     """Return the distance that rows need: that between observed values if some are missing."""
     return "nan_euclidean" if any(_has_missing(X) for X in spaces) else "euclidean"
 
 
-def _kept_neighbors(X, Z, n_neighbors):
+def _kept_neighbors(X: np.ndarray, Z: np.ndarray, n_neighbors: int) -> float:
     """Return the trustworthiness of neighbors in Z: 1 if all of them are neighbors in X."""
     n_samples = len(X)
     if n_neighbors >= n_samples / 2:
@@ -456,6 +459,7 @@ def _kept_neighbors(X, Z, n_neighbors):
     # Rows that share no observed value are farthest, but before the row itself.
     distances[np.isnan(distances)] = np.finfo(distances.dtype).max
     np.fill_diagonal(distances, np.inf)
+    # (n_samples, n_samples): the rank of each row among the neighbors of each other, from 1.
     ranks = np.empty((n_samples, n_samples), dtype=int)
     np.put_along_axis(
         ranks, np.argsort(distances, axis=1), np.arange(1, n_samples + 1)[None], axis=1
@@ -468,11 +472,11 @@ def _kept_neighbors(X, Z, n_neighbors):
     return float(1 - excess / worst)
 
 
-def _row_weights(sample_weight, X):
+def _row_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     return np.ones(len(X)) if sample_weight is None else check_weights(sample_weight, X)
 
 
-def _column_means(X, weights):
+def _column_means(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weighted mean of each column's observed values, in float64."""
     totals, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for rows in gen_batches(len(X), _BATCH_ROWS):
@@ -483,7 +487,7 @@ def _column_means(X, weights):
     return np.divide(totals, counts, out=np.zeros_like(totals), where=counts > 0)
 
 
-def squared_errors(A, B):
+def squared_errors(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the sum of squared differences of each row, and its number of observed values.
 
     Values that A lacks, NaN or masked, are left out. Bytes would wrap around and squares of
@@ -498,7 +502,8 @@ def squared_errors(A, B):
     return squares, counts
 
 
-def mean_squares(A, B):
+def mean_squares(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Return the mean squared difference of each row; 0 for a row without observed values."""
     squares, counts = squared_errors(A, B)
-    return squares / np.maximum(counts, 1)
+    means: np.ndarray = squares / np.maximum(counts, 1)
+    return means

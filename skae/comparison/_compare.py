@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 from .._arrays import check_columns
 from .._typing import MatrixLike, Seed
 from .._utils import import_optional
-from ._data import numbers, read_data, split_data
-from ._evaluation import COLUMNS, evaluate
+from ._data import Split, numbers, read_data, split_data
+from ._evaluation import COLUMNS, Evaluation, evaluate
 from ._reducers import default_reducers, prepare
 from ._result import Comparison
 
@@ -133,16 +133,16 @@ def compare(
     estimators = prepare(reducers, image_shape, seed)
     split = split_data(X, y, test_size, seed)
     evaluations = _evaluate_all(estimators, split, verbose)
-    found = {name: each for name, each in evaluations.items() if each.codes is not None}
+    codes = {name: each.codes for name, each in evaluations.items() if each.codes is not None}
     return Comparison(
         table=_tabulate(pandas, evaluations, has_classes=y is not None),
-        estimators={name: estimators[name] for name in found},
+        estimators={name: estimators[name] for name in codes},
         X_test=split.rows_test,
         y_test=split.y_test,
-        codes={name: each.codes for name, each in found.items()},
+        codes=codes,
         reconstructions={
             name: each.reconstruction
-            for name, each in found.items()
+            for name, each in evaluations.items()
             if each.reconstruction is not None
         },
         image_shape=image_shape,
@@ -150,14 +150,17 @@ def compare(
     )
 
 
-def _as_seed(random_state):
+def _as_seed(random_state: Seed) -> int | None:
     """Return one integer for all reducers, or None if they are to stay as they are."""
-    if random_state is None or isinstance(random_state, Integral):
-        return random_state
-    return check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    if random_state is None:
+        return None
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    # The same number for all, so that a reducer's result does not depend on those before it.
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _evaluate_all(estimators, split, verbose):
+def _evaluate_all(estimators: dict[str, Any], split: Split, verbose: int) -> dict[str, Evaluation]:
     """Evaluate one reducer after the other, and warn of those that fail."""
     width = max(len(str(name)) for name in [*estimators, _DONE])
     evaluations = {}
@@ -177,17 +180,17 @@ def _evaluate_all(estimators, split, verbose):
     return evaluations
 
 
-def _describe(error):
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _in_short(error):
+def _in_short(error: Exception) -> str:
     """Return the beginning of an error, which must leave the table readable."""
     first, *_ = _describe(error).splitlines()
     return shorten(first, _MAX_CHARACTERS, placeholder=" …")
 
 
-def _tabulate(pandas, evaluations, *, has_classes):
+def _tabulate(pandas: Any, evaluations: Mapping[str, Evaluation], *, has_classes: bool) -> Any:
     """Return a table of a row for each reducer, with a column of errors if one failed."""
     columns = [name for name in COLUMNS if has_classes or name != "k-NN accuracy"]
     table = pandas.DataFrame(

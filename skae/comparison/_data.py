@@ -26,9 +26,12 @@ class Split(NamedTuple):
     y_test: np.ndarray | None
 
 
-def read_data(X, y, image_shape):
+def read_data(
+    X: Any, y: Any, image_shape: tuple[int, ...] | None
+) -> tuple[Any, np.ndarray | None, tuple[int, ...] | None]:
     """Return X as the reducers get it, y as a vector, and the shape of an image or None."""
     X = as_array(X)
+    # Frames may hold columns that pipelines encode: they are not checked here.
     if not _is_frame(X):
         check_columns(X)
         X = check_array(
@@ -40,18 +43,18 @@ def read_data(X, y, image_shape):
     return X, None if y is None else _read_classes(y, X), image_shape
 
 
-def _read_classes(y, X):
-    y = check_labels(y)
-    check_consistent_length(X, y)
-    kind = type_of_target(y, input_name="y")
+def _read_classes(y: Any, X: Any) -> np.ndarray:
+    classes: np.ndarray = check_labels(y)
+    check_consistent_length(X, classes)
+    kind = type_of_target(classes, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"y must hold classes, got a {kind} target. Leave it out to compare without."
         )
-    return y
+    return classes
 
 
-def split_data(X, y, test_size, seed):
+def split_data(X: Any, y: np.ndarray | None, test_size: float, seed: int | None) -> Split:
     """Split the rows, stratified by class if there are classes."""
     X_train, X_test, train, test = train_test_split(
         X, np.arange(X.shape[0]), test_size=test_size, random_state=seed, stratify=y
@@ -65,7 +68,7 @@ def split_data(X, y, test_size, seed):
     return Split(X, train, test, X_train, X_test, numbers(X_test), y_train, y_test)
 
 
-def numbers(X, like=None):
+def numbers(X: Any, like: Any = None) -> np.ndarray:
     """Return the columns of numbers as a dense matrix; NaN marks missing values.
 
     Which columns these are is read from the frame `like`, X itself by default.
@@ -75,11 +78,13 @@ def numbers(X, like=None):
     if others:
         kept = [i for i, name in enumerate(like.columns) if name not in others]
         X = X[[like.columns[i] for i in kept]] if _is_frame(X) else np.asarray(X)[:, kept]
+    # check_array refuses what has no columns, or no rows.
     if 0 in X.shape:
         return np.empty(X.shape)
     X = check_array(X, accept_sparse="csr", allow_nd=True, ensure_all_finite="allow-nan")
-    return dense(X)
+    rows: np.ndarray = dense(X)
+    return rows
 
 
-def _is_frame(X):
+def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "shape")

@@ -1,9 +1,10 @@
 """Fit one reducer, score it on held-out rows, and survive its failure."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -18,8 +19,10 @@ from ..metrics import (
     reconstruction_error,
     trustworthiness,
 )
-from ._data import N_NEIGHBORS, numbers
+from ._data import N_NEIGHBORS, Split, numbers
 from ._reducers import pipeline_steps
+
+T = TypeVar("T")
 
 COLUMNS = (
     "reconstruction error",
@@ -42,13 +45,13 @@ _SLOW_INVERSES = {"UMAP", "ParametricUMAP"}
 class Evaluation:
     """What was measured of a reducer, up to its error if there was one."""
 
-    scores: dict = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
     codes: np.ndarray | None = None
     reconstruction: np.ndarray | None = None
     error: Exception | None = None
 
 
-def evaluate(reducer: Any, split: Any) -> Evaluation:
+def evaluate(reducer: Any, split: Split) -> Evaluation:
     """Fit a reducer on the training rows and score it on the held-out ones."""
     evaluation = Evaluation()
     try:
@@ -61,7 +64,7 @@ def evaluate(reducer: Any, split: Any) -> Evaluation:
 
 
 @contextmanager
-def unchanged_threads():
+def unchanged_threads() -> Iterator[None]:
     """Give every library its number of threads back at the end.
 
     Numba's OpenMP layer, which UMAP starts, sets that of torch to the number of cores: reducers
@@ -71,7 +74,7 @@ def unchanged_threads():
         yield
 
 
-def _measure(reducer, split, evaluation):
+def _measure(reducer: Any, split: Split, evaluation: Evaluation) -> None:
     """Measure one thing after the other, so that what precedes an error is kept."""
     scores, rows = evaluation.scores, split.rows_test
     Z_train, Z_test = _embed(reducer, split, scores)
@@ -81,7 +84,7 @@ def _measure(reducer, split, evaluation):
         near = (rows[:_MAX_ROWS], Z[:_MAX_ROWS])
         scores["trustworthiness"] = trustworthiness(*near, n_neighbors=N_NEIGHBORS)
         scores["continuity"] = continuity(*near, n_neighbors=N_NEIGHBORS)
-    if split.y_test is not None:
+    if split.y_train is not None and split.y_test is not None:
         Z_train = reducer.transform(split.X_train) if Z_train is None else Z_train
         scores["k-NN accuracy"] = knn_accuracy(
             _as_matrix(Z_train), split.y_train, Z, split.y_test, n_neighbors=N_NEIGHBORS
@@ -94,7 +97,7 @@ def _measure(reducer, split, evaluation):
         evaluation.reconstruction = X_reconstructed
 
 
-def _embed(reducer, split, scores):
+def _embed(reducer: Any, split: Split, scores: dict[str, float]) -> tuple[Any, Any]:
     """Return the codes of the training rows, None if not yet known, and of the held-out rows."""
     needs_y = any(get_tags(step).target_tags.required for step in pipeline_steps(reducer))
     if hasattr(reducer, "transform"):
@@ -108,18 +111,18 @@ def _embed(reducer, split, scores):
     return Z[split.train], Z[split.test]
 
 
-def _timed(function, *args):
+def _timed(function: Callable[..., T], *args: Any) -> tuple[T, float]:
     """Return the result of the function, and the seconds it took."""
     start = perf_counter()
     result = function(*args)
     return result, perf_counter() - start
 
 
-def _as_matrix(Z):
+def _as_matrix(Z: Any) -> np.ndarray:
     return np.asarray(dense(Z))
 
 
-def _reconstruct(reducer, Z):
+def _reconstruct(reducer: Any, Z: Any) -> Any:
     """Return the reconstruction from codes, None if there is none to be had soon."""
     is_slow = any(type(step).__name__ in _SLOW_INVERSES for step in pipeline_steps(reducer))
     if is_slow or not hasattr(reducer, "inverse_transform"):

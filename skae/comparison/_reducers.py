@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -21,18 +22,21 @@ class MeanImputer(SimpleImputer):
     scikit-learn's own imputer has an inverse only with ``add_indicator=True``.
     """
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         return X
 
 
-def default_reducers(n_components, *, has_images, has_missing, is_seeded):
+def default_reducers(
+    n_components: int, *, has_images: bool, has_missing: bool, is_seeded: bool
+) -> dict[str, Any]:
     """Return the reducers that are compared if none are given."""
-    reducers = {"PCA": PCA(n_components=n_components)}
+    reducers: dict[str, Any] = {"PCA": PCA(n_components=n_components)}
     umap = _import_umap()
     if umap is not None:
         # A seeded UMAP runs on one core, and warns if asked for more.
         n_jobs = 1 if is_seeded else -1
         reducers["UMAP"] = umap.UMAP(n_components=n_components, n_jobs=n_jobs)
+    # The others get missing values from an imputer.
     own = {"missing_values": "mask"} if has_missing else {}
     reducers["dense autoencoder"] = Autoencoder(n_components, architecture="dense", **own)
     if has_images:
@@ -45,7 +49,7 @@ def default_reducers(n_components, *, has_images, has_missing, is_seeded):
     }
 
 
-def _import_umap():
+def _import_umap() -> Any:
     """Return umap, None if it is not installed or, with a warning, if it is broken."""
     try:
         return import_optional("umap", "umap")
@@ -57,14 +61,16 @@ def _import_umap():
         return None
 
 
-def _with_imputer(reducer):
+def _with_imputer(reducer: Any) -> Any:
     """Return the reducer behind an imputer, unless it takes missing values itself."""
     if reducer.get_params().get("missing_values") == "mask":
         return reducer
     return make_pipeline(MeanImputer(keep_empty_features=True), reducer)
 
 
-def prepare(reducers, image_shape, seed):
+def prepare(
+    reducers: Mapping[str, Any], image_shape: tuple[int, ...] | None, seed: int | None
+) -> dict[str, Any]:
     """Clone the reducers and give them the seed and the shape of the images."""
     if not isinstance(reducers, Mapping) or not reducers:
         raise TypeError(f"reducers must be a dict of name to reducer, got {reducers!r}.")
@@ -75,7 +81,7 @@ def prepare(reducers, image_shape, seed):
     }
 
 
-def _check_reducer(name, reducer):
+def _check_reducer(name: str, reducer: Any) -> None:
     """Refuse what could never be compared, before anything is fitted."""
     if isinstance(reducer, type):
         raise TypeError(
@@ -91,9 +97,9 @@ def _check_reducer(name, reducer):
         )
 
 
-def _configure(reducer, image_shape, seed):
+def _configure(reducer: Any, image_shape: tuple[int, ...] | None, seed: int | None) -> Any:
     parameters = reducer.get_params()
-    updates = {}
+    updates: dict[str, Any] = {}
     if seed is not None:
         seeds = [name for name in parameters if name.split("__")[-1] == "random_state"]
         updates = dict.fromkeys(seeds, seed)
@@ -103,7 +109,7 @@ def _configure(reducer, image_shape, seed):
     return reducer.set_params(**updates)
 
 
-def pipeline_steps(reducer):
+def pipeline_steps(reducer: Any) -> list[Any]:
     """Return the estimators of a pipeline, or the reducer alone."""
     steps = getattr(reducer, "steps", [("", reducer)])
     return [step for _, step in steps if hasattr(step, "fit")]

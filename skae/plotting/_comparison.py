@@ -11,6 +11,7 @@ from .._utils import import_optional
 from ._latent import LatentSpaceDisplay
 from ._reconstruction import ReconstructionDisplay
 
+# Six default reducers fill two rows of three panels.
 _PANELS_PER_ROW = 4
 _PANEL_WIDTH = 2.9  # inches
 _MAX_POINTS = 3000  # of a panel: more only cover each other
@@ -71,17 +72,18 @@ def plot_comparison(comparison: Any, *, n_images: int = 10) -> Any:
     return figure
 
 
-def _upper_height(comparison, n_images, width):
+def _upper_height(comparison: Any, n_images: int, width: float) -> float:
     """Return the inches that the rows of images need to fill the width, or the bars."""
     n_rows = 1 + len(comparison.reconstructions)
     if comparison.image_shape is None:
         return 0.5 + 0.4 * n_rows
     height_in_pixels, width_in_pixels, *_ = comparison.image_shape
     room = (width - 2.5) / n_images  # the names of the rows take the rest
-    return 0.5 + n_rows * min(1.2, room * height_in_pixels / width_in_pixels)
+    # Half an inch for the title; few images are not blown up beyond 1.2 inches.
+    return 0.5 + n_rows * float(min(1.2, room * height_in_pixels / width_in_pixels))
 
 
-def _draw_images(comparison, n_images, ax):
+def _draw_images(comparison: Any, n_images: int, ax: Any) -> None:
     rows = _one_of_each(comparison.y_test, n_images)
     table = comparison.table
     reconstructions = {
@@ -98,7 +100,7 @@ def _draw_images(comparison, n_images, ax):
     ax.set_title("Held-out images and their reconstructions")
 
 
-def _one_of_each(y, n_images):
+def _one_of_each(y: np.ndarray | None, n_images: int) -> Any:
     """Return rows to show: one of each class if classes are known, then the first others."""
     if y is None:
         return slice(n_images)
@@ -107,19 +109,20 @@ def _one_of_each(y, n_images):
     return np.concatenate([firsts, others])[:n_images]
 
 
-def _draw_errors(comparison, ax):
+def _draw_errors(comparison: Any, ax: Any) -> None:
     errors = comparison.table["reconstruction error"].dropna()[::-1]  # the first on top
     bars = ax.barh(errors.index, errors, color="0.6")
     ax.bar_label(bars, fmt="%.3g", padding=3)
-    ax.margins(x=0.12)
+    ax.margins(x=0.12)  # for the numbers beyond the longest bar
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.set(title="Mean squared error of the reconstruction of held-out rows")
 
 
-def _draw_codes(comparison, axes, figure):
+def _draw_codes(comparison: Any, axes: Any, figure: Any) -> None:
     y = None if comparison.y_test is None else comparison.y_test[:_MAX_POINTS]
     for ax, (name, codes) in zip(axes.flat, comparison.codes.items(), strict=False):
+        # One legend serves all panels: classes have the same colors in each.
         end_of_first_row = ax is axes[0, -1]
         LatentSpaceDisplay.from_codes(codes[:_MAX_POINTS], y, ax=ax, legend=end_of_first_row)
         ax.set_title(name)

@@ -1,12 +1,15 @@
 """Find the estimator that has an attribute within the pipelines and searches around it."""
 
+from typing import Any
+
+# An attribute may be None, which is not the same as none.
 _MISSING = object()
 
 # What meta-estimators of scikit-learn and skae call the fitted estimator that they hold.
 _HELD = ("best_estimator_", "estimator_", "regressor_")
 
 
-def held_attribute(estimator, name, default=None):
+def held_attribute(estimator: Any, name: str, default: Any = None) -> Any:
     """Return an attribute of the estimator, or else of the one that it holds.
 
     Of a Pipeline it is the last step that counts.
@@ -19,7 +22,7 @@ def held_attribute(estimator, name, default=None):
     return default
 
 
-def _held(estimator):
+def _held(estimator: Any) -> Any:
     """Return the estimator that a pipeline ends in, or that a meta-estimator holds, or None."""
     steps = getattr(estimator, "steps", None)
     if steps:

@@ -1,5 +1,7 @@
 """Images as arrays: read from rows, brought to one scale of brightness, put side by side."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_array
 
@@ -9,7 +11,7 @@ from .._arrays import as_array, naming_types
 MISSING_COLOR = (0.62, 0.79, 0.88)
 
 
-def as_images(X, image_shape=None):
+def as_images(X: Any, image_shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Return X as an array of shape (n_samples, height, width[, channels]).
 
     Raises a ValueError if X does not hold images of this shape.
@@ -23,29 +25,34 @@ def as_images(X, image_shape=None):
             "image_shape must be (height, width) or (height, width, channels) of the images "
             f"in X, got {image_shape} for X of shape {X.shape}."
         )
-    return X.reshape(len(X), *shape)
+    images: np.ndarray = X.reshape(len(X), *shape)
+    return images
 
 
-def to_grey_or_rgb(rows):
+def to_grey_or_rgb(rows: np.ndarray) -> np.ndarray:
     """Average the channels of all but color images."""
     is_grey = rows.ndim == 4  # (rows, images, height, width)
-    return rows if is_grey or rows.shape[-1] == 3 else rows.mean(axis=-1)
+    # Two, four or more channels have no colors of their own.
+    return rows if is_grey or rows.shape[-1] == 3 else np.mean(rows, axis=-1)
 
 
-def to_unit_range(rows, originals):
+def to_unit_range(rows: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """Scale so that the originals fill [0, 1], and clip what lies beyond."""
     observed = originals[~np.isnan(originals)]
     low, high = (float(observed.min()), float(observed.max())) if observed.size else (0.0, 1.0)
+    # One scale for all rows, or a reconstruction that is too pale would not look so.
     unit = np.clip((rows - low) / ((high - low) or 1), 0, 1)
     if unit.ndim < 5:  # (rows, images, height, width): missing values get their color from the cmap
         return unit
     return np.where(np.isnan(unit).any(axis=-1, keepdims=True), MISSING_COLOR, unit)
 
 
-def mosaic(rows):
-    """Join rows of images into one image, with a white gap right of and below each."""
-    gap = max(1, rows.shape[3] // 14)
-    padding = [(0, 0), (0, 0), (0, gap), (0, gap)] + [(0, 0)] * (rows.ndim - 4)
+def mosaic(rows: np.ndarray) -> np.ndarray:
+    """Join rows of images into one image, with white pixels right of and below each."""
+    # Two pixels between digits of 28.
+    n_pixels = max(1, rows.shape[3] // 14)
+    padding = [(0, 0), (0, 0), (0, n_pixels), (0, n_pixels)] + [(0, 0)] * (rows.ndim - 4)
     rows = np.pad(rows, padding, constant_values=1)
     n_rows, n_images, height, width, *channels = rows.shape
+    # Pixel rows of all images of a row come one after the other.
     return rows.swapaxes(1, 2).reshape(n_rows * height, n_images * width, *channels)

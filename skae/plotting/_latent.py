@@ -13,6 +13,7 @@ from .._typing import MatrixLike
 from .._utils import import_optional
 
 _MAX_CLASSES = 20  # more have no colors that an eye distinguishes
+# A light grey, which neither color map has.
 _MISSING_COLOR = (0.8, 0.8, 0.8)
 
 
@@ -52,7 +53,13 @@ class LatentSpaceDisplay:
     ['0', '1', '2']
     """
 
-    def __init__(self, *, positions, y=None, axis_labels=("code 1", "code 2")):
+    def __init__(
+        self,
+        *,
+        positions: np.ndarray,
+        y: ArrayLike | None = None,
+        axis_labels: tuple[str, str] = ("code 1", "code 2"),
+    ) -> None:
         self.positions = positions
         self.y = y
         self.axis_labels = axis_labels
@@ -125,8 +132,8 @@ class LatentSpaceDisplay:
         """
         codes = as_array(codes, "codes")
         with naming_types(codes, "codes"):
-            codes = check_array(codes, input_name="codes")
-        positions, axis_labels = _to_plane(codes)
+            checked: np.ndarray = check_array(codes, input_name="codes")
+        positions, axis_labels = _to_plane(checked)
         if y is not None:
             y = column_or_1d(as_array(y, "y"))
             check_consistent_length(codes, y)
@@ -154,6 +161,7 @@ class LatentSpaceDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         classes, colors = _colors(self.y, plt)
+        # Points of many rows are smaller, so that they do not cover each other.
         style = {
             "s": np.clip(15000 / len(self.positions), 3, 25),
             "linewidths": 0,
@@ -168,7 +176,7 @@ class LatentSpaceDisplay:
         return self
 
 
-def _to_plane(codes):
+def _to_plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     """Return codes in two dimensions, and the labels of these."""
     n_components = codes.shape[1]
     if n_components > 2:
@@ -176,11 +184,12 @@ def _to_plane(codes):
             "PC 1 of the code",
             "PC 2 of the code",
         )
+    # A single component is drawn along a line: the second coordinate is zero.
     n_absent = 2 - n_components
     return np.pad(codes, [(0, 0), (0, n_absent)]), ("code 1", "" if n_absent else "code 2")
 
 
-def _colors(y, plt):
+def _colors(y: ArrayLike | None, plt: Any) -> tuple[np.ndarray | None, dict[str, Any]]:
     """Return the classes in y, None if it is a quantity, and arguments of ``scatter``."""
     if y is None:
         return None, {}
@@ -191,16 +200,18 @@ def _colors(y, plt):
     # NaN gets the color of missing entries from the cmap.
     values = np.full(len(y), np.nan)
     values[~missing] = y[~missing] if is_quantity else indices
-    cmap, limits = plt.get_cmap("viridis"), {}
+    cmap, limits = plt.get_cmap("viridis"), dict[str, float]()
     if not is_quantity:
         n_classes = len(classes)
+        # tab10 is made for classes, and has ten colors.
         cmap = plt.get_cmap("tab10") if n_classes <= 10 else plt.get_cmap("turbo", n_classes)
+        # Each class is in the middle of its color.
         limits = {"vmin": -0.5, "vmax": cmap.N - 0.5}
     colors = {"c": values, "cmap": cmap.with_extremes(bad=_MISSING_COLOR), "plotnonfinite": True}
     return None if is_quantity else classes, colors | limits
 
 
-def _of_one_type(values):
+def _of_one_type(values: np.ndarray) -> np.ndarray:
     """Return objects as numbers if they are such, and as text if they cannot be sorted."""
     if values.dtype.kind != "O":
         return values
@@ -209,13 +220,13 @@ def _of_one_type(values):
     return values.astype(str)
 
 
-def _is_quantity(values):
+def _is_quantity(values: np.ndarray) -> bool:
     """Return whether sorted distinct values are a quantity rather than classes."""
     is_continuous = values.dtype.kind == "f" and np.any(values % 1)
     return values.dtype.kind in "iuf" and bool(is_continuous or len(values) > _MAX_CLASSES)
 
 
-def _explain(scatter, classes, ax):
+def _explain(scatter: Any, classes: np.ndarray | None, ax: Any) -> None:
     """Explain the colors: by a legend for classes, by a color bar for a quantity."""
     if classes is None:
         ax.figure.colorbar(scatter, ax=ax)

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils import import_optional
@@ -40,7 +41,13 @@ class LossCurveDisplay:
     ['training', 'validation']
     """
 
-    def __init__(self, *, train_loss, valid_loss=None, name=None):
+    def __init__(
+        self,
+        *,
+        train_loss: ArrayLike,
+        valid_loss: ArrayLike | None = None,
+        name: str | None = None,
+    ) -> None:
         self.train_loss = train_loss
         self.valid_loss = valid_loss
         self.name = name
@@ -84,6 +91,7 @@ class LossCurveDisplay:
                 f"{type(estimator).__name__}, which neither has it nor holds an estimator with it."
             )
         train_loss = np.array([epoch["train_loss"] for epoch in history])
+        # partial_fit records no validation loss, and may come after fit.
         losses = np.array([epoch.get("valid_loss", np.nan) for epoch in history])
         valid_loss = None if np.isnan(losses).all() else losses
         display = cls(train_loss=train_loss, valid_loss=valid_loss, name=name)
@@ -108,11 +116,12 @@ class LossCurveDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         prefix = "" if self.name is None else f"{self.name}, "
-        epochs = np.arange(1, len(self.train_loss) + 1)
+        # Epochs are counted from one, as in the progress bar.
+        epochs = np.arange(1, np.size(self.train_loss) + 1)
         style = {"label": f"{prefix}training", **line_kwargs}
         self.lines_ = ax.plot(epochs, self.train_loss, **style)
         if self.valid_loss is not None:
-            best = {"marker": "o", "markevery": [int(np.nanargmin(self.valid_loss))]}
+            best = {"marker": "o", "markevery": [int(np.nanargmin(np.asarray(self.valid_loss)))]}
             style = {"label": f"{prefix}validation", **best, **line_kwargs}
             self.lines_ += ax.plot(epochs, self.valid_loss, **style)
         ax.set(xlabel="epoch", ylabel="loss")

@@ -1,5 +1,6 @@
 """Images above their reconstructions."""
 
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ class ReconstructionDisplay:
     ['original', 'PCA']
     """
 
-    def __init__(self, *, images, reconstructions):
+    def __init__(self, *, images: np.ndarray, reconstructions: dict[str, np.ndarray]) -> None:
         self.images = images
         self.reconstructions = reconstructions
 
@@ -166,15 +167,18 @@ class ReconstructionDisplay:
             The display itself.
         """
         plt = import_optional("matplotlib.pyplot", "plot")
+        # (n_reducers + 1, n_images, height, width[, channels])
         rows = np.stack([self.images, *self.reconstructions.values()])
         picture = mosaic(to_unit_range(to_grey_or_rgb(rows), self.images))
         height, width = picture.shape[:2]
         if ax is None:
+            # An inch for each image, and room for the names.
             size = (len(self.images) + 1.5, len(self.images) * height / width)
             _, ax = plt.subplots(figsize=size, layout="constrained")
         cmap = plt.get_cmap("gray").with_extremes(bad=MISSING_COLOR)
         self.im_ = ax.imshow(picture, **{"cmap": cmap, "vmin": 0, "vmax": 1, **imshow_kwargs})
         ax.set_xticks([])
+        # In pixels, of which the first has its center at 0.
         centers = (np.arange(len(rows)) + 0.5) * height / len(rows) - 1
         ax.set_yticks(centers, ["original", *self.reconstructions])
         ax.tick_params(length=0)
@@ -184,7 +188,7 @@ class ReconstructionDisplay:
         return self
 
 
-def _fitted_image_shape(reducers, n_features):
+def _fitted_image_shape(reducers: Iterable[Any], n_features: int) -> tuple[int, ...] | None:
     """Return the image shape of the first reducer that has one for so many features, or None."""
     shapes = (held_attribute(reducer, "image_shape_") for reducer in reducers)
     # A pipeline may end in images of another size than those it is given.
