@@ -4,6 +4,8 @@ An architecture builds an encoder and a decoder for data of a given shape. It kn
 losses or of training.
 """
 
+from typing import Any
+
 from .._utils import lookup, refuse_class
 from ._base import ARCHITECTURE_MEMBERS, Architecture, DataShape
 from .conv import Conv
@@ -13,10 +15,10 @@ from .dense import Dense
 __all__ = ["Architecture", "Conv", "Custom", "DataShape", "Dense"]
 
 # The names that estimators accept, next to 'auto'.
-ARCHITECTURES = {"dense": Dense, "conv": Conv}
+ARCHITECTURES: dict[str, type[Architecture]] = {"dense": Dense, "conv": Conv}
 
 
-def check_architecture(architecture):
+def check_architecture(architecture: Any) -> None:
     """Raise if an object lacks what estimators ask of an architecture, or its parameters are bad.
 
     Parameters
@@ -36,7 +38,7 @@ def check_architecture(architecture):
     architecture.validate()
 
 
-def resolve_architecture(architecture, shape):
+def resolve_architecture(architecture: str | Architecture, shape: DataShape) -> Architecture:
     """Turn a name or an object into an architecture.
 
     Parameters

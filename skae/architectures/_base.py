@@ -18,7 +18,7 @@ from ..networks.standardization import Standardization
 
 SIZES = [tuple, list, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
 # Constraints of the parameters that dense and convolutional networks share.
-COMMON_CONSTRAINTS: dict[str, list] = {
+COMMON_CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": SIZES,
     "activation": [StrOptions(set(ACTIVATIONS))],
     "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -122,7 +122,7 @@ class Architecture(BaseEstimator, ABC):
     supports_meta_device: bool = False
 
     # Optional, in scikit-learn's form: the constraints of parameters that `validate` checks.
-    _parameter_constraints: dict[str, list] = {}
+    _parameter_constraints: dict[str, list[Any]] = {}
 
     @abstractmethod
     def build_encoder(self, shape: DataShape, n_outputs: int) -> nn.Module:
@@ -195,6 +195,7 @@ def finish(
     network: nn.Module, n_inputs: int, n_outputs: int, *, linear_skip: bool, weight_init: str
 ) -> nn.Module:
     """Initialize the weights by the given rule and add the linear skip connection."""
+    # Before the skip connection, whose own weights are set when the data are known.
     if weight_init != "default":
         initialize(network, weight_init)
     return with_linear_skip(network, n_inputs, n_outputs) if linear_skip else network
@@ -204,6 +205,7 @@ def positive_ints(owner: Architecture, name: str, value: Any) -> tuple[int, ...]
     """Return ``value`` as a tuple of positive integers, or raise naming the parameter."""
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for entry in values:
+        # A truth value is an integer in Python, and never meant as a size.
         if not isinstance(entry, Integral) or isinstance(entry, bool) or entry < 1:
             raise ValueError(
                 f"architecture: the {name!r} parameter of {type(owner).__name__} must hold "

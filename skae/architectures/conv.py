@@ -1,6 +1,8 @@
 """Description of convolutional networks."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Any, TypeAlias
 
 from torch import nn
 
@@ -31,6 +33,10 @@ _MIN_PIXELS = 4
 # linear function of the feature maps, the encoder has one more (0.94 to 0.96 times the error on
 # digits and MNIST). Before longer codes that layer overfits small sets (1.16 in place of 0.98).
 _AUTO_UNITS, _AUTO_UNITS_BEFORE_SHORT_CODE, _SHORT_CODE_COMPONENTS = (256,), (384, 256), 4
+
+# (height, width, channels), and an entry for each stage or layer.
+ImageShape: TypeAlias = tuple[int, int, int]
+Sizes: TypeAlias = tuple[int, ...]
 
 
 class Conv(Architecture):
@@ -123,24 +129,24 @@ class Conv(Architecture):
 
     def __init__(
         self,
-        channels="auto",
+        channels: Sequence[int] | str = "auto",
         *,
-        kernel_size=3,
-        stride="auto",
-        downsampling="stride",
-        upsampling="transpose",
-        n_residual_blocks=0,
-        pooling="flatten",
-        hidden_layer_sizes="auto",
-        bottleneck="both",
-        decoder_channels=None,
-        decoder_stride=None,
-        activation="silu",
-        normalization=None,
-        dropout=0.0,
-        linear_skip=True,
-        weight_init="lecun_normal",
-    ):
+        kernel_size: int = 3,
+        stride: Sequence[int] | int | str = "auto",
+        downsampling: str = "stride",
+        upsampling: str = "transpose",
+        n_residual_blocks: int = 0,
+        pooling: str = "flatten",
+        hidden_layer_sizes: Sequence[int] | int | str = "auto",
+        bottleneck: str = "both",
+        decoder_channels: Sequence[int] | None = None,
+        decoder_stride: Sequence[int] | int | None = None,
+        activation: str = "silu",
+        normalization: str | Sequence[str | None] | None = None,
+        dropout: float = 0.0,
+        linear_skip: bool = True,
+        weight_init: str = "lecun_normal",
+    ) -> None:
         self.channels = channels
         self.kernel_size = kernel_size
         self.stride = stride
@@ -208,7 +214,7 @@ class Conv(Architecture):
             )
         self._check_normalization()
 
-    def _check_normalization(self):
+    def _check_normalization(self) -> None:
         """Refuse a tuple that holds anything but names and None."""
         if not isinstance(self.normalization, (tuple, list)):
             return
@@ -218,11 +224,11 @@ class Conv(Architecture):
                 f"{sorted(IMAGE_NORMALIZATIONS)} and None, got {self.normalization!r}."
             )
 
-    def _finished(self, network, n_inputs, n_outputs):
+    def _finished(self, network: nn.Module, n_inputs: int, n_outputs: int) -> nn.Module:
         skip, rule = self.linear_skip, self.weight_init
         return finish(network, n_inputs, n_outputs, linear_skip=skip, weight_init=rule)
 
-    def _encoder_stages(self, image_shape):
+    def _encoder_stages(self, image_shape: ImageShape) -> ConvStages:
         """Resolve ``'auto'`` and single numbers into an entry per stage, and check them."""
         self.validate()
         channels = self._encoder_channels(image_shape)
@@ -231,7 +237,7 @@ class Conv(Architecture):
         normalizations = self._per_stage("normalization", self.normalization, channels)
         return self._stages(channels, strides, normalizations)
 
-    def _decoder_stages(self, encoder):
+    def _decoder_stages(self, encoder: ConvStages) -> ConvStages:
         channels, strides = encoder.channels[::-1], encoder.strides[::-1]
         if self.decoder_channels is not None:
             channels = positive_ints(self, "decoder_channels", self.decoder_channels)
@@ -242,12 +248,15 @@ class Conv(Architecture):
                 f"architecture: decoder_channels={self.decoder_channels} has {len(channels)} "
                 f"stages where the encoder has {len(strides)}: give decoder_stride as well."
             )
+        # Mirrored; with another number of stages there is nothing to mirror.
         normalizations = encoder.normalizations[::-1]
         if len(normalizations) != len(channels):
             normalizations = self._per_stage("normalization", self.normalization, channels)
         return self._stages(channels, strides, normalizations)
 
-    def _stages(self, channels, strides, normalizations):
+    def _stages(
+        self, channels: Sizes, strides: Sizes, normalizations: tuple[str | None, ...]
+    ) -> ConvStages:
         return ConvStages(
             channels=channels,
             strides=strides,
@@ -258,21 +267,23 @@ class Conv(Architecture):
             n_residual_blocks=int(self.n_residual_blocks),
         )
 
-    def _encoder_channels(self, image_shape):
+    def _encoder_channels(self, image_shape: ImageShape) -> Sizes:
         if not isinstance(self.channels, str):
             return positive_ints(self, "channels", self.channels)
         can_halve_in_each = _n_halvings(image_shape) >= len(_AUTO_CHANNELS)
         return _AUTO_CHANNELS if can_halve_in_each else _AUTO_CHANNELS_OF_SMALL_IMAGES
 
-    def _encoder_strides(self, image_shape, channels):
+    def _encoder_strides(self, image_shape: ImageShape, channels: Sizes) -> Sizes:
         if not isinstance(self.stride, str):
             return self._per_stage("stride", self.stride, channels)
         n_halvings = len(channels)
+        # Given channels are halved in each stage, whatever is left of the image.
         if isinstance(self.channels, str):
             n_halvings = min(n_halvings, _n_halvings(image_shape))
+        # Halved in the last stages: the first ones see all pixels.
         return (1,) * (len(channels) - n_halvings) + (2,) * n_halvings
 
-    def _per_stage(self, name, value, channels):
+    def _per_stage(self, name: str, value: Any, channels: Sizes) -> tuple[Any, ...]:
         """Return a tuple with one entry for each of ``channels``."""
         if not isinstance(value, (tuple, list)):
             return (value,) * len(channels)
@@ -283,13 +294,15 @@ class Conv(Architecture):
             )
         return tuple(value) if name == "normalization" else positive_ints(self, name, value)
 
-    def _dense_layers(self, automatic):
+    def _dense_layers(self, automatic: Sizes) -> Sizes:
         """Resolve ``'auto'``: ``automatic``, or none where channels are given."""
         if isinstance(self.hidden_layer_sizes, str):
             return automatic if isinstance(self.channels, str) else ()
         return positive_ints(self, "hidden_layer_sizes", self.hidden_layer_sizes)
 
-    def _check_code_is_feature_maps(self, image_shape, stages, n_outputs):
+    def _check_code_is_feature_maps(
+        self, image_shape: ImageShape, stages: ConvStages, n_outputs: int
+    ) -> None:
         height, width = stage_sizes(image_shape[:2], stages.strides)[-1]
         n_pixels = height * width if self.pooling == "flatten" else 1
         if n_pixels * stages.channels[-1] != n_outputs:
@@ -298,7 +311,7 @@ class Conv(Architecture):
                 f"feature maps, with architecture__bottleneck={self.bottleneck!r}; got {n_outputs}."
             )
 
-    def _channels_of_code(self, image_shape, stages, n_inputs):
+    def _channels_of_code(self, image_shape: ImageShape, stages: ConvStages, n_inputs: int) -> int:
         height, width = stage_sizes(image_shape[:2], stages.strides)[-1]
         if n_inputs % (height * width):
             raise ValueError(
@@ -306,21 +319,22 @@ class Conv(Architecture):
                 f"{height}×{width}) with architecture__bottleneck={self.bottleneck!r}; "
                 f"got {n_inputs}."
             )
-        return n_inputs // (height * width)
+        n_channels: int = n_inputs // (height * width)
+        return n_channels
 
 
-def _as_image(shape):
+def _as_image(shape: DataShape) -> ImageShape:
     """Return the image shape of rows; rows that are not images are one pixel high."""
     return shape.image_shape or (1, shape.n_features, 1)
 
 
-def _n_halvings(image_shape):
+def _n_halvings(image_shape: ImageShape) -> int:
     """Count how often an image can be halved, rounding up, and keep `_MIN_PIXELS`."""
     largest_factor = (max(image_shape[:2]) - 1) // (_MIN_PIXELS - 1)  # 2**k halves k times
     return max(largest_factor.bit_length() - 1, 0)
 
 
-def _check_image_survives(image_shape, channels, strides):
+def _check_image_survives(image_shape: ImageShape, channels: Sizes, strides: Sizes) -> None:
     """Refuse a stage that would shrink an image of one pixel."""
     sizes = stage_sizes(image_shape[:2], strides)
     for stage, (size, stride) in enumerate(zip(sizes, strides, strict=False)):

@@ -1,6 +1,8 @@
 """Description of user-supplied networks."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -68,7 +70,13 @@ class Custom(Architecture):
         "standardize": ["boolean"],
     }
 
-    def __init__(self, encoder=None, decoder=None, *, standardize=False):
+    def __init__(
+        self,
+        encoder: Callable[..., Any] | None = None,
+        decoder: Callable[..., Any] | None = None,
+        *,
+        standardize: bool = False,
+    ) -> None:
         self.encoder = encoder
         self.decoder = decoder
         self.standardize = standardize
@@ -102,6 +110,7 @@ class Custom(Architecture):
         encoder = _own_module(self.encoder, _torch_shape(shape), n_outputs)
         if shape.image_shape is not None:
             encoder = nn.Sequential(RowsToImages(*shape.image_shape), encoder)
+        # Before training: an error of torch would come from within, and name no parameter.
         encoder = _tried("encoder", encoder, shape.n_features, n_outputs)
         return EncodesData(encoder, shape.standardization) if self._converts(shape) else encoder
 
@@ -115,38 +124,40 @@ class Custom(Architecture):
         decoder = _tried("decoder", decoder, n_inputs, shape.n_features)
         return DecodesToData(decoder, shape.standardization) if self._converts(shape) else decoder
 
-    def _converts(self, shape):
+    def _converts(self, shape: DataShape) -> bool:
         """Whether a user-supplied side needs its own units in a network of standardized rows."""
         in_own_units = self.standardizes_input and not self.standardize
         return in_own_units and shape.standardization is not None
 
 
-def _default(shape):
+def _default(shape: DataShape) -> Architecture:
     return Dense() if shape.image_shape is None else Conv()
 
 
-def _own_module(given, *sizes):
+def _own_module(given: Callable[..., Any], *sizes: Any) -> nn.Module:
     """Copy a module, so that training does not change the user's, or call the factory."""
     if not isinstance(given, nn.Module):
-        return given(*sizes)
+        module: nn.Module = given(*sizes)
+        return module
     # Within a context of the meta device nothing is allocated, nor computed when it is tried.
     is_meta = torch.get_default_device().type == "meta"
     return copy.deepcopy(given).to("meta") if is_meta else copy.deepcopy(given)
 
 
-def _has_lazy_layers(module):
+def _has_lazy_layers(module: nn.Module) -> bool:
     return any(map(is_lazy, module.parameters()))
 
 
-def _torch_shape(shape):
+def _torch_shape(shape: DataShape) -> tuple[int, ...]:
     if shape.image_shape is None:
         return (shape.n_features,)
     height, width, channels = shape.image_shape
     return (channels, height, width)
 
 
-def _tried(name, module, n_inputs, n_outputs):
+def _tried(name: str, module: nn.Module, n_inputs: int, n_outputs: int) -> nn.Module:
     """Return ``module`` if it maps two rows to the expected shape; lazy layers get sizes here."""
+    # Two rows, in evaluation mode: running statistics of batch normalization stay as they are.
     training = module.training
     try:
         with torch.no_grad():

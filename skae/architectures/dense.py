@@ -1,5 +1,7 @@
 """Description of fully connected networks."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from .._sklearn_compat import StrOptions
@@ -56,14 +58,14 @@ class Dense(Architecture):
 
     def __init__(
         self,
-        hidden_layer_sizes="auto",
+        hidden_layer_sizes: Sequence[int] | int | str = "auto",
         *,
-        activation="silu",
-        normalization=None,
-        dropout=0.0,
-        linear_skip=True,
-        weight_init="lecun_normal",
-    ):
+        activation: str = "silu",
+        normalization: str | None = None,
+        dropout: float = 0.0,
+        linear_skip: bool = True,
+        weight_init: str = "lecun_normal",
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.normalization = normalization
@@ -71,6 +73,8 @@ class Dense(Architecture):
         self.linear_skip = linear_skip
         self.weight_init = weight_init
 
+    # Dense layers treat all features alike, all their state is in the state_dict, and Dropout draws
+    # from a generator of its own.
     accepts_any_basis = True
     uses_global_rng = False
     supports_meta_device = True
@@ -81,14 +85,14 @@ class Dense(Architecture):
     def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
         return self._build(n_inputs, self._hidden_units(shape)[::-1], shape.n_features)
 
-    def _hidden_units(self, shape):
+    def _hidden_units(self, shape: DataShape) -> tuple[int, ...]:
         self.validate()
         if isinstance(self.hidden_layer_sizes, str):
             is_long = shape.n_features >= _LONG_ROW_FEATURES
             return _LONG_ROW_UNITS if is_long else _SHORT_ROW_UNITS
         return positive_ints(self, "hidden_layer_sizes", self.hidden_layer_sizes)
 
-    def _build(self, n_inputs, hidden_units, n_outputs):
+    def _build(self, n_inputs: int, hidden_units: tuple[int, ...], n_outputs: int) -> nn.Module:
         network = multilayer_perceptron(
             (n_inputs, *hidden_units, n_outputs),
             activation=self.activation,
