@@ -18,7 +18,9 @@ import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._files import target, write_atomically
@@ -28,10 +30,11 @@ from ._names import find_class, find_value
 
 __all__ = ["load", "save"]
 
+# Raised by one when a file of another layout is written.
 _FORMAT = 1
 _PACKAGES = ("skae", "scikit-learn", "torch", "numpy")
-# What goes wrong where a manifest with the right digest does not fit together.
-_MISFITS = (
+# The errors of building objects from a manifest that is inconsistent, or forged.
+_BUILD_ERRORS = (
     ValueError,
     TypeError,
     LookupError,
@@ -108,6 +111,7 @@ def save(
     if not hasattr(estimator, "get_params") or isinstance(estimator, type):
         raise TypeError(f"estimator must be an estimator, got {estimator!r}.")
     names = _names(trusted)
+    # Before the work of encoding: a folder that cannot be written to is an error at once.
     path = target(path)
     encoder = Encoder(names, "without_reducer" if without_reducer else None)
     root = encoder.encode(estimator, type(estimator).__name__)
@@ -117,14 +121,14 @@ def save(
     write_atomically(path, pack(manifest, encoder.tensors, about))
 
 
-def _names(trusted):
+def _names(trusted: Iterable[str]) -> frozenset[str]:
     """Return the trusted names as a set; a single string would be taken for its letters."""
     if isinstance(trusted, str):
         raise TypeError(f"trusted must be a list of names, got the string {trusted!r}.")
     return frozenset(trusted)
 
 
-def _check_encoded(estimator, encoder, without_reducer):
+def _check_encoded(estimator: object, encoder: Encoder, without_reducer: bool) -> None:
     kind = type(estimator).__name__
     if without_reducer and not encoder.n_replaced:
         raise ValueError(f"without_reducer=True needs a HybridAutoencoder, and {kind} holds none.")
@@ -194,12 +198,13 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
     data = read(path)
     versions = {}
     try:
+        # Versions first, so that an error can say which ones wrote the file.
         about = unpack_about(data)
         versions = json.loads(about["versions"])
-        _check_format(int(about["format"]), versions)
+        _check_format(int(about["format"]))
         manifest, tensors = unpack(data)
         return _build(manifest, tensors, names)
-    except _MISFITS as error:
+    except _BUILD_ERRORS as error:
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         written = ", ".join(f"{name} {number}" for name, number in dict(versions).items())
         here = ", ".join(f"{name} {number}" for name, number in _versions().items())
@@ -209,16 +214,16 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
         ) from error
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     return {package: version(package) for package in _PACKAGES}
 
 
-def _check_format(number, versions):
+def _check_format(number: int) -> None:
     if number != _FORMAT:
         raise ValueError(f"it has format {number}, and this skae reads format {_FORMAT}")
 
 
-def _build(manifest, tensors, trusted):
+def _build(manifest: Any, tensors: dict[str, np.ndarray], trusted: frozenset[str]) -> BaseEstimator:
     """Build the estimator, if each name that the manifest holds may be used."""
     classes = [
         (name, find_class(name, trusted), _checked_version(name, version))
@@ -226,6 +231,7 @@ def _build(manifest, tensors, trusted):
     ]
     values = [(name, find_value(name, trusted)) for name in manifest["values"]]
     _check_found({name: found for name, found, *_ in classes + values})
+    # Only now: every name has been looked up, and none was refused.
     decoder = Decoder(tensors, classes, [value for _, value in values])
     estimator = decoder.decode(manifest["root"])
     if not hasattr(estimator, "get_params"):
@@ -233,13 +239,13 @@ def _build(manifest, tensors, trusted):
     return estimator
 
 
-def _checked_version(name, version):
+def _checked_version(name: str, version: object) -> int:
     if type(version) is not int or version < 1:
         raise ValueError(f"the version of the state of {name} must be 1 or more, got {version!r}")
     return version
 
 
-def _check_found(named):
+def _check_found(named: dict[str, Any]) -> None:
     refused = [name for name, found in named.items() if found is None]
     unknown = [name for name in refused if name.startswith("skae.")]
     if unknown:

@@ -1,4 +1,4 @@
-"""Estimators as plain values and arrays, and back; knows nothing of files."""
+"""Estimators as plain values and arrays, and back, without knowledge of files."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ _KINDS = "biufcUSmM"
 
 
 class Encoder:
-    """Turns an estimator into what JSON can hold, beside a dict of arrays.
+    """Converts an estimator to values that JSON can hold, and a dict of arrays.
 
     Attributes
     ----------
@@ -36,14 +36,18 @@ class Encoder:
         method.
     """
 
-    def __init__(self, trusted, replacing_method=None):
+    def __init__(self, trusted: frozenset[str], replacing_method: str | None = None) -> None:
         self._trusted = trusted
         self._replacing_method = replacing_method
-        self.tensors, self.classes, self.values, self.refused = {}, [], [], {}
+        self.tensors: dict[str, np.ndarray] = {}
+        self.classes: list[tuple[str, int]] = []
+        self.values: list[str] = []
+        self.refused: dict[str, str] = {}
         self.n_replaced = 0
         # Number of each object, and the object, which must live on: its id stands for it.
-        self._finished = {}
-        self._open = set()
+        self._finished: dict[int, tuple[int, object]] = {}
+        # Objects whose parts are being encoded: to meet one of them again is a circle.
+        self._open: set[int] = set()
 
     def encode(self, value, where):
         """Encode ``value``, which is found at ``where``; an object met again is a reference."""
@@ -86,6 +90,7 @@ class Encoder:
         return {"padded" if _is_padded(array) else "array": self._store(array, where)}
 
     def _store(self, array, where):
+        # Two objects may have the same path, such as keys that print alike.
         name = f"{where}~{len(self.tensors)}" if where in self.tensors else where
         self.tensors[name] = np.asarray(array, order="C")
         return name
@@ -98,7 +103,7 @@ class Encoder:
             return self._describe_value(value, where)
         name = public_name(cls)
         if isinstance(value, torch.nn.Module):
-            # Its state holds hooks, which are functions.
+            # Its attributes include hooks, which are functions.
             return self._refuse(
                 f"{name}: it is none of the layers of torch.nn that are kept", where
             )
@@ -130,7 +135,8 @@ class Encoder:
         return replace()
 
     def _describe_state(self, value, name, where):
-        """Encode the attributes of a plain object, if they are all there is to it."""
+        """Encode the attributes of a plain object, if it consists of nothing else."""
+        # What pickle would store: the function, its arguments, the state, list and dict items.
         function, arguments, *rest = value.__reduce_ex__(2)
         state, *items = rest or [None]
         is_plain = function.__name__ == "__newobj__" and arguments == (type(value),)
@@ -181,10 +187,11 @@ class Decoder:
         self._finished = []
 
     def decode(self, node):
-        """Build the value of a node. What does not fit raises any of a dozen errors."""
+        """Build the value of a node; a node that is inconsistent raises any of a dozen errors."""
         if isinstance(node, list):
             value = [self.decode(item) for item in node]
         elif isinstance(node, dict):
+            # Objects are numbered in the order in which they are finished, as by the encoder.
             if "ref" in node:
                 return self._finished[node["ref"]]
             value = self._part(node)
@@ -203,6 +210,7 @@ class Decoder:
 
     def _padded(self, name):
         rows = self._tensors[name]
+        # One column more, of which the result does not show: results then equal the saved ones.
         wide = np.empty((rows.shape[0], rows.shape[1] + 1), rows.dtype)
         wide[:, :-1] = rows
         return wide[:, :-1]
@@ -227,6 +235,7 @@ class Decoder:
     def _objects(self, content):
         shape, items = content
         items = self.decode(items)
+        # Not np.array(items): it would look into items that are sequences.
         array = np.empty(len(items), dtype=object)
         for place, item in enumerate(items):
             array[place] = item

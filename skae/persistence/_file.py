@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -16,7 +18,7 @@ _DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 _FREE_VALUES, _BYTES_OF_VALUE = 100_000, 10
 
 
-def pack(manifest, tensors, about):
+def pack(manifest: object, tensors: dict[str, np.ndarray], about: dict[str, str]) -> bytearray:
     """Return the bytes of a file.
 
     Parameters
@@ -30,13 +32,15 @@ def pack(manifest, tensors, about):
     text = json.dumps(manifest, separators=(",", ":")).encode("ascii")
     tensors = {_MANIFEST: np.frombuffer(text, np.uint8), **tensors}
     data = bytearray(safetensors.save(tensors, {**about, "sha256": _NO_DIGEST.decode()}))
-    start, end = _DIGEST.search(data).span(1)
+    # The digest is that of the file with zeros in the digest's own place.
+    start, end = next(_DIGEST.finditer(data)).span(1)
     data[start:end] = hashlib.sha256(data).hexdigest().encode()
     return data
 
 
-def read(path):
+def read(path: Path) -> bytes:
     """Return the bytes of a regular file, if its digest is that of its content."""
+    # A pipe or device would be read without an end.
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a regular file.")
     data = path.read_bytes()
@@ -59,13 +63,15 @@ def read(path):
     return data
 
 
-def unpack_about(data):
+def unpack_about(data: bytes) -> dict[str, str]:
     """Return the `about` that `pack` was given."""
+    # Eight bytes hold the size of the header.
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return header["__metadata__"]
+    about: dict[str, str] = header["__metadata__"]
+    return about
 
 
-def unpack(data):
+def unpack(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     """Return manifest and tensors; raises a ValueError where they are not in order."""
     try:
         tensors = safetensors.load(data)

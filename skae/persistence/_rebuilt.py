@@ -18,6 +18,7 @@ _TREE_METRICS = {
     "ManhattanDistance64": "manhattan",
     "ChebyshevDistance64": "chebyshev",
 }
+# Words of the state of a Mersenne twister, of which the position is an index.
 _MERSENNE_WORDS = 624
 _PATHS = (
     pathlib.Path,
@@ -78,6 +79,7 @@ def _take_sparse(matrix):
 def _build_sparse(cls, parts):
     *arrays, shape = parts
     matrix = cls(tuple(arrays), shape=tuple(shape))
+    # Indices out of bounds would be read and written by compiled code.
     matrix.check_format(full_check=True)
     return matrix
 
@@ -102,6 +104,7 @@ def _check_mersenne(state):
 
 
 def _take_neighbors_tree(tree):
+    # The tree itself is built anew, from data and settings: a forged one could lead anywhere.
     data, *_, leaf_size = tree.__getstate__()[:5]
     metric = type(tree.__getstate__()[11]).__name__
     if metric not in _TREE_METRICS:
@@ -112,6 +115,7 @@ def _take_neighbors_tree(tree):
 
 
 def _take_decision_tree(tree):
+    # Nodes as columns: arrays of records are not stored.
     _, arguments, state = tree.__reduce__()
     nodes = {name: state["nodes"][name] for name in state["nodes"].dtype.names}
     return [list(arguments), {**state, "nodes": nodes}]
