@@ -10,6 +10,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.utils import get_tags
+from skorch.callbacks import Callback
 
 from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Dense
@@ -235,3 +236,17 @@ def test_noise_and_augmentation_go_with_gaps(lost):
         8, noise="salt_pepper", augment=lambda batch: batch.flip(1), **{**QUICK, "max_iter": 8}
     )
     assert noisy.fit(lost).score(lost[:, ::-1]) > 0.5
+
+
+def test_three_tenths_of_the_observed_values_are_hidden_and_the_same_at_each_validation(digits):
+    hidden = {True: [], False: []}
+
+    class Recorder(Callback):
+        def on_batch_begin(self, net, batch, training, **kwargs):
+            hidden[training].append(batch[0].isnan())
+
+    Autoencoder(2, callbacks=[Recorder()], **QUICK).fit(digits)
+    assert torch.cat(hidden[True]).double().mean().item() == pytest.approx(0.3, abs=0.01)
+    first, *later = hidden[False]
+    assert first.any()
+    assert all(torch.equal(first, each) for each in later)

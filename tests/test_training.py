@@ -1,5 +1,7 @@
 """Training: what stops it, what it keeps, and the skorch callbacks that take part."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,10 @@ from skorch.callbacks import (
     TensorBoard,
     WandbLogger,
 )
+from skorch.history import History
 
 from skae import Autoencoder, AutoencoderRegressor
+from skae._engine.callbacks import LossParts
 from skae._engine.data import BatchIterator
 from skae.architectures import Dense
 
@@ -134,6 +138,15 @@ def test_a_one_cycle_learning_rate_rises_before_it_falls(digits):
     assert rates[-1] < rates[0]
 
 
+@pytest.mark.parametrize(("max_iter", "n_rising"), [(10, 15), (40, 50)])
+def test_a_one_cycle_learning_rate_rises_for_fifty_steps_or_for_a_seventh_of_a_few(
+    max_iter, n_rising, digits
+):
+    rates = learning_rates(digits[:100], max_iter=max_iter, batch_size=9, n_iter_no_change=np.inf)
+    assert len(rates) == 10 * max_iter
+    assert int(np.argmax(rates)) == pytest.approx(n_rising, abs=1)
+
+
 @pytest.mark.parametrize("max_iter", [1, 2, 5])
 def test_a_one_cycle_learning_rate_starts_low_in_a_few_steps_too(digits, max_iter):
     rates = learning_rates(digits[:20], learning_rate="one_cycle", max_iter=max_iter)
@@ -232,6 +245,18 @@ def test_history_and_loss_curve_have_an_entry_per_epoch(digits):
     fitted = Autoencoder(**SMALL, max_iter=4).fit(digits)
     assert fitted.n_iter_ == len(fitted.history_) == len(fitted.loss_curve_) == 4
     assert fitted.loss_curve_ == [epoch["train_loss"] for epoch in fitted.history_]
+
+
+def test_parts_of_the_loss_are_recorded_as_their_means_over_rows():
+    net, recorder = SimpleNamespace(history=History()), LossParts()
+    net.history.new_epoch()
+    recorder.on_epoch_begin(net)
+    for n_rows, value in ((30, 1.0), (10, 5.0)):
+        batch, parts = (torch.zeros(n_rows, 2), None), {"kl": torch.tensor(value)}
+        recorder.on_batch_end(net, batch=batch, training=True, parts=parts)
+    recorder.on_batch_end(net, batch=batch, training=False, parts={"kl": torch.tensor(7.0)})
+    recorder.on_epoch_end(net)
+    assert (net.history[-1]["train_kl"], net.history[-1]["valid_kl"]) == (2, 7)
 
 
 @pytest.mark.parametrize(("n_rows", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (1, [2]), (4, [4])])
