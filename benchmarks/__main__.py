@@ -10,6 +10,7 @@ import torch
 from . import (
     codes,
     defaults,
+    gpu,
     memory,
     overhead,
     peers,
@@ -31,6 +32,7 @@ PARTS = {
     "variational": variational,
     "reliability": reliability,
     "trace": trace,
+    "gpu": gpu,
 }
 
 
