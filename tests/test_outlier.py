@@ -221,6 +221,12 @@ def test_auto_spares_most_normal_rows_and_finds_most_outliers(tumors):
     assert (model.predict(malignant) == -1).mean() > 0.75
 
 
+def test_auto_is_the_fence_of_tukey_below_the_held_out_scores(tumors):
+    model = detector(contamination="auto").fit(tumors[0])
+    low, high = np.quantile(model.calibration_scores_, [0.25, 0.75])
+    assert model.offset_ == pytest.approx(low - 1.5 * (high - low))
+
+
 def test_a_threshold_set_later_is_the_one_that_fit_would_have_set(tumors):
     benign, _ = tumors
     late = detector(contamination=0.3).fit(benign).set_threshold(contamination="auto")

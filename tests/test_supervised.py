@@ -136,11 +136,13 @@ def test_a_code_that_is_only_to_predict_one_number_holds_one():
         reconstruction_weight=0,
         head_hidden_layer_sizes=(),
         architecture=Dense((32,), linear_skip=False),
+        max_iter=15,
         random_state=0,
     )
     codes = regressor.fit(X, y).transform(X)
     variances = np.linalg.eigvalsh(np.cov(codes.T))
-    assert variances[-1] > 0.95 * variances.sum()
+    # 0.88 where the code starts with what random weights put there.
+    assert variances[-1] > 0.99 * variances.sum()
 
 
 def test_rows_held_out_have_the_classes_in_their_shares(split):
