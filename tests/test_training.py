@@ -72,6 +72,34 @@ def test_patience_without_end_trains_all_epochs(digits):
     assert fitted.fit(digits).n_iter_ == 15
 
 
+def test_validation_takes_its_fraction_of_the_rows_at_random_and_training_all_others(digits):
+    class Recorder(Callback):
+        def on_train_begin(self, net, X, **kwargs):
+            self.trained, self.held_out = X.indices.numpy(), net.validation_data.indices.numpy()
+
+    rows = Recorder()
+    Autoencoder(**SMALL, validation_fraction=0.2, max_iter=1, callbacks=[rows]).fit(digits)
+    assert len(rows.held_out) == round(0.2 * len(digits))
+    assert sorted([*rows.trained, *rows.held_out]) == list(range(len(digits)))
+    # As many of the first half of the rows as of the second.
+    assert np.mean(rows.held_out < len(digits) / 2) == pytest.approx(0.5, abs=0.1)
+
+
+def test_partial_fit_continues_with_the_moments_of_the_optimizer_and_another_order(digits):
+    class Recorder(Callback):
+        def on_batch_begin(self, net, batch, **kwargs):
+            self.last = batch[0]
+
+        def on_train_end(self, net, **kwargs):
+            self.n_steps = int(next(iter(net.optimizer_.state.values()))["step"])
+
+    first, second = Recorder(), Recorder()
+    model = Autoencoder(**SMALL, callbacks=[first]).partial_fit(digits)
+    model.set_params(callbacks=[second]).partial_fit(digits)
+    assert second.n_steps == 2 * first.n_steps
+    assert not torch.equal(first.last, second.last)
+
+
 def learning_rates(digits, *, max_iter=6, **parameters):
     """List the learning rate of every step of a fit."""
     rates = []
