@@ -106,6 +106,15 @@ def open_checkpoint(path, parameters, training_set):
     return Checkpoint(path, identity, state["entropy"], state)
 
 
+def check_writable(checkpoint):
+    """Raise the OSError that writing the file would raise, with the name of the parameter."""
+    try:
+        target(checkpoint)
+    except OSError as error:
+        message = f"checkpoint={str(checkpoint)!r} cannot be written: {error.strerror}"
+        raise type(error)(error.errno, message, error.filename) from error
+
+
 def _read(path):
     """Return the state in a checkpoint, or None if there is no file yet."""
     try:

@@ -5,7 +5,7 @@ No DataLoader: it would collect samples one by one. A batch is one indexing of t
 
 import copy
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -48,9 +48,9 @@ class TrainingSet(NamedTuple):
         None if every row counts the same.
     """
 
-    X: object
-    X_target: object = None
-    labels: np.ndarray | None = None
+    X: Any
+    X_target: Any = None
+    labels: Any = None
     weights: np.ndarray | None = None
 
     @property

@@ -37,7 +37,7 @@ def default_reducers(
         n_jobs = 1 if is_seeded else -1
         reducers["UMAP"] = umap.UMAP(n_components=n_components, n_jobs=n_jobs)
     # The others get missing values from an imputer.
-    own = {"missing_values": "mask"} if has_missing else {}
+    own: dict[str, Any] = {"missing_values": "mask"} if has_missing else {}
     reducers["dense autoencoder"] = Autoencoder(n_components, architecture="dense", **own)
     if has_images:
         reducers["conv autoencoder"] = Autoencoder(n_components, architecture="conv", **own)

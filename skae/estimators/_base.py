@@ -1,11 +1,10 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
-import copy
 import math
 from contextlib import nullcontext
 from numbers import Integral, Real
 from os import PathLike
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -13,13 +12,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
 from .._arrays import check_weights
-from .._engine.checkpoint import open_checkpoint
+from .._engine.checkpoint import check_writable, open_checkpoint
 from .._engine.data import TrainingData, TrainingSet, computing_dtype, sample_rows
 from .._engine.environment import isolated_global_rng
 from .._engine.inference import map_rows
 from .._engine.noise import Corruption
 from .._engine.training import OPTIMIZERS, SCHEDULES, make_net, train
-from .._files import target
 from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
 from .._utils import resolve_device, unchanged_on_error
 from ..architectures import (
@@ -53,7 +51,7 @@ from ._plan import (
     Traits,
     make_plan,
 )
-from ._state import StoredNetwork
+from ._state import StoredNetwork, load_previous
 
 # Rows on which the error of the fitted network is measured: more hardly change its first digits.
 _MEASURED_ROWS = 10_000
@@ -110,11 +108,11 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
     # Whether the family's loss may be computed along an orthonormal basis.
     _may_use_basis = True
 
-    def _traits(self):
+    def _traits(self) -> Traits:
         """Return what is special about the training of this family."""
         return Traits()
 
-    def _network_options(self):
+    def _network_options(self) -> dict[str, Any]:
         """Return the parameters, besides the architecture, with which the network is built."""
         return {}
 
@@ -124,7 +122,16 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
 
     # -- fitting ---------------------------------------------------------------------------
 
-    def _fit(self, X, y=None, sample_weight=None, X_target=None, *, partial=False, **more):
+    def _fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        X_target: Any = None,
+        *,
+        partial: bool = False,
+        **more: Any,
+    ) -> Self:
         """Train a network on X; an error leaves the estimator as it was.
 
         Ctrl-C is raised again once the estimator is fitted with the best weights so far.
@@ -161,7 +168,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             )
         if self.checkpoint is not None and not mode.is_partial:
             # Before training, not after the first epoch of it.
-            _check_writable(self.checkpoint)
+            check_writable(self.checkpoint)
         return _Run(mode, previous, resolve_loss(self.loss), noise, resolve_device(self.device))
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
@@ -262,7 +269,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         if run.previous is None:
             network.start(sample, seed)
         else:
-            _load_previous(network, run.previous)
+            load_previous(network, run.previous)
         return network
 
     def _resolve_architecture(self, shape):
@@ -345,11 +352,15 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         order = self._validation_order(data, random_state)
         return data.subset(order[n_validation:]), data.subset(order[:n_validation])
 
-    def _validation_order(self, data, random_state):
+    def _validation_order(
+        self, data: TrainingData, random_state: np.random.RandomState
+    ) -> np.ndarray:
         """Order the rows such that the first ones are those to validate on."""
         return random_state.permutation(len(data))
 
-    def _corruption(self, noise, standardization, sample):
+    def _corruption(
+        self, noise: Noise | None, standardization: Standardization, sample: TrainingSet
+    ) -> Corruption | None:
         hidden = HIDDEN_FRACTION if self._mask_missing else 0.0
         augment = getattr(self, "augment", None)
         if noise is None and augment is None and not hidden:
@@ -384,18 +395,18 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
         self.n_iter_ = len(self.history_)
 
-    def _finish(self, training_set, sample, mode):
+    def _finish(self, training_set: TrainingSet, sample: TrainingSet, mode: FitMode) -> None:
         """Set the attributes that depend on the trained network."""
         self.reconstruction_err_ = self._measure(sample, computing_dtype(training_set.X))
 
-    def _measure(self, sample, dtype):
+    def _measure(self, sample: TrainingSet, dtype: Any) -> float:
         """Return the mean squared error of the reconstruction, in the data's units squared."""
         rows = sample.X[:_MEASURED_ROWS].astype(dtype)
         errors = sample.rows[:_MEASURED_ROWS] - self._reconstruct(rows)
         # nanmean would copy the errors.
         return float(np.mean(np.square(errors, out=errors), where=~np.isnan(errors)))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = getattr(self, "missing_values", None) == "mask"
@@ -419,34 +430,15 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         """Return the number of features that the decoder returns."""
         return self.n_features_in_
 
-    def _encode(self, rows, X=None):
+    def _encode(self, rows: Any, X: Any = None) -> Any:
         return map_rows(
             self.module_, "encode", rows, self.n_components_, allow_nan=self._mask_missing
         )
 
-    def _decode(self, codes):
+    def _decode(self, codes: np.ndarray) -> Any:
         return map_rows(self.module_, "decode", codes, self._n_outputs)
 
-    def _reconstruct(self, rows, X=None):
+    def _reconstruct(self, rows: Any, X: Any = None) -> Any:
         return map_rows(
             self.module_, "forward", rows, self._n_outputs, allow_nan=self._mask_missing
         )
-
-
-def _check_writable(checkpoint):
-    try:
-        target(checkpoint)
-    except OSError as error:
-        message = f"checkpoint={str(checkpoint)!r} cannot be written: {error.strerror}"
-        raise type(error)(error.errno, message, error.filename) from error
-
-
-def _load_previous(network, previous):
-    """Start from the weights of the previous fit, if the network has the same layers."""
-    try:
-        network.load_state_dict(copy.deepcopy(previous.state_dict()))
-    except RuntimeError as error:
-        raise ValueError(
-            "warm_start=True continues with the network of the previous fit, but n_components, "
-            f"architecture, loss, noise or the number of features changed since: {error}"
-        ) from error

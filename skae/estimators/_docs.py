@@ -118,7 +118,8 @@ loss_curve_ : list of float
     Training loss of each epoch.
 history_ : list of dict
     What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
-    more.
+    more. If the loss has several parts, each of them as well, such as ``train_reconstruction``
+    and ``valid_prediction``.
 reconstruction_err_ : float
     Mean squared error of the reconstruction of the training rows (at most 10,000 of them), in
     the units of X squared.

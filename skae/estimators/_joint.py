@@ -1,16 +1,31 @@
 """Joint training of encoder, decoder and head: what does not depend on the kind of target."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
+import numpy as np
 from sklearn.utils import check_consistent_length
 
 from .._arrays import as_array
 from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
+from .._typing import Seed
 from ..models.supervised import SupervisedNetwork
 from ._base import NetworkEstimator
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._plan import Traits
+from ._typing import (
+    ArchitectureLike,
+    Augment,
+    Callbacks,
+    Device,
+    FilePath,
+    ImageShape,
+    LossLike,
+    NoiseLike,
+    OptimizerLike,
+)
 
 
 class JointEstimator(ReconstructionMixin, NetworkEstimator):
@@ -34,33 +49,33 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        reconstruction_weight="balanced",
-        head_hidden_layer_sizes=(64,),
-        architecture="auto",
-        image_shape=None,
-        loss="mse",
-        noise=None,
-        noise_level=0.1,
-        augment=None,
-        optimizer="adamw",
-        learning_rate_init=0.006,
-        learning_rate="one_cycle",
-        alpha="auto",
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        reconstruction_weight: float | str = "balanced",
+        head_hidden_layer_sizes: Sequence[int] | int = (64,),
+        architecture: ArchitectureLike = "auto",
+        image_shape: ImageShape = None,
+        loss: LossLike = "mse",
+        noise: NoiseLike = None,
+        noise_level: float = 0.1,
+        augment: Augment = None,
+        optimizer: OptimizerLike = "adamw",
+        learning_rate_init: float = 0.006,
+        learning_rate: str = "one_cycle",
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | str = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: Callbacks = None,
+        checkpoint: FilePath = None,
+        device: Device = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.n_components = n_components
         self.reconstruction_weight = reconstruction_weight
         self.head_hidden_layer_sizes = head_hidden_layer_sizes
@@ -135,7 +150,8 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
             zero_init_code=weight == 0 and not self.architecture_.has_pretrained_weights,
         )
 
-    def _outputs(self, X):
+    def _outputs(self, X: Any) -> np.ndarray:
         """Return the outputs of the head, of shape (n_samples, n_outputs)."""
         rows, _ = self._read(X)
-        return map_rows(self.module_, "predict", rows, self.n_outputs_)
+        outputs: np.ndarray = map_rows(self.module_, "predict", rows, self.n_outputs_)
+        return outputs

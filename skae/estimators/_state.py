@@ -65,3 +65,14 @@ def _without_learned(callback):
     for name in [name for name in vars(copied) if name.endswith("_")]:
         delattr(copied, name)
     return copied
+
+
+def load_previous(network, previous):
+    """Start from the weights of the previous fit, if the network has the same layers."""
+    try:
+        network.load_state_dict(copy.deepcopy(previous.state_dict()))
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start=True continues with the network of the previous fit, but n_components, "
+            f"architecture, loss, noise or the number of features changed since: {error}"
+        ) from error

@@ -1,18 +1,31 @@
 """The autoencoder: a transformer that is used like PCA."""
 
 import math
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._engine.data import TrainingSet
 from .._sklearn_compat import StrOptions
-from .._typing import MatrixLike
+from .._typing import MatrixLike, Seed
 from ..models.autoencoder import AutoencoderNetwork
+from ..networks.standardization import Standardization
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
-from ._plan import Traits
+from ._plan import FitMode, Traits
+from ._typing import (
+    ArchitectureLike,
+    Augment,
+    Callbacks,
+    Device,
+    FilePath,
+    ImageShape,
+    LossLike,
+    NoiseLike,
+    OptimizerLike,
+)
 
 # Rows on which the variance of each component is measured: all are decoded once per component.
 _MEASURED_ROWS = 2000
@@ -129,33 +142,33 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        ordered=False,
-        architecture="auto",
-        image_shape=None,
-        loss="mse",
-        missing_values=None,
-        noise=None,
-        noise_level=0.1,
-        augment=None,
-        optimizer="adamw",
-        learning_rate_init=0.006,
-        learning_rate="one_cycle",
-        alpha="auto",
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        ordered: bool = False,
+        architecture: ArchitectureLike = "auto",
+        image_shape: ImageShape = None,
+        loss: LossLike = "mse",
+        missing_values: str | None = None,
+        noise: NoiseLike = None,
+        noise_level: float = 0.1,
+        augment: Augment = None,
+        optimizer: OptimizerLike = "adamw",
+        learning_rate_init: float = 0.006,
+        learning_rate: str = "one_cycle",
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | str = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: Callbacks = None,
+        checkpoint: FilePath = None,
+        device: Device = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.n_components = n_components
         self.ordered = ordered
         self.architecture = architecture
@@ -252,13 +265,13 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         """
         return self._fit(X, y, sample_weight, X_target, partial=True)
 
-    def _traits(self):
+    def _traits(self) -> Traits:
         return Traits(ordered=self.network_options_["ordered"])
 
-    def _network_options(self):
+    def _network_options(self) -> dict[str, Any]:
         return {"ordered": bool(self.ordered), "mask_missing": self.missing_values == "mask"}
 
-    def _build_network(self, standardization):
+    def _build_network(self, standardization: Standardization) -> AutoencoderNetwork:
         shape = self._data_shape(standardization)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
         # With ordered components, the decoder also gets which components are present.
@@ -266,12 +279,12 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         decoder = self.architecture_.build_decoder(shape, n_inputs)
         return AutoencoderNetwork(encoder, decoder, standardization, **self.network_options_)
 
-    def _finish(self, training_set, sample, mode):
+    def _finish(self, training_set: TrainingSet, sample: TrainingSet, mode: FitMode) -> None:
         super()._finish(training_set, sample, mode)
         if self.network_options_["ordered"]:
             self.explained_variance_ratio_ = self._added_fractions(sample)
 
-    def _added_fractions(self, sample):
+    def _added_fractions(self, sample: TrainingSet) -> np.ndarray:
         """Return the fraction of the variance that each component adds."""
         step = math.ceil(len(sample.X) / _MEASURED_ROWS)
         codes, rows = self._encode(sample.X[::step]), np.ma.masked_invalid(sample.rows[::step])
@@ -280,4 +293,5 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         for k in range(self.n_components_):
             first = np.where(np.arange(self.n_components_) <= k, codes, 0)
             left.append(np.mean((rows - self._decode(first)) ** 2))
-        return -np.diff(left) / (left[0] or 1.0)
+        fractions: np.ndarray = -np.diff(left) / (left[0] or 1.0)
+        return fractions

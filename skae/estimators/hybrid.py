@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,14 +13,27 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine.data import TrainingSet, computing_dtype
 from .._engine.inference import record_feature_maps
+from .._engine.noise import Corruption
 from .._sklearn_compat import HasMethods, StrOptions
-from .._typing import MatrixLike
+from .._typing import MatrixLike, Seed
 from ..metrics import reconstruction_error
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
+from ..networks.standardization import Standardization
+from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
 from ._reducer import as_seen_by, encode, fit_reducer, route_to_reducer, take_over_tags
+from ._typing import (
+    ArchitectureLike,
+    Callbacks,
+    Device,
+    FilePath,
+    ImageShape,
+    LossLike,
+    NoiseLike,
+    OptimizerLike,
+)
 
 
 @shared_docs
@@ -137,32 +150,32 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        reducer=None,
-        distill=False,
-        architecture="auto",
-        image_shape=None,
-        loss="mse",
-        noise=None,
-        noise_level=0.1,
-        optimizer="adamw",
-        learning_rate_init=0.006,
-        learning_rate="one_cycle",
-        alpha="auto",
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        reducer: Any = None,
+        distill: bool = False,
+        architecture: ArchitectureLike = "auto",
+        image_shape: ImageShape = None,
+        loss: LossLike = "mse",
+        noise: NoiseLike = None,
+        noise_level: float = 0.1,
+        optimizer: OptimizerLike = "adamw",
+        learning_rate_init: float = 0.006,
+        learning_rate: str = "one_cycle",
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | str = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: Callbacks = None,
+        checkpoint: FilePath = None,
+        device: Device = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.n_components = n_components
         self.reducer = reducer
         self.distill = distill
@@ -280,7 +293,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             return super().feature_maps(X)
         # Only the decoder has convolutions.
         codes = self._encode(self._read(X)[0], X)
-        return record_feature_maps(self.module_, "decode", codes, self.n_features_in_)
+        maps: dict[str, np.ndarray] = record_feature_maps(
+            self.module_, "decode", codes, self.n_features_in_
+        )
+        return maps
 
     def without_reducer(self) -> Self:
         """Return a copy without the reducer, for files that are smaller or do not depend on UMAP.
@@ -312,7 +328,9 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     # -- the reducer -----------------------------------------------------------------------
 
-    def _prepare_training_set(self, training_set, run, X, y, **params):
+    def _prepare_training_set(
+        self, training_set: TrainingSet, run: Any, X: Any, y: Any, **params: Any
+    ) -> TrainingSet:
         rows, reducer = training_set.X, self._given_reducer()
         if not run.mode.continues:
             self.reducer_ = fit_reducer(
@@ -333,7 +351,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             return training_set._replace(labels=codes)
         return TrainingSet(codes, training_set.rows, weights=training_set.weights)
 
-    def _given_reducer(self):
+    def _given_reducer(self) -> Any:
         if isinstance(self.reducer, str):
             raise ValueError(
                 f"reducer={self.reducer!r} cannot be fitted: it was left out by without_reducer. "
@@ -343,15 +361,16 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             return self.reducer
         return PCA(self.n_components, random_state=self.random_state)
 
-    def _reduce(self, rows, X):
+    def _reduce(self, rows: Any, X: Any) -> np.ndarray:
         """Return the codes of the reducer, in the precision that rows are computed in."""
         codes = encode(self.reducer_, as_seen_by(self.reducer_, rows, X), "reducer")
-        return codes.astype(computing_dtype(rows), copy=False)
+        converted: np.ndarray = codes.astype(computing_dtype(rows), copy=False)
+        return converted
 
-    def _encode(self, rows, X=None):
+    def _encode(self, rows: Any, X: Any = None) -> Any:
         return super()._encode(rows) if self._is_distilled else self._reduce(rows, X)
 
-    def _reconstruct(self, rows, X=None):
+    def _reconstruct(self, rows: Any, X: Any = None) -> Any:
         if self._is_distilled:
             return super()._reconstruct(rows)
         return self._decode(self._encode(rows, X))
@@ -359,13 +378,13 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     # -- the network -----------------------------------------------------------------------
 
     @property
-    def _is_distilled(self):
-        return self.network_options_["distill"]
+    def _is_distilled(self) -> bool:
+        return bool(self.network_options_["distill"])
 
-    def _network_options(self):
+    def _network_options(self) -> dict[str, Any]:
         return {"distill": bool(self.distill)}
 
-    def _build_network(self, standardization):
+    def _build_network(self, standardization: Standardization) -> DecoderNetwork:
         shape = self._data_shape(standardization)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         rest = (decoder, standardization, self.n_components_)
@@ -375,14 +394,16 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
         return DistilledNetwork(encoder, *rest, **options)
 
-    def _corruption(self, noise, standardization, sample):
+    def _corruption(
+        self, noise: Noise | None, standardization: Standardization, sample: TrainingSet
+    ) -> Corruption | None:
         corruption = super()._corruption(noise, standardization, sample)
         if corruption is None or self._is_distilled:
             return corruption
         # The corrupted input is a batch of codes, even if the data are images.
         return dataclasses.replace(corruption, image_shape=None)
 
-    def _measure(self, sample, dtype):
+    def _measure(self, sample: TrainingSet, dtype: Any) -> float:
         if self._is_distilled:
             return super()._measure(sample, dtype)
         return reconstruction_error(sample.rows, self._decode(sample.X.astype(dtype)))
@@ -400,6 +421,6 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         reducer = None if isinstance(self.reducer, str) else self.reducer
         return route_to_reducer(self, callers=("fit", "partial_fit"), reducer=reducer)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         is_given = hasattr(self.reducer, "fit")
         return take_over_tags(super().__sklearn_tags__(), self.reducer if is_given else PCA())

@@ -1,8 +1,9 @@
 """Outliers by reconstruction, from any reducer with an inverse."""
 
 import math
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,11 +26,11 @@ from .._sklearn_compat import (
     check_method_params,
     safe_indexing,
 )
-from .._typing import MatrixLike
+from .._typing import MatrixLike, Seed
 from .._utils import unchanged_on_error
 from ._docs import DocLinkMixin
 from ._frames import frame_like, is_frame
-from ._held_out import split_rows
+from ._held_out import Split, split_rows
 from ._input import read_samples
 from ._reducer import (
     as_seen_by,
@@ -48,9 +49,15 @@ _MAX_REFERENCES = 1000
 # in float64. Of narrow rows the distances to the references take as much.
 _BATCH_ROWS, _BATCH_VALUES = 2048, 2**24
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 
-def _reconstructs(detector):
+
+def _reconstructs(detector: Any) -> bool:
     return not is_forecaster(detector.estimator)
+
+
+# scikit-learn's decorator has no types, and would take those of the method.
+_if_reconstructs: Callable[[Method], Method] = available_if(_reconstructs)
 
 
 class ReconstructionOutlierDetector(
@@ -164,14 +171,14 @@ class ReconstructionOutlierDetector(
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        method="neighbors",
-        contamination="auto",
-        n_neighbors=0.1,
-        calibration_fraction=0.2,
-        random_state=None,
-    ):
+        method: str = "neighbors",
+        contamination: float | str = "auto",
+        n_neighbors: float = 0.1,
+        calibration_fraction: float = 0.2,
+        random_state: Seed = None,
+    ) -> None:
         self.estimator = estimator
         self.method = method
         self.contamination = contamination
@@ -224,7 +231,7 @@ class ReconstructionOutlierDetector(
             self._fit(samples, X, y, weights, fit_params)
         return self
 
-    def _check_method(self):
+    def _check_method(self) -> None:
         # Before any work: fitting a predictor takes long.
         if self.method != "error" and is_forecaster(self.estimator):
             raise ValueError(
@@ -233,7 +240,14 @@ class ReconstructionOutlierDetector(
                 "it scores X by the error of the predicted last frame."
             )
 
-    def _fit(self, samples, X, y, sample_weight, fit_params):
+    def _fit(
+        self,
+        samples: Any,
+        X: Any,
+        y: Any,
+        sample_weight: np.ndarray | None,
+        fit_params: dict[str, Any],
+    ) -> None:
         _, y = indexable(samples, y)
         split = split_rows(samples, sample_weight, self.calibration_fraction, self.random_state)
         seen = as_seen_by(clone(self._reducer), samples, X)
@@ -247,13 +261,15 @@ class ReconstructionOutlierDetector(
         self.set_threshold(contamination=self.contamination)
 
     @property
-    def _reducer(self):
+    def _reducer(self) -> Any:
         """The reducer, unfitted."""
         if self.estimator is None:
             return make_pipeline(MinMaxScaler(), PCA(0.95))
         return self.estimator
 
-    def _fit_reducer(self, X, y, weights, fit_params):
+    def _fit_reducer(
+        self, X: Any, y: Any, weights: np.ndarray | None, fit_params: dict[str, Any]
+    ) -> None:
         given = {"owner": self, "parameter": "estimator", **fit_params}
         if self.estimator is not None:
             self.estimator_ = fit_reducer(self.estimator, X, y, weights, **given)
@@ -264,11 +280,11 @@ class ReconstructionOutlierDetector(
         pca = fit_reducer(pca, scaler.transform(X), y, weights, **given)
         self.estimator_ = make_pipeline(scaler, pca)
 
-    def _learn_normal_rows(self, samples, seen, split):
+    def _learn_normal_rows(self, samples: Any, seen: Any, split: Split) -> None:
         """Learn from the fitted rows what `_squared_deviations` compares others with."""
         for name in ("references_", "_neighbors", "_reference_weights", "_origin"):
             # Of a fit with another method.
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if self.method == "error":
             self.scale_ = np.ones(samples.shape[1:])
             return
@@ -299,7 +315,7 @@ class ReconstructionOutlierDetector(
         """
         return self._score_samples(*self._read(X))
 
-    @available_if(_reconstructs)
+    @_if_reconstructs
     def feature_scores(self, X: MatrixLike) -> Any:
         """Return the contribution of each feature: how far its value is off.
 
@@ -337,7 +353,7 @@ class ReconstructionOutlierDetector(
         """
         return route_to_reducer(self, estimator=self.estimator)
 
-    def _read(self, X):
+    def _read(self, X: Any) -> tuple[Any, Any]:
         """Return X as validated samples, and in the form that the reducer gets."""
         check_is_fitted(self)
         samples = read_samples(self, X, reset=False)
@@ -347,21 +363,21 @@ class ReconstructionOutlierDetector(
             )
         return samples, as_seen_by(self.estimator_, samples, X)
 
-    def _score_samples(self, samples, seen):
+    def _score_samples(self, samples: Any, seen: Any) -> np.ndarray:
         n_rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // math.prod(samples.shape[1:])))
         score = self._score_frames if is_forecaster(self.estimator_) else self._score_values
         batches = gen_batches(samples.shape[0], n_rows)
         scores = [score(samples[rows], safe_indexing(seen, rows)) for rows in batches]
         return np.concatenate(scores).astype(np.float64, copy=False)
 
-    def _score_frames(self, samples, seen):
+    def _score_frames(self, samples: Any, seen: Any) -> Any:
         return score_samples(self.estimator_, seen, "estimator")
 
-    def _score_values(self, samples, seen):
+    def _score_values(self, samples: Any, seen: Any) -> Any:
         deviations = self._squared_deviations(samples, seen)
         return -deviations.reshape(len(deviations), -1).mean(axis=1)
 
-    def _squared_deviations(self, samples, seen):
+    def _squared_deviations(self, samples: Any, seen: Any) -> Any:
         """Squared deviation of each value from what is expected of it, in units of `scale_`."""
         if not hasattr(self, "references_"):
             return (dense(samples) - reconstruct(self.estimator_, seen, "estimator")) ** 2
@@ -374,23 +390,24 @@ class ReconstructionOutlierDetector(
         spread = np.maximum(weights @ references**2 - center**2, 0)
         return ((rows - center) ** 2 + spread).reshape(samples.shape)
 
-    def _neighborhoods(self, rows):
+    def _neighborhoods(self, rows: np.ndarray) -> Any:
         neighbors = self._neighbors.kneighbors_graph(rows)
         if self._reference_weights is None:
             return neighbors / self._neighbors.n_neighbors
         weights = neighbors @ sparse.diags(self._reference_weights)
         return sparse.diags(1 / np.ravel(weights.sum(axis=1))) @ weights
 
-    def _scaled(self, samples):
-        return ((samples - self._origin) / self.scale_).reshape(len(samples), -1)
+    def _scaled(self, samples: np.ndarray) -> np.ndarray:
+        scaled: np.ndarray = (samples - self._origin) / self.scale_
+        return scaled.reshape(len(samples), -1)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # Those of the default reducer are the tags of any estimator.
         return tags if self.estimator is None else take_over_tags(tags, self.estimator)
 
 
-def _origin_and_ranges(samples):
+def _origin_and_ranges(samples: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return minimum and range of each feature; of constant ones, the median range of others.
 
     The unit of a constant feature is unknown: any deviation in it is odd.

@@ -2,7 +2,7 @@
 
 import warnings
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,12 +12,22 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine.inference import map_rows
-from .._typing import MatrixLike
+from .._typing import MatrixLike, Seed
 from .._utils import lookup
 from ..metrics import explained_variance, mean_squares, reconstruction_error
 from ._docs import shared_docs
 from ._input import read_codes
 from ._recurrent import SequenceEstimator
+from ._typing import (
+    ArchitectureLike,
+    Callbacks,
+    Device,
+    FilePath,
+    ImageShape,
+    LossLike,
+    NoiseLike,
+    OptimizerLike,
+)
 
 
 @shared_docs
@@ -136,32 +146,32 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
     def __init__(
         self,
-        n_components=64,
+        n_components: int = 64,
         *,
-        frame_shape=None,
-        cell="lstm",
-        hidden_size=256,
-        architecture="auto",
-        loss="mse",
-        noise=None,
-        noise_level=0.1,
-        optimizer="adamw",
-        learning_rate_init=0.006,
-        learning_rate="one_cycle",
-        alpha="auto",
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        frame_shape: ImageShape = None,
+        cell: str = "lstm",
+        hidden_size: int = 256,
+        architecture: ArchitectureLike = "auto",
+        loss: LossLike = "mse",
+        noise: NoiseLike = None,
+        noise_level: float = 0.1,
+        optimizer: OptimizerLike = "adamw",
+        learning_rate_init: float = 0.006,
+        learning_rate: str = "one_cycle",
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | str = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: Callbacks = None,
+        checkpoint: FilePath = None,
+        device: Device = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.n_components = n_components
         self.frame_shape = frame_shape
         self.cell = cell
@@ -254,7 +264,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         codes : ndarray of shape (n_samples, n_components)
             Latent codes of the predicted next frames.
         """
-        return self._encode(self._read(X)[0])
+        codes: np.ndarray = self._encode(self._read(X)[0])
+        return codes
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Decode latent codes.
@@ -270,7 +281,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             The frames; of shape (n_samples, frame size) if X was flat in `fit`.
         """
         check_is_fitted(self)
-        return self._decode(read_codes(self, X)).reshape(-1, *self.sample_shape_)
+        frames: np.ndarray = self._decode(read_codes(self, X))
+        return frames.reshape(-1, *self.sample_shape_)
 
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the next frame: the decoded code that `transform` returns.
@@ -287,7 +299,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             is a number.
         """
         sequences, is_flat = self._read(X)
-        return self._to_frames(self._predict(sequences), is_flat)
+        frames: np.ndarray = self._to_frames(self._predict(sequences), is_flat)
+        return frames
 
     def forecast(self, X: MatrixLike, n_steps: int) -> np.ndarray:
         """Predict several next frames, each from all frames before it, predicted ones included.
@@ -309,7 +322,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         # (n_samples, n_steps * frame size), all steps side by side.
         n_values = n_steps * self._n_outputs
-        frames = map_rows(self.module_, "forecast", sequences, n_values, n_steps)
+        frames: np.ndarray = map_rows(self.module_, "forecast", sequences, n_values, n_steps)
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
     def score(self, X: MatrixLike, y: object = None, *, baseline: str = "mean") -> float:
@@ -331,8 +344,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         score : float
             NaN, with an ``UndefinedMetricWarning``, if the baseline makes no error.
         """
-        score = lookup("baseline", baseline, _SCORES)
-        return score(*self._compare(X))
+        return lookup("baseline", baseline, _SCORES)(*self._compare(X))
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Return minus the mean squared error of each predicted last frame: higher is more normal.
@@ -350,7 +362,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         _, truth, predicted = self._compare(X)
         return -mean_squares(truth, predicted)
 
-    def _compare(self, X):
+    def _compare(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the frames before the last, the last ones, and their prediction, as rows."""
         sequences, _ = self._read(X, min_timesteps=2)
         # As at the end of each sequence when it was one frame shorter.
@@ -358,15 +370,15 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         return sequences[:, -2], sequences[:, -1], predicted
 
     @property
-    def _n_features_out(self):
-        return self.n_components_
+    def _n_features_out(self) -> int:
+        return int(self.n_components_)
 
 
-def _explained_variance(before, truth, predicted):
+def _explained_variance(before: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> float:
     return explained_variance(truth, predicted)
 
 
-def _gain_on_repetition(before, truth, predicted):
+def _gain_on_repetition(before: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> float:
     # Consecutive frames are similar: repetition is a stronger baseline than the mean.
     repetition = reconstruction_error(truth, before)
     if repetition == 0:

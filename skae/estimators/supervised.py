@@ -1,6 +1,6 @@
 """Autoencoders whose latent code also predicts: a class, or numbers."""
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +10,7 @@ from sklearn.preprocessing import LabelEncoder, StandardScaler
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._engine.data import TrainingData, TrainingSet
 from .._typing import MatrixLike
 from ..models.supervised import cross_entropy, squared_error
 from ._docs import shared_docs
@@ -44,12 +45,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         The labels, sorted.
     n_outputs_ : int
         Number of outputs of the head: one for each class.
-    history_ : list of dict
-        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
-        more. The two parts of the loss are ``train_reconstruction``, ``train_prediction``,
-        ``valid_reconstruction`` and ``valid_prediction``, unless one of them has no weight.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, loss_curve_, reconstruction_err_, module_, net_
+            network_options_, n_iter_, loss_curve_, history_, reconstruction_err_, module_, net_
         Shared.
 
     See Also
@@ -179,8 +176,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         labels : ndarray of shape (n_samples,)
             The most probable classes.
         """
-        outputs = self._outputs(X)
-        return self.classes_[outputs.argmax(axis=1)]
+        labels: np.ndarray = self.classes_[self._outputs(X).argmax(axis=1)]
+        return labels
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the probability of each class.
@@ -195,7 +192,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        return softmax(self._outputs(X), axis=1)
+        probabilities: np.ndarray = softmax(self._outputs(X), axis=1)
+        return probabilities
 
     def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the logarithm of the probability of each class.
@@ -210,7 +208,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         log_probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        return log_softmax(self._outputs(X), axis=1)
+        log_probabilities: np.ndarray = log_softmax(self._outputs(X), axis=1)
+        return log_probabilities
 
     def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Return the outputs of the head: log-probabilities, up to a constant in each row.
@@ -228,13 +227,15 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if self.n_outputs_ == 2 else outputs
 
-    def _read_y(self, y):
+    def _read_y(self, y: Any) -> Any:
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y
 
-    def _prepare_training_set(self, training_set, run, X, y, classes=None):
+    def _prepare_training_set(
+        self, training_set: TrainingSet, run: Any, X: Any, y: Any, classes: Any = None
+    ) -> TrainingSet:
         y = training_set.labels
         if not run.mode.continues:
             self.classes_ = np.unique(y if classes is None else classes)
@@ -251,7 +252,9 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             _check_classes(labels, training_set.weights, self.classes_)
         return training_set._replace(labels=labels[:, None])
 
-    def _validation_order(self, data, random_state):
+    def _validation_order(
+        self, data: TrainingData, random_state: np.random.RandomState
+    ) -> np.ndarray:
         """Order the rows such that any number of first ones has the proportions of the classes.
 
         The last row of each class comes at the very end, so that training sees every class.
@@ -267,7 +270,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         return order[np.argsort(ranks / counts[labels], kind="stable")]
 
 
-def _check_classes(labels, weights, classes):
+def _check_classes(labels: np.ndarray, weights: np.ndarray | None, classes: np.ndarray) -> None:
     """Refuse labels of a single class, not counting rows of weight zero."""
     totals = np.bincount(labels, weights=weights)
     if np.count_nonzero(totals) < 2:
@@ -305,12 +308,8 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         Shape of the targets of a sample: ``()`` if y has one dimension.
     target_scaler_ : StandardScaler
         Maps targets to the units of the head, and back.
-    history_ : list of dict
-        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
-        more. The two parts of the loss are ``train_reconstruction``, ``train_prediction``,
-        ``valid_reconstruction`` and ``valid_prediction``, unless one of them has no weight.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, loss_curve_, reconstruction_err_, module_, net_
+            network_options_, n_iter_, loss_curve_, history_, reconstruction_err_, module_, net_
         Shared.
 
     See Also
@@ -416,13 +415,15 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
             In the shape and units of y in `fit`.
         """
         outputs = self._outputs(X)
-        targets = self.target_scaler_.inverse_transform(outputs)
+        targets: np.ndarray = self.target_scaler_.inverse_transform(outputs)
         return targets.reshape(-1, *self.target_shape_)
 
-    def _read_y(self, y):
+    def _read_y(self, y: Any) -> Any:
         return check_array(y, ensure_2d=False, dtype=np.float64, estimator=self, input_name="y")
 
-    def _prepare_training_set(self, training_set, run, X, y):
+    def _prepare_training_set(
+        self, training_set: TrainingSet, run: Any, X: Any, y: Any
+    ) -> TrainingSet:
         y = training_set.labels
         labels = y.reshape(len(y), -1)
         # Merged first: the scale is then the same for a weight of two and for a row given twice.
@@ -442,7 +443,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         labels = self.target_scaler_.transform(labels).astype(np.float32)
         return training_set._replace(labels=labels)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

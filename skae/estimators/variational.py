@@ -1,7 +1,7 @@
 """The variational autoencoder: latent codes with a distribution, from which data are drawn."""
 
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -10,15 +10,28 @@ from sklearn import config_context
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from .._engine.data import TrainingSet
 from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import MatrixLike, Seed
 from ..losses import resolve_loss
 from ..models.variational import VariationalNetwork
+from ..networks.standardization import Standardization
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
-from ._plan import Traits
+from ._plan import FitMode, Traits
+from ._typing import (
+    ArchitectureLike,
+    Augment,
+    Callbacks,
+    Device,
+    FilePath,
+    ImageShape,
+    LossLike,
+    NoiseLike,
+    OptimizerLike,
+)
 
 # The density of codes is fitted to at most this many rows, as a mixture of at most this many
 # normal distributions with at least this many rows each: enough to estimate means and variances.
@@ -134,33 +147,33 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
 
     def __init__(
         self,
-        n_components=2,
+        n_components: int = 2,
         *,
-        beta=1.0,
-        kl_warmup=0.0,
-        loss="mse",
-        architecture="auto",
-        image_shape=None,
-        noise=None,
-        noise_level=0.1,
-        augment=None,
-        optimizer="adamw",
-        learning_rate_init=0.006,
-        learning_rate="one_cycle",
-        alpha="auto",
-        batch_size="auto",
-        max_iter="auto",
-        early_stopping=True,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        callbacks=None,
-        checkpoint=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        beta: float = 1.0,
+        kl_warmup: float = 0.0,
+        loss: LossLike = "mse",
+        architecture: ArchitectureLike = "auto",
+        image_shape: ImageShape = None,
+        noise: NoiseLike = None,
+        noise_level: float = 0.1,
+        augment: Augment = None,
+        optimizer: OptimizerLike = "adamw",
+        learning_rate_init: float = 0.006,
+        learning_rate: str = "one_cycle",
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | str = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: Callbacks = None,
+        checkpoint: FilePath = None,
+        device: Device = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
         self.n_components = n_components
         self.beta = beta
         self.kl_warmup = kl_warmup
@@ -270,7 +283,8 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         mean, std : ndarray of shape (n_samples, n_components)
             Means, which `transform` returns, and standard deviations.
         """
-        return self._posterior(self._read(X)[0])
+        mean, std = self._posterior(self._read(X)[0])
+        return mean, std
 
     def sample(self, n_samples: int = 1, random_state: Seed = None) -> np.ndarray:
         """Draw latent codes at random, and decode them.
@@ -330,26 +344,27 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
         draws, criterion = self._draws(n_draws), self._criterion(resolve_loss(self.loss))
-        return map_rows(self.module_, "evidence_bound", rows, 1, draws, criterion)[:, 0]
+        scores: np.ndarray = map_rows(self.module_, "evidence_bound", rows, 1, draws, criterion)
+        return scores[:, 0]
 
-    def _posterior(self, rows):
+    def _posterior(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
         both = map_rows(self.module_, "posterior", rows, 2 * self.n_components_)
         mean, std = np.hsplit(both, 2)
         return mean, std
 
-    def _draws(self, n_draws):
+    def _draws(self, n_draws: int) -> torch.Tensor:
         half = np.random.RandomState(0).standard_normal(((n_draws + 1) // 2, self.n_components_))
         # Mean zero by pairs of opposite sign, and here variance one: few draws are then enough.
         half /= np.sqrt(np.mean(half**2, axis=0))
         return torch.from_numpy(np.concatenate([half, -half])).to(self.module_.noise_variance)
 
-    def _traits(self):
+    def _traits(self) -> Traits:
         return Traits(kl_warmup=self.kl_warmup)
 
-    def _network_options(self):
+    def _network_options(self) -> dict[str, Any]:
         return {"beta": float(self.beta)}
 
-    def _build_network(self, standardization):
+    def _build_network(self, standardization: Standardization) -> VariationalNetwork:
         shape = self._data_shape(standardization)
         encoder = self.architecture_.build_encoder(shape, 2 * self.n_components_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
@@ -357,7 +372,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
             encoder, decoder, standardization, self.n_components_, **self.network_options_
         )
 
-    def _finish(self, training_set, sample, mode):
+    def _finish(self, training_set: TrainingSet, sample: TrainingSet, mode: FitMode) -> None:
         super()._finish(training_set, sample, mode)
         network = self.module_
         if not resolve_loss(self.loss).is_probabilistic:
@@ -365,11 +380,11 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
             scale = network.standardization.scale.item()
             self.noise_variance_ = network.noise_variance.item() * scale**2
         if mode.is_partial:
-            vars(self).pop("code_density_", None)
+            self.__dict__.pop("code_density_", None)
         else:
             self.code_density_ = self._fit_density(training_set)
 
-    def _fit_density(self, training_set):
+    def _fit_density(self, training_set: TrainingSet) -> Any:
         """Describe how codes drawn for the training rows are distributed."""
         # Imported here: it takes time, since it imports clustering and trees.
         from sklearn.mixture import GaussianMixture

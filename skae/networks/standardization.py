@@ -23,6 +23,10 @@ class Standardization(nn.Module):
         Orthonormal columns. Deviations outside of their span are left out.
     """
 
+    center: torch.Tensor
+    scale: torch.Tensor
+    basis: torch.Tensor | None
+
     def __init__(self, center, scale, *, sigmoid=False, basis=None):
         super().__init__()
         self.register_buffer("center", center.double())
