@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._arrays import dense
 from .._engine.inference import record_feature_maps
 from .._typing import MatrixLike
-from ..metrics import explained_variance, mean_squares
+from ..metrics import explained_variance
+from ..metrics._reconstruction import mean_squares
 from ._input import check_layout, read_codes, read_rows
 
 # Constraints of parameters that estimators of rows have, and those of sequences do not.

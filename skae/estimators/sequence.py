@@ -14,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._engine.inference import map_rows
 from .._typing import MatrixLike, Seed
 from .._utils import lookup
-from ..metrics import explained_variance, mean_squares, reconstruction_error
+from ..metrics import explained_variance, reconstruction_error
+from ..metrics._reconstruction import mean_squares
 from ._docs import shared_docs
 from ._input import read_codes
 from ._recurrent import SequenceEstimator

@@ -85,7 +85,7 @@ def known_values():
         "sklearn.feature_selection": (feature_selection, _is_public_function(feature_selection)),
         # Functions of skae's other modules read and write files.
         "skae.losses": (losses, _is_own_function(losses)),
-        "skae.metrics": (metrics, _is_own_function(metrics)),
+        "skae.metrics": (metrics, _is_public_function(metrics)),
     }
     return {
         f"{module}.{name}": value
