@@ -176,7 +176,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         labels : ndarray of shape (n_samples,)
             The most probable classes.
         """
-        labels: np.ndarray = self.classes_[self._outputs(X).argmax(axis=1)]
+        outputs = self._outputs(X)  # first: it checks that the estimator is fitted
+        labels: np.ndarray = self.classes_[outputs.argmax(axis=1)]
         return labels
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
