@@ -1,5 +1,6 @@
 """Arrays of every kind: tensors and lists as arrays, checks of their values and weights."""
 
+import math
 from contextlib import contextmanager
 from datetime import date, time, timedelta
 
@@ -12,7 +13,15 @@ from ._sklearn_compat import check_sample_weight
 
 # How the names of types of numbers begin, in numpy, pandas and polars.
 _NUMERIC = ("bool", "int", "uint", "float", "complex", "sparse")
+_FLOATS = (np.dtype("float32"), np.dtype("float64"))
 _NOT_NUMBERS = (str, bytes, date, time, timedelta)
+# Arrays that are summed faster than torch begins.
+_MAX_SMALL_VALUES = 2**13
+
+
+def is_plain_float(X):
+    """Return whether X is an array of rows of floats that needs no conversion of any kind."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in _FLOATS and X.size > 0
 
 
 def as_array(X, name="X"):
@@ -130,8 +139,11 @@ def _is_missing(value):
 
 def check_finite(X, name="X", *, allow_nan=False):
     """Raise a ValueError where a float array holds infinity or, unless allowed, NaN."""
-    # A sum is finite only where all its terms are; torch's uses all cores.
-    if not torch.from_numpy(X).sum().isfinite():
+    # A sum is finite only where all its terms are. This one takes 1 µs for a row; torch's uses all
+    # cores. Where squares overflow, each value is looked at.
+    is_small = X.size <= _MAX_SMALL_VALUES
+    total = np.vdot(X, X) if is_small else torch.from_numpy(X).sum()
+    if not math.isfinite(total):
         assert_all_finite(X, allow_nan=allow_nan, input_name=name)
 
 

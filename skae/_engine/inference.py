@@ -11,9 +11,11 @@ from torch import nn
 from .._arrays import check_finite
 from .data import computing_dtype, to_float
 from .environment import compute_threads
+from .precision import in_precision
 
 # Numbers in a chunk of rows: few enough to stay in a processor's cache.
-_CHUNK_VALUES = 2**21
+_CHUNK_VALUES, _MIN_CHUNK_ROWS, _MAX_CHUNK_ROWS = 2**21, 16, 8192
+_TORCH_DTYPES = {np.float32: torch.float32, np.float64: torch.float64}
 
 
 def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
@@ -44,12 +46,10 @@ def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
         If X holds infinity or, unless allowed, NaN.
     """
     dtype = computing_dtype(X)
-    if dtype is np.float64:
-        # A copy, not a conversion in place: other threads may be using the network.
-        network = copy.deepcopy(network).double()
-    device = next(iter(network.state_dict().values())).device
+    network, device = in_precision(network, _TORCH_DTYPES[dtype])
     n_rows = X.shape[0]
-    step = int(np.clip(_CHUNK_VALUES // max(math.prod(X.shape[1:]), n_outputs), 16, 8192))
+    step = _CHUNK_VALUES // max(math.prod(X.shape[1:]), n_outputs)
+    step = min(max(step, _MIN_CHUNK_ROWS), _MAX_CHUNK_ROWS)
     outputs = np.empty((n_rows, n_outputs), dtype=dtype)
     with compute_threads(), torch.inference_mode():
         for start in range(0, n_rows, step):

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, validate_data
 
-from .._arrays import as_array, dense, naming_types
+from .._arrays import as_array, check_finite, dense, is_plain_float, naming_types
 from ._frames import is_frame
 
 _DTYPES = [np.float64, np.float32, np.uint8]
@@ -38,6 +38,8 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
     layout : tuple or None
         Shape of one image, None where X has two dimensions.
     """
+    if not (reset or check_finite or any_width) and _is_as_in_fit(estimator, X):
+        return X, None
     X, layout = _flatten(X)
     check = check_array if any_width else partial(validate_data, estimator, reset=reset)
     with naming_types(X):
@@ -49,6 +51,18 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
             ensure_all_finite=check_finite,
         )
     return _still_mapped(rows, X), layout
+
+
+def _is_as_in_fit(estimator, X):
+    """Return whether `validate_data` would return X as it is, and warn of nothing.
+
+    It takes 50 µs to find out, about as long as a row takes through a small network.
+    """
+    return (
+        is_plain_float(X)
+        and X.shape[1] == estimator.n_features_in_
+        and "feature_names_in_" not in vars(estimator)
+    )
 
 
 def read_samples(estimator, X, *, reset, min_rows=1):
@@ -69,6 +83,10 @@ def read_samples(estimator, X, *, reset, min_rows=1):
     samples : {ndarray, csr_matrix} of the shape of X
         float64, float32 or uint8, without missing values.
     """
+    if not reset and _is_as_in_fit(estimator, X):
+        _refuse_missing(estimator, X, X)
+        check_finite(X, allow_nan=True)
+        return X
     X = as_array(X)
     # Tags take longer to collect than a row to check: those of arrays do not matter.
     may_be_sparse = not isinstance(X, np.ndarray) and get_tags(estimator).input_tags.sparse
@@ -204,6 +222,8 @@ def read_codes(estimator, X, *, allow_short=False):
 
     With ``allow_short`` the last components may be left out; zeros stand in for them.
     """
+    if is_plain_float(X) and X.shape[1] == estimator.n_components_:
+        return X  # inference checks that the values are finite
     X = as_array(X)
     with naming_types(X):
         codes = check_array(X, dtype=[np.float64, np.float32], input_name="X")

@@ -415,9 +415,11 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         targets : ndarray of shape (n_samples,) or (n_samples, n_targets)
             In the shape and units of y in `fit`.
         """
-        outputs = self._outputs(X)
-        targets: np.ndarray = self.target_scaler_.inverse_transform(outputs)
-        return targets.reshape(-1, *self.target_shape_)
+        outputs, scaler = self._outputs(X), self.target_scaler_
+        # As its `inverse_transform`, which would validate them first.
+        outputs *= scaler.scale_.astype(outputs.dtype)
+        outputs += scaler.mean_.astype(outputs.dtype)
+        return outputs.reshape(-1, *self.target_shape_)
 
     def _read_y(self, y: Any) -> Any:
         return check_array(y, ensure_2d=False, dtype=np.float64, estimator=self, input_name="y")

@@ -220,7 +220,9 @@ def squared_errors(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray
     float32 overflow: float64 it is, a batch at a time.
     """
     squares, counts = np.empty(len(A)), np.empty(len(A))
-    for rows in gen_batches(len(A), _BATCH_ROWS):
+    # Not gen_batches, whose validation of its parameters takes longer than a row.
+    for start in range(0, len(A), _BATCH_ROWS):
+        rows = slice(start, start + _BATCH_ROWS)
         values = np.ma.filled(A[rows].astype("float64"), np.nan)
         observed = ~np.isnan(values)
         squares[rows] = np.square(np.where(observed, values - B[rows], 0)).sum(axis=1)

@@ -31,6 +31,10 @@ class Network(nn.Module):
         super().__init__()
         self.standardization = standardization
 
+    def __getstate__(self):
+        # Inference keeps copies in other precisions here: they can be made again.
+        return {k: v for k, v in super().__getstate__().items() if k != "_kept_conversions"}
+
     @property
     def input_standardization(self):
         """Return how inputs are standardized: once, before `training_loss` gets them."""
