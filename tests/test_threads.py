@@ -251,3 +251,52 @@ def test_a_fit_that_fails_gives_the_threads_back(digits, two_threads):
     with pytest.raises(RuntimeError, match="no more"):
         Autoencoder(callbacks=[Failure()]).fit(digits[:100])
     assert torch.get_num_threads() == 2
+
+
+# -- processes that are forked -----------------------------------------------------------------
+
+LIMITS = """
+import multiprocessing
+import numpy as np
+import torch
+from threadpoolctl import threadpool_info
+from skae import Autoencoder
+from skae.architectures import Dense
+from skorch.callbacks import Callback
+
+torch.set_num_threads(2)
+X = np.random.default_rng(0).normal(size=(400, 100))
+
+class Threads(Callback):
+    def on_train_begin(self, net, **kwargs):
+        print("while fitting", torch.get_num_threads(), flush=True)
+
+def fit():
+    Autoencoder(2, architecture=Dense((2000, 2000)), max_iter=1, callbacks=[Threads()]).fit(X)
+
+def show(when):
+    pools = sorted({pool["num_threads"] for pool in threadpool_info()})
+    print(when, torch.get_num_threads(), *pools, flush=True)
+
+def task():
+    show("before")
+    fit()
+    show("after")
+
+if FITS:
+    Autoencoder(2, architecture=Dense((4,)), max_iter=1).fit(X).transform(X)
+process = multiprocessing.get_context("fork").Process(target=task)
+process.start()
+process.join(timeout=60)
+process.kill()
+"""
+
+
+@FORKS
+@pytest.mark.parametrize(("fits", "own"), [(True, "1"), (False, "2")])
+def test_a_forked_process_has_all_threads_for_what_is_not_skae(fits, own):
+    """Fits use one thread where the first process had computed, and all of them otherwise."""
+    run = [sys.executable, "-W", "ignore", "-c", f"FITS = {fits}\n{LIMITS}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    shown = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
+    assert shown.stdout.splitlines() == ["before 2 2", f"while fitting {own}", "after 2 2"]

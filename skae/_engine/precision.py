@@ -1,4 +1,4 @@
-"""A fitted network in the precision of the data, converted once for as long as it stays the same."""
+"""A fitted network in the precision of the data, converted once while it stays the same."""
 
 import copy
 

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from .._arrays import check_weights
 from .._engine.checkpoint import check_writable, open_checkpoint
 from .._engine.data import TrainingData, TrainingSet, computing_dtype, sample_rows
-from .._engine.environment import isolated_global_rng
+from .._engine.environment import compute_threads, isolated_global_rng
 from .._engine.inference import map_rows
 from .._engine.noise import Corruption
 from .._engine.training import OPTIMIZERS, SCHEDULES, make_net, train
@@ -136,7 +136,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
 
         Ctrl-C is raised again once the estimator is fitted with the best weights so far.
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), compute_threads():
             self._validate_params()
             run = self._begin(partial)
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)

@@ -4,6 +4,7 @@ import copy
 
 import torch
 
+from .._engine.environment import compute_threads
 from ..networks.standardization import Standardization
 
 
@@ -31,8 +32,9 @@ class StoredNetwork:
         super().__setstate__(state)
         if weights is None:
             return
-        tensors = {name: torch.tensor(w) for name, w in weights.items()}
-        self.module_ = self._rebuild_network(tensors, sigmoid).eval()
+        with compute_threads():
+            tensors = {name: torch.tensor(w) for name, w in weights.items()}
+            self.module_ = self._rebuild_network(tensors, sigmoid).eval()
 
     def _rebuild_network(self, tensors, sigmoid):
         """Build the network around its weights: layers of other sizes are never allocated."""
