@@ -227,7 +227,8 @@ def is_caught(tests, seconds):
         os.dup2(null, 2)
         signal.alarm(int(max(MIN_SECONDS, SLOWDOWN * seconds)))
         os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
-    return os.waitpid(child, 0)[1] != 0
+    # 5: there was no test to run. A signal, such as that of the alarm, has a negative number.
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) not in (0, 5)
 
 
 def describe(file, source, mutant):

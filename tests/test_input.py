@@ -144,15 +144,16 @@ def test_another_number_of_components_is_refused(fitted):
         fitted.inverse_transform(np.zeros((2, 5)))
 
 
-def test_images_of_another_shape_are_refused(digit_images):
-    fitted = Autoencoder(2, architecture=Conv((4,)), max_iter=1).fit(digit_images)
-    with pytest.raises(ValueError, match=r"images of shape \(4, 16\), expected \(8, 8, 1\)"):
-        fitted.transform(digit_images.reshape(-1, 4, 16))
-
-
 def test_an_image_shape_that_contradicts_the_images_is_refused(digit_images):
     with pytest.raises(ValueError, match=r"image_shape=\(4, 16\) differs from the images in X"):
         Autoencoder(image_shape=(4, 16)).fit(digit_images)
+
+
+@pytest.mark.parametrize("method", ["partial_fit", "transform"])
+def test_later_images_of_another_shape_with_as_many_pixels_are_refused(method, digit_images):
+    model = Autoencoder(max_iter=1).partial_fit(digit_images)
+    with pytest.raises(ValueError, match=r"images of shape \(4, 16\), expected \(8, 8, 1\)"):
+        getattr(model, method)(digit_images.reshape(-1, 4, 16))
 
 
 def test_a_target_of_another_shape_is_refused(digits):

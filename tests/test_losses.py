@@ -154,15 +154,6 @@ def test_a_loss_object_of_single_values_takes_weights_and_missing_values(digits)
     assert model.fit(X, sample_weight=weights).score(X) > 0.5
 
 
-def test_missing_values_cost_nothing_in_a_loss_object_either(digits):
-    X = np.where(np.arange(64) % 3 == 0, np.nan, digits)
-    own, built_in = (
-        Autoencoder(4, loss=loss, missing_values="mask", max_iter=2, random_state=0).fit(X)
-        for loss in (Loss(half_squares), "mse")
-    )
-    np.testing.assert_allclose(own.loss_curve_, np.array(built_in.loss_curve_) / 2, rtol=1e-3)
-
-
 def test_a_loss_object_on_logits_gives_reconstructions_in_the_unit_interval(digits):
     def cross_entropy(logits, target):
         return torch.nn.functional.softplus(logits) - target * logits
