@@ -38,11 +38,13 @@ def target(path: str | os.PathLike[str]) -> Path:
 def write_atomically(path: str | os.PathLike[str], data: bytes | bytearray) -> None:
     """Write a file beside ``path`` and put it in its place once all of it is on the disk."""
     path = target(path)
+    # In the same folder: only within one file system can a file be replaced at once.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
+            # Otherwise a crash of the machine could leave an empty file of the final name.
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:

@@ -59,6 +59,7 @@ def lookup(parameter: str, value: Any, table: Mapping[str, T]) -> T:
     """Return ``table[value]``, or raise a ValueError that lists the valid names."""
     try:
         return table[value]
+    # A value that cannot be hashed is no name, either.
     except (KeyError, TypeError):
         raise ValueError(f"{parameter} must be one of {sorted(table)}, got {value!r}.") from None
 
@@ -78,6 +79,7 @@ def resolve_device(device: str | torch.device) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(device)
+        # Naming a device never fails: only using it shows whether it exists.
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(
@@ -90,9 +92,11 @@ def resolve_device(device: str | torch.device) -> torch.device:
 @contextmanager
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
     """Give the estimator its attributes back where the body raises."""
+    # Shallow: fits replace attributes, and do not change them in place.
     before = estimator.__dict__.copy()
     try:
         yield
+    # Ctrl-C as well.
     except BaseException:
         estimator.__dict__ = before
         raise

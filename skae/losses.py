@@ -62,6 +62,7 @@ def structural_similarity(
     """
     side = min(_SSIM_WINDOW_PIXELS, *x.shape[-2:])
     window = side - 1 + side % 2  # odd
+    # From the variance of a window to its sample variance: n / (n - 1) with n pixels.
     unbiased = window**2 / max(window**2 - 1, 1)
 
     def mean(image: torch.Tensor) -> torch.Tensor:
@@ -71,6 +72,7 @@ def structural_similarity(
     variance_x = unbiased * (mean(x * x) - mean_x * mean_x)
     variance_y = unbiased * (mean(y * y) - mean_y * mean_y)
     covariance = unbiased * (mean(x * y) - mean_x * mean_y)
+    # (n_images, n_channels, height - window + 1, width - window + 1), a value for each window.
     c1 = (_LUMINANCE_CONSTANT * data_range) ** 2
     c2 = (_STRUCTURE_CONSTANT * data_range) ** 2
     luminance: torch.Tensor = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)

@@ -15,6 +15,7 @@ from .networks.generators import bernoulli_mask, standard_normal_like
 
 __all__ = ["NOISES", "Noise", "NoiseContext", "resolve_noise"]
 
+# Logits, which losses may have, are units of the decoder's output and of no input.
 _UNITS = ("standardized", "data")
 
 
@@ -104,6 +105,7 @@ class Noise:
 
 
 def _gaussian(batch: torch.Tensor, level: float, context: NoiseContext) -> torch.Tensor:
+    # Standardized data have an overall standard deviation of one: the level is in units of it.
     normal: torch.Tensor = standard_normal_like(batch)
     return batch + level * normal
 
@@ -157,5 +159,6 @@ def resolve_noise(noise: "str | Callable[..., Any] | Noise | None") -> Noise | N
     if noise is None or isinstance(noise, Noise):
         return noise
     if callable(noise):
+        # A plain function knows of no level and no context.
         return Noise(lambda batch, level, context: noise(batch), units="data")
     return lookup("noise", noise, NOISES)

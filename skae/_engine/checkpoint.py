@@ -13,6 +13,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughSc
 from .._files import target, write_atomically
 from .callbacks import BestWeights, WeightAverage
 
+# Raised by one when the layout of the file changes: older files are then refused.
 _FORMAT = 1
 # The attributes on which further training depends, by the kind of callback.
 _STATE = {
@@ -67,6 +68,7 @@ class Checkpoint(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         about = {"format": _FORMAT, "identity": self.identity, "entropy": self.entropy}
+        # Written as a whole, or not at all: a process may be killed at any time.
         buffer = io.BytesIO()
         torch.save(about | _collect(net), buffer)
         write_atomically(self.path, buffer.getbuffer())
@@ -100,8 +102,10 @@ def open_checkpoint(path, parameters, training_set):
     identity = identify(parameters, training_set)
     state = _read(path)
     if state is None:
+        # From the system, and kept in the file for the process that continues.
         entropy = int(np.random.default_rng().integers(2**31))
         return Checkpoint(path, identity, entropy, None)
+    # A file of other data or parameters would be continued in silence.
     _check_identity(path, identity, state["identity"])
     return Checkpoint(path, identity, state["entropy"], state)
 

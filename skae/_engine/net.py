@@ -36,6 +36,7 @@ class Net(NeuralNet):
 
     def get_dataset(self, X, y=None):
         """Return `TrainingData` as they are, and arrays as such."""
+        # Everything but skae's own training comes as arrays, in the units of the data.
         if isinstance(X, TrainingData):
             return X
         X = X.numpy(force=True) if isinstance(X, torch.Tensor) else X
@@ -60,6 +61,7 @@ class Net(NeuralNet):
         if not undecayed or "weight_decay" not in kwargs:
             return args, kwargs
         [[group]] = args
+        # By identity: parameters are tensors, which compare entry by entry.
         decayed = [p for p in group["params"] if id(p) not in undecayed]
         others = [p for p in group["params"] if id(p) in undecayed]
         return ([{"params": others, "weight_decay": 0.0}, {"params": decayed}],), kwargs
@@ -69,6 +71,7 @@ class Net(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Let the network compute loss and gradients."""
         self._set_training(True)
+        # No prediction is returned: it would be kept, and nobody asks for it.
         loss, parts = self.module_.training_loss(*batch, self.criterion_)
         loss.backward()
         return {"loss": loss, "y_pred": None, "parts": parts}
@@ -84,6 +87,7 @@ class Net(NeuralNet):
         """Map a batch in the units of the data by the module itself."""
         self.check_is_fitted()
         self._set_training(training)
+        # In training mode callers may want gradients.
         with torch.set_grad_enabled(training):
             return self.infer(batch)
 
@@ -122,11 +126,13 @@ class Net(NeuralNet):
         """Run epochs until they are done or a callback ends training."""
         try:
             return super().fit_loop(X, y, epochs, **fit_params)
+        # Raised by callbacks; skorch's own loop ends on KeyboardInterrupt alone.
         except StopTraining:
             return self
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; one that raises KeyboardInterrupt, as skorch's do, ends training."""
+        # The net's own method first, as in skorch.
         getattr(self, method_name)(self, **cb_kwargs)
         try:
             for listener in self.listeners[method_name]:
@@ -152,6 +158,7 @@ class Net(NeuralNet):
                 step = step_fn(batch, **fit_params)
                 batches[-1] |= {loss: step["loss"].detach(), size: len(batch[0])}
                 self.notify("on_batch_end", batch=batch, training=training, **step)
+        # One transfer from the device for the whole epoch: each would wait for the step to end.
         recorded = [batch for batch in batches if loss in batch]
         values = torch.stack([batch[loss] for batch in recorded]).tolist()
         for batch, value in zip(recorded, values, strict=True):
@@ -199,6 +206,7 @@ def _is_signal(interrupt):
 
     A signal interrupts between two instructions, and leaves no such statement behind.
     """
+    # The innermost frame is where it was raised.
     last = interrupt.__traceback__
     while last.tb_next:
         last = last.tb_next

@@ -50,6 +50,7 @@ class Corruption:
             x = x.masked_fill(bernoulli_mask(x, self.hidden).bool(), torch.nan)
         return x
 
+    # Computed once: the values are the same for every batch.
     @cached_property
     def _standardized_context(self):
         # The data's zero, which centering moves: masking sets values to it.

@@ -162,6 +162,7 @@ def _as_seed(random_state: Seed) -> int | None:
 
 def _evaluate_all(estimators: dict[str, Any], split: Split, verbose: int) -> dict[str, Evaluation]:
     """Evaluate one reducer after the other, and warn of those that fail."""
+    # Names of the same width, so that the bar does not jump.
     width = max(len(str(name)) for name in [*estimators, _DONE])
     evaluations = {}
     with tqdm(total=len(estimators), bar_format=_BAR, disable=not verbose) as bar:
@@ -198,6 +199,7 @@ def _tabulate(pandas: Any, evaluations: Mapping[str, Evaluation], *, has_classes
         index=list(evaluations),
         columns=columns,
     )
+    # The table has a column of errors only if there are some.
     errors = [each.error for each in evaluations.values()]
     if any(errors):
         table["error"] = [None if error is None else _in_short(error) for error in errors]

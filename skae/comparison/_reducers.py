@@ -101,6 +101,7 @@ def _configure(reducer: Any, image_shape: tuple[int, ...] | None, seed: int | No
     parameters = reducer.get_params()
     updates: dict[str, Any] = {}
     if seed is not None:
+        # The seeds of nested estimators as well, such as the steps of a pipeline.
         seeds = [name for name in parameters if name.split("__")[-1] == "random_state"]
         updates = dict.fromkeys(seeds, seed)
     # Not those of a pipeline's steps: their input need not be images anymore.

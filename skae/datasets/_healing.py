@@ -103,6 +103,7 @@ def make_healing_images(
     n_images, size, _ = images.shape
     _check_fits(square_size, size)
     rng = check_random_state(random_state)
+    # All angles are drawn first: they are the same whatever the squares are.
     degrees = rng.uniform(0, max_angle, n_images) * _mask(n_images, rotated, rng)
     sides = _draw_sides(n_images, square_size, size, rng) * _mask(n_images, square, rng)
     return _render(images, degrees[:, None], sides[:, None])[:, 0]
@@ -204,6 +205,7 @@ def make_healing_sequences(
     return _render(
         images,
         degrees=np.outer(steps, np.arange(n_timesteps)),
+        # Rounded up: a growing square has at least one pixel.
         sides=np.ceil(sides[:, None] * presence),
     )
 
@@ -248,7 +250,9 @@ def _unit_images(images: Any) -> np.ndarray:
             "images must be square grey images of shape (n_images, size, size), "
             f"got shape {images.shape}."
         )
+    # Digits of scikit-learn go up to 16, arrays of floats often up to 1.
     scale = 255 if images.dtype == np.uint8 else max(1, images.max())
+    # Divided into the new array: there is no copy in float64.
     unit = np.empty(images.shape, np.float32)
     np.divide(images, scale, out=unit, casting="same_kind")
     return unit
@@ -272,6 +276,7 @@ def _draw_presence(
     n_images: int, n_timesteps: int, growing: bool, rng: np.random.RandomState
 ) -> np.ndarray:
     """Return the fraction of the square's side in each frame, (n_images, n_timesteps)."""
+    # At least one frame with the square and one without.
     duration = rng.randint(1, n_timesteps, n_images)
     start = rng.randint(0, n_timesteps - duration + 1)
     age = np.arange(1, n_timesteps + 1) - start[:, None]
@@ -291,6 +296,7 @@ def _render(images: np.ndarray, degrees: np.ndarray, sides: np.ndarray) -> np.nd
     frames = np.empty((n_images, n_timesteps, size, size), np.float32)
     # A square of side s covers the pixels whose row and column are both below s.
     reach = np.maximum.outer(np.arange(size), np.arange(size))
+    # Results do not depend on chunks, which bound the memory of temporary arrays.
     per_chunk = max(1, _CHUNK_PIXELS // (n_timesteps * size**2))
     for chunk in gen_batches(n_images, per_chunk):
         turned = _rotate(images[chunk], degrees[chunk])
@@ -307,6 +313,7 @@ def _rotate(images: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """
     size = images.shape[1]
     center = (size - 1) / 2
+    # Coordinates from the center, in pixels: for each pixel of the result, where it comes from.
     x = np.arange(size, dtype=np.float32) - np.float32(center)
     angles = np.deg2rad(degrees)[..., None, None]
     cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
@@ -317,6 +324,7 @@ def _rotate(images: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     down, top = np.modf(row)
     right, left = np.modf(column)
     width = size + 3
+    # Flat indices: one lookup for each of the four neighbors, of all images at once.
     first = np.arange(len(images))[:, None, None, None] * width**2
     corner = first + top.astype(np.intp) * width + left.astype(np.intp)
     pixels = padded.ravel()

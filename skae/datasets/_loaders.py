@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 
 from .._utils import import_optional
 
+# Names of the classes, in the order of their numbers.
 _DIGITS = [str(digit) for digit in range(10)]
 _CLOTHES = [
     "T-shirt/top",
@@ -151,6 +152,7 @@ def _load(
     else:
         source = "torchvision"
         images, target = _download(name, file, data_home)
+    # A view: rows and images share their memory.
     data = images.reshape(len(images), -1)
     if return_X_y:
         return data, target
@@ -191,6 +193,7 @@ def _download(
     try:
         dataset = getattr(import_optional("torchvision.datasets", "vision"), name)
     except ImportError as error:
+        # A missing package and a broken one stay different errors.
         raise type(error)(f"{error}\n{alternative}", name=error.name) from error
     root = Path(get_data_home(data_home), "skae")
     try:

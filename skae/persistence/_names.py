@@ -20,10 +20,13 @@ from sklearn.base import BaseEstimator
 from .. import losses, metrics
 from ._rebuilt import REBUILT
 
+# At least two parts, of plain letters: look-alikes from other alphabets are no names.
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 # Parts of scikit-learn that hold no models: its callbacks, for one, open connections.
 _CLOSED = {"callback", "conftest", "experimental", "externals", "tests"}
+# Packages in which all bases of a class must be defined.
 _BASES = {"sklearn", "skae", "builtins", "abc", "typing"}
+# Types that parameters such as `dtype` hold; functions of builtins run code.
 _BUILTINS = ("bool", "int", "float", "str", "object")
 
 
@@ -39,6 +42,7 @@ def public_name(value):
 def _reexported_name(value, name):
     """Look for a value in the public packages above the module that defines it."""
     *parts, attribute = name.split(".")
+    # From the shortest on; private packages and what is below them may move.
     for n_parts in range(1, len(parts)):
         if parts[n_parts - 1].startswith("_"):
             break
@@ -131,6 +135,7 @@ def _is_open(name):
 
 def _is_plain(cls, name):
     """Whether all of a class is scikit-learn's, and it takes its state as it is."""
+    # A class of another package could define a __setstate__ that runs anything.
     bases = {base.__module__.partition(".")[0] for base in cls.__mro__}
     takes_state = issubclass(cls, BaseEstimator) or not hasattr(cls, "__setstate__")
     is_named_so = public_name(cls) == name and _is_open(cls.__module__)
