@@ -137,11 +137,13 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         Ctrl-C is raised again once the estimator is fitted with the best weights so far.
         """
         with unchanged_on_error(self), compute_threads():
+            # What can fail early comes first: parameters, then data, then work.
             self._validate_params()
             run = self._begin(partial)
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)
             training_set = self._prepare_training_set(training_set, run, X, y, **more)
             interrupt = self._train(training_set, run)
+        # Outside: the fitted state is kept, and searches stop as they should.
         if interrupt is not None:
             raise interrupt
         return self
@@ -158,6 +160,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             # Some of these attributes may not apply to this fit.
             for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
                 delattr(self, name)
+        # As they are now: set_params after fit must not change how a fitted network is rebuilt.
         if mode.resets:
             self.network_options_ = self._network_options()
         noise = None if self.noise is None else resolve_noise(self.noise)
@@ -167,7 +170,6 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
                 f"{self.noise_level}."
             )
         if self.checkpoint is not None and not mode.is_partial:
-            # Before training, not after the first epoch of it.
             check_writable(self.checkpoint)
         return _Run(mode, previous, resolve_loss(self.loss), noise, resolve_device(self.device))
 
@@ -224,8 +226,10 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         seed = int(random_state.randint(2**31 - 1))
         # Another seed for each batch of partial_fit, or all would get the same noise.
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
+        # Results do not depend on the order of a small set, nor on how weights are expressed.
         merged = training_set.merged()
         sample = sample_rows(merged, random_state)
+        # Statistics and starting point need complete rows, even where training does not.
         known = sample.filled() if self._mask_missing else sample
         isolate_seed = seed if self._runs_user_code() else None
         with nullcontext() if isolate_seed is None else isolated_global_rng(seed):
@@ -233,6 +237,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         if run.device.type == "mps":  # which has no float64
             network.float()
         data = TrainingData(merged, network.to(run.device), run.device)
+        # A batch of partial_fit is trained on as a whole: later ones would validate differently.
         training, validation = data, None
         if not run.mode.is_partial:
             training, validation = self._split(data, random_state)
@@ -247,6 +252,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             corruption=self._corruption(run.noise, network.input_standardization, known),
             checkpoint=checkpoint,
         )
+        # The optimizer's moments carry over from batch to batch; after pickle they start anew.
         if run.mode.is_partial and hasattr(self, "net_"):
             net.optimizer_.state.update(self.net_.optimizer_.state)
         interrupt = train(net, training, isolate_seed)
@@ -263,6 +269,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             self._check_basis(run)
             return run.previous
         shape = DataShape(self._n_outputs, self._image_shape)
+        # A clone: later changes of the parameter must not reach the fitted network.
         self.architecture_ = clone(self._resolve_architecture(shape))
         standardization = self._fit_standardization(sample, run)
         network = self._seeded_network(standardization, seed)

@@ -7,6 +7,7 @@ from .._utils import import_optional
 
 def is_frame(X):
     """Return whether X is a DataFrame of pandas or polars, importing neither."""
+    # Where the library was not imported, X cannot be a frame of it.
     return any(
         name in sys.modules and isinstance(X, sys.modules[name].DataFrame)
         for name in ("pandas", "polars")
@@ -18,6 +19,7 @@ def frame_like(values, X):
 
     A pandas frame has the index of X too, if it has as many rows.
     """
+    # Frames of polars have no index.
     if not hasattr(X, "iloc"):
         return sys.modules["polars"].DataFrame(values, schema=X.columns)
     index = X.index if len(values) == len(X) else None

@@ -38,6 +38,7 @@ class Split(NamedTuple):
         """Return each fitted row once, in the order of `fitted`, and its weight or None."""
         if self.weight_once is None:
             return self.fitted, None
+        # By the first occurrence, so that the random order is kept.
         rows, first, n_times = np.unique(self.fitted, return_index=True, return_counts=True)
         order = np.argsort(first)
         return rows[order], (self.weight_once[rows] * n_times)[order]
@@ -52,6 +53,7 @@ def split_rows(X, weights, fraction, random_state):
         If fewer than two rows are left to fit.
     """
     rows, weight_once = _occurrences(X, weights)
+    # At least one: without held-out scores there would be no p-values.
     n_held_out = max(1, round(fraction * len(rows)))
     if len(rows) - n_held_out < 2:
         raise ValueError(

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 from .._arrays import as_array, check_finite, dense, is_plain_float, naming_types
 from ._frames import is_frame
 
+# Other types are converted to the first; bytes stay bytes until a batch is taken.
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 
@@ -41,6 +42,7 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
     if not (reset or check_finite or any_width) and _is_as_in_fit(estimator, X):
         return X, None
     X, layout = _flatten(X)
+    # validate_data compares the number of features, which a sequence of another length has not.
     check = check_array if any_width else partial(validate_data, estimator, reset=reset)
     with naming_types(X):
         rows = check(
@@ -156,6 +158,7 @@ def read_image_shape(image_shape, layout, n_features):
         raise ValueError(
             f"image_shape={sides} has {math.prod(sides)} values, but X has {n_features} features."
         )
+    # One channel if none is given.
     sides = (*map(int, sides), 1)[:3]
     if layout is not None and (*layout, 1)[:3] != sides:
         raise ValueError(f"image_shape={given} differs from the images in X, {layout}.")
@@ -195,6 +198,7 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
     rows, _ = read_rows(estimator, X, reset=reset, min_rows=min_rows, any_width=any_width)
     rows = dense(rows)
     frame_shape = _read_frame_shape(frame_shape, None if is_flat else shape[2:])
+    # Of a flat X only the width is known: it must hold whole frames.
     n_features, n_values = rows.shape[1], math.prod(frame_shape)
     if n_features % n_values or n_features < min_timesteps * n_values:
         raise ValueError(
@@ -228,6 +232,7 @@ def read_codes(estimator, X, *, allow_short=False):
     with naming_types(X):
         codes = check_array(X, dtype=[np.float64, np.float32], input_name="X")
     n_absent = estimator.n_components_ - codes.shape[1]
+    # Training with nested dropout has shown the decoder such zeros.
     if allow_short and n_absent > 0:
         return np.pad(codes, ((0, 0), (0, n_absent)))
     if n_absent:
@@ -265,6 +270,7 @@ def check_unit_interval(rows, loss):
     if sparse.issparse(rows):
         lowest, highest = rows.nanmin(), rows.nanmax()
     else:
+        # fmin and fmax pass over NaN without a copy.
         lowest, highest = np.fmin.reduce(rows, axis=None), np.fmax.reduce(rows, axis=None)
     if lowest < 0 or highest > 1:
         raise ValueError(
@@ -284,6 +290,7 @@ def _flatten(X, name="X"):
     shape = getattr(X, "shape", ())
     if len(shape) <= 2:
         return X, None
+    # Volumes and sequences have more dimensions, which no network here takes.
     if len(shape) > 4:
         raise ValueError(
             f"{name} must have shape (n_samples, n_features) or, for images, (n_samples, height, "

@@ -103,6 +103,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         self.random_state = random_state
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
+        # The wording of scikit-learn's own check, which its estimator checks look for.
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -121,6 +122,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
     def _network_options(self):
         return {
             "head_hidden_layer_sizes": self._read_head_sizes(),
+            # Kept with the network: the loss is part of it.
             "reconstruction_weight": self.reconstruction_weight,
         }
 

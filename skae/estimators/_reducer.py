@@ -20,6 +20,7 @@ from .._sklearn_compat import (
 )
 from ._frames import frame_like, is_frame, named_frame
 
+# Codes and reconstructions keep the precision in which the reducer computes.
 _FLOATS = [np.float64, np.float32]
 
 # -- fitting -------------------------------------------------------------------------------
@@ -65,12 +66,14 @@ def fit_reducer(
     UnsetMetadataPassedError
         If metadata routing is enabled and the reducer neither requests nor declines what is given.
     """
+    # The parameter itself is never fitted: scikit-learn's contract of meta-estimators.
     reducer = clone(reducer)
     X, y = indexable(X, y)
     params = _params_of_fit(reducer, sample_weight, params, owner, parameter, caller)
     if sample_weight is None:
         return reducer.fit(X, y, **params)
     _check_honored(reducer, sample_weight, params, parameter)
+    # A weight of zero means the same to every reducer: the row is not there.
     used = np.flatnonzero(sample_weight)
     params = check_method_params(X, params, used)
     X, y, weights = safe_indexing(X, used), _rows_of(y, used), sample_weight[used]
@@ -134,6 +137,7 @@ def _balanced(rows, weights):
     grows with the root of the weight.
     """
     rows = dense(rows)
+    # In pairs, so that the mean of the new rows is the weighted mean exactly.
     mean = np.average(rows, axis=0, weights=weights)
     distances = np.sqrt(weights / weights.mean())[:, None] * (rows - mean)
     return np.concatenate([mean + distances, mean - distances])

@@ -19,6 +19,7 @@ def weighted_quantile(scores, quantile, weights=None):
     """
     if weights is None or len(scores) == 1:
         return np.quantile(scores, quantile)
+    # Stable: results must not depend on how ties are sorted.
     order = np.argsort(scores, kind="stable")
     weights = np.asarray(weights)[order]
     middles = np.cumsum(weights) - weights / 2
@@ -60,6 +61,7 @@ def _offset_by_contamination(detector, contamination):
 
 
 def _offset_by_quantile(detector, quantile):
+    # Scores of outliers are low.
     return _training_quantile(detector, 1 - quantile)
 
 
@@ -85,6 +87,7 @@ def _offset_by_false_positive_rate(detector, rate):
 CONTAMINATION = [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")]
 _FRACTION = [Interval(Real, 0, 1, closed="neither")]
 
+# By the argument of set_threshold: its constraints, and the offset for it.
 _THRESHOLDS = {
     "contamination": (CONTAMINATION, _offset_by_contamination),
     "quantile": (_FRACTION, _offset_by_quantile),
@@ -209,5 +212,6 @@ class ThresholdMixin:
             From ``1 / (m + 1)``, for outliers, to 1.
         """
         scores = self.score_samples(X)
+        # Ties count against normality: p-values are then valid, if a little large.
         ranks = np.searchsorted(self.calibration_scores_, scores, side="right")
         return p_values_of_ranks(len(self.calibration_scores_), self._calibration_weights)[ranks]

@@ -290,6 +290,7 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         codes, rows = self._encode(sample.X[::step]), np.ma.masked_invalid(sample.rows[::step])
         # Fractions of components that add nothing may be slightly negative.
         left = [np.mean((rows - rows.mean(axis=0)) ** 2)]
+        # The error with the first k components, as in PCA's cumulative variance.
         for k in range(self.n_components_):
             first = np.where(np.arange(self.n_components_) <= k, codes, 0)
             left.append(np.mean((rows - self._decode(first)) ** 2))

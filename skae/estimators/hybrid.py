@@ -331,6 +331,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     def _prepare_training_set(
         self, training_set: TrainingSet, run: Any, X: Any, y: Any, **params: Any
     ) -> TrainingSet:
+        # A reducer that is fitted already stays: partial_fit and warm starts train the network on.
         rows, reducer = training_set.X, self._given_reducer()
         if not run.mode.continues:
             self.reducer_ = fit_reducer(
@@ -359,6 +360,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             )
         if self.reducer is not None:
             return self.reducer
+        # Seeded: for large data PCA uses a randomized solver.
         return PCA(self.n_components, random_state=self.random_state)
 
     def _reduce(self, rows: Any, X: Any) -> np.ndarray:
@@ -418,9 +420,11 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         routing : MetadataRouter
             With the requests of the reducer.
         """
+        # Without a reducer nothing requests metadata.
         reducer = None if isinstance(self.reducer, str) else self.reducer
         return route_to_reducer(self, callers=("fit", "partial_fit"), reducer=reducer)
 
     def __sklearn_tags__(self) -> Any:
+        # Not a name, nor None: then the tags are those of the default reducer.
         is_given = hasattr(self.reducer, "fit")
         return take_over_tags(super().__sklearn_tags__(), self.reducer if is_given else PCA())

@@ -248,6 +248,7 @@ class ReconstructionOutlierDetector(
         sample_weight: np.ndarray | None,
         fit_params: dict[str, Any],
     ) -> None:
+        # Lists cannot be indexed by an array of rows.
         _, y = indexable(samples, y)
         split = split_rows(samples, sample_weight, self.calibration_fraction, self.random_state)
         seen = as_seen_by(clone(self._reducer), samples, X)
@@ -337,6 +338,7 @@ class ReconstructionOutlierDetector(
         """
         samples, seen = self._read(X)
         deviations = np.sqrt(self._squared_deviations(samples, seen)) * self.scale_
+        # float64 for float64, and float32 for bytes as well.
         dtype = np.result_type(samples.dtype, np.float32)
         deviations = deviations.astype(dtype, copy=False)
         return frame_like(deviations, X) if is_frame(X) else deviations

@@ -353,6 +353,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         return mean, std
 
     def _draws(self, n_draws: int) -> torch.Tensor:
+        # A fixed seed: the score of a sample is the same in every call.
         half = np.random.RandomState(0).standard_normal(((n_draws + 1) // 2, self.n_components_))
         # Mean zero by pairs of opposite sign, and here variance one: few draws are then enough.
         half /= np.sqrt(np.mean(half**2, axis=0))
@@ -393,6 +394,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         X, weights = training_set.X, training_set.weights
         n_rows = min(X.shape[0], _DENSITY_ROWS)
         probabilities = None if weights is None else weights / weights.sum()
+        # By their weights: a row of weight two describes two rows.
         chosen = random_state.choice(
             X.shape[0], n_rows, replace=weights is not None, p=probabilities
         )
@@ -401,6 +403,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         codes = mean + std * random_state.standard_normal(mean.shape)
         density = GaussianMixture(
             min(max(n_rows // _MIN_PART_ROWS, 1), _MAX_PARTS),
+            # Full covariances would take n_components squared numbers each.
             covariance_type="diag",
             # Ten times scikit-learn's: a density to sample from needs no more iterations.
             tol=1e-2,
