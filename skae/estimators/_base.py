@@ -157,7 +157,6 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             mode = WARM_START if self.warm_start and is_fitted else FIT
         previous = self.module_ if mode.continues else None
         if not mode.continues:
-            # Some of these attributes may not apply to this fit.
             for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
                 delattr(self, name)
         # As they are now: set_params after fit must not change how a fitted network is rebuilt.
@@ -226,7 +225,6 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         seed = int(random_state.randint(2**31 - 1))
         # Another seed for each batch of partial_fit, or all would get the same noise.
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
-        # Results do not depend on the order of a small set, nor on how weights are expressed.
         merged = training_set.merged()
         sample = sample_rows(merged, random_state)
         # Statistics and starting point need complete rows, even where training does not.

@@ -175,9 +175,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         labels : ndarray of shape (n_samples,)
             The most probable classes.
         """
-        outputs = self._outputs(X)  # first: it checks that the estimator is fitted
-        labels: np.ndarray = self.classes_[outputs.argmax(axis=1)]
-        return labels
+        best = self._outputs(X).argmax(axis=1)
+        return np.take(self.classes_, best)
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the probability of each class.
