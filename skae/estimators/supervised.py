@@ -176,7 +176,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             The most probable classes.
         """
         best = self._outputs(X).argmax(axis=1)
-        return np.take(self.classes_, best)
+        labels: np.ndarray = self.classes_[best]
+        return labels
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the probability of each class.
