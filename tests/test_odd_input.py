@@ -247,8 +247,16 @@ REFUSED = {
     ),
     "None": (lambda X: None, ValueError, "Expected 2D array, got scalar array instead"),
     "number": (lambda X: 3.0, ValueError, "Expected 2D array, got scalar array instead"),
-    "one dimension": (lambda X: X[0], ValueError, "Expected 2D array, got 1D array instead"),
-    "Series": (lambda X: frame(X)["a"], ValueError, "Expected a 2-dimensional container but got"),
+    "one dimension": (
+        lambda X: X[:, 0],
+        ValueError,
+        "Expected 2D array, got 1D array instead|got one series of 45 values",
+    ),
+    "Series": (
+        lambda X: frame(X)["a"],
+        ValueError,
+        "Expected a 2-dimensional container but got|got one series of 45 values",
+    ),
     "no rows": (lambda X: X[:0], ValueError, r"0 sample\(s\) \(shape=\(0, 5\)\).*minimum of [23]"),
     "one row": (lambda X: X[:1], ValueError, r"1 sample\(s\) \(shape=\(1, 5\)\).*minimum of [23]"),
     "no features": (lambda X: X[:, :0], ValueError, r"0 feature\(s\) \(shape=\(45, 0\)\)"),

@@ -51,6 +51,7 @@ from ._plan import (
     Traits,
     make_plan,
 )
+from ._readings import warn_of_ignored_target
 from ._state import StoredNetwork, load_previous
 
 # Rows on which the error of the fitted network is measured: more hardly change its first digits.
@@ -107,10 +108,19 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
 
     # Whether the family's loss may be computed along an orthonormal basis.
     _may_use_basis = True
+    # What to do with a y that looks like a target.
+    _advice_on_y = (
+        "It is ignored: what is to be reconstructed in place of X, such as clean data, belongs in "
+        "X_target."
+    )
 
     def _traits(self) -> Traits:
         """Return what is special about the training of this family."""
         return Traits()
+
+    def _uses_y(self) -> bool:
+        """Return whether y has a meaning, so that it may be of any shape."""
+        return False
 
     def _network_options(self) -> dict[str, Any]:
         """Return the parameters, besides the architecture, with which the network is built."""
@@ -141,6 +151,8 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             self._validate_params()
             run = self._begin(partial)
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)
+            if X_target is None and not self._uses_y():
+                warn_of_ignored_target(X, y, self._advice_on_y)
             training_set = self._prepare_training_set(training_set, run, X, y, **more)
             interrupt = self._train(training_set, run)
         # Outside: the fitted state is kept, and searches stop as they should.

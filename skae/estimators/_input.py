@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from .._arrays import as_array, check_finite, dense, is_plain_float, naming_types
 from ._frames import is_frame
+from ._readings import warn_of_frame_layout, warn_of_image_layout, warn_of_table
 
 # Other types are converted to the first; bytes stay bytes until a batch is taken.
 _DTYPES = [np.float64, np.float32, np.uint8]
@@ -148,6 +149,8 @@ def read_image_shape(image_shape, layout, n_features):
     given = image_shape if image_shape is not None else layout
     if given is None:
         return None
+    if image_shape is None:
+        warn_of_image_layout(layout)
     sides = tuple(given) if isinstance(given, (tuple, list)) else ()
     if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):
         raise ValueError(
@@ -192,11 +195,18 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
     X = as_array(X)
     shape = getattr(X, "shape", ())
     is_flat = len(shape) <= 2
-    if not is_flat:
+    is_series = reset and frame_shape is None and shape and math.prod(shape[1:]) == 1
+    if is_series:
+        X = np.reshape(X, (-1, 1))
+    elif not is_flat:
         X = X.reshape(shape[0], math.prod(shape[1:]))
     any_width = not reset and (any_width or not is_flat)
     rows, _ = read_rows(estimator, X, reset=reset, min_rows=min_rows, any_width=any_width)
+    if is_series:
+        _refuse_series(shape)
     rows = dense(rows)
+    if reset and frame_shape is None:
+        warn_of_table(X, rows) if is_flat else warn_of_frame_layout(shape[2:])
     frame_shape = _read_frame_shape(frame_shape, None if is_flat else shape[2:])
     # Of a flat X only the width is known: it must hold whole frames.
     n_features, n_values = rows.shape[1], math.prod(frame_shape)
@@ -206,6 +216,16 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
             f"got n_features={n_features} values in all."
         )
     return rows.reshape(len(rows), -1, n_values), frame_shape, is_flat
+
+
+def _refuse_series(shape):
+    """Refuse a single series of numbers, and say how to cut it into windows."""
+    series = "X" if len(shape) == 1 else "np.ravel(X)"
+    raise ValueError(
+        f"X must hold many sequences of at least 2 frames, got one series of {shape[0]} values, in "
+        f"shape {tuple(shape)}. Cut it into windows, for instance of 20 values: "
+        f"np.lib.stride_tricks.sliding_window_view({series}, 20)."
+    )
 
 
 def _read_frame_shape(given, found):

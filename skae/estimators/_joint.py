@@ -115,6 +115,9 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         check_consistent_length(training_set.X, y)
         return training_set._replace(labels=y)
 
+    def _uses_y(self) -> bool:
+        return True
+
     def _traits(self):
         # The head needs all epochs, also for few rows: see `_plan`.
         return Traits(learns_targets=True)

@@ -15,10 +15,16 @@ from .._typing import MatrixLike
 from ..metrics import explained_variance
 from ..metrics._reconstruction import mean_squares
 from ._input import check_layout, read_codes, read_rows
+from ._readings import warn_of_ignored_target
 
 # Constraints of parameters that estimators of rows have, and those of sequences do not.
 ROWS_CONSTRAINTS = {"image_shape": [tuple, list, None]}
 AUGMENT_CONSTRAINTS = {"augment": [callable, None]}
+
+_ADVICE_ON_Y = (
+    "score compares X with its own reconstruction, and ignores y. With other values, such as clean "
+    "data, compare it by skae.metrics.explained_variance(y, estimator.reconstruct(X))."
+)
 
 
 class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -142,7 +148,9 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             self.module_, "forward", rows, self.n_features_in_, allow_nan=self._mask_missing
         )
 
-    def score(self, X: MatrixLike, y: object = None) -> float:
+    def score(
+        self, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the fraction of the variance of X that the reconstruction explains.
 
         Missing values are left out.
@@ -153,18 +161,17 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             The data; images in a layout that `fit` takes.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, see :func:`~skae.metrics.explained_variance`.
 
         Returns
         -------
         score : float
             1 is perfect, 0 as good as the mean of X.
         """
-        rows, reconstructed = self._compare(X)
-        if not np.ma.isMaskedArray(rows):
-            return explained_variance(rows, reconstructed)
-        # (n_samples, n_features), masked: sums are over observed values.
-        left, whole = (np.sum((rows - other) ** 2) for other in (reconstructed, rows.mean(axis=0)))
-        return float(1 - left / whole)
+        if not self._uses_y():
+            warn_of_ignored_target(X, y, _ADVICE_ON_Y)
+        return explained_variance(*self._compare(X), sample_weight=sample_weight)
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Return minus the mean squared error of each sample's reconstruction.
@@ -183,9 +190,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         return -mean_squares(*self._compare(X))
 
     def _compare(self, X):
-        """Return X, as a masked array where values are missing, and its reconstruction."""
+        """Return X as dense rows, NaN where values are missing, and its reconstruction."""
         rows, _ = self._read(X)
         rows = dense(rows)
-        reconstructed = self._reconstruct(rows, X)
-        has_missing = self._mask_missing and np.isnan(rows.min())
-        return np.ma.masked_invalid(rows) if has_missing else rows, reconstructed
+        return rows, self._reconstruct(rows, X)

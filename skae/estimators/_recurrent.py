@@ -31,6 +31,11 @@ class SequenceEstimator(NetworkEstimator):
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
     }
 
+    _advice_on_y = (
+        "It is ignored: every frame is predicted from those before it. Frames that follow on X "
+        "belong in X, along its second axis."
+    )
+
     def _traits(self):
         return Traits(learns_targets=True, batch_rows=_BATCH_SEQUENCES)
 

@@ -23,7 +23,14 @@ from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
-from ._reducer import as_seen_by, encode, fit_reducer, route_to_reducer, take_over_tags
+from ._reducer import (
+    as_seen_by,
+    encode,
+    fit_reducer,
+    route_to_reducer,
+    tags_of,
+    take_over_tags,
+)
 from ._typing import (
     ArchitectureLike,
     Callbacks,
@@ -326,6 +333,12 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         copied.__dict__.pop("reducer_", None)
         return copied
 
+    # The reducer gets it.
+    _advice_on_y = (
+        "The decoder does not see it: what is to be reconstructed in place of X, such as clean "
+        "data, belongs in X_target."
+    )
+
     # -- the reducer -----------------------------------------------------------------------
 
     def _prepare_training_set(
@@ -351,6 +364,11 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             # The codes are a target of the encoder; otherwise they are the input of the network.
             return training_set._replace(labels=codes)
         return TrainingSet(codes, training_set.rows, weights=training_set.weights)
+
+    def _uses_y(self) -> bool:
+        tags = tags_of(self._given_reducer())
+        # PLS needs y, though its tags do not say so: it is a regressor.
+        return tags.target_tags.required or tags.estimator_type in ("classifier", "regressor")
 
     def _given_reducer(self) -> Any:
         if isinstance(self.reducer, str):

@@ -1,6 +1,7 @@
 """The predictor of the next frame of a sequence."""
 
 import warnings
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, Self
 
@@ -46,8 +47,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         Size of the latent code of a frame. What the code does not hold cannot be predicted.
     frame_shape : tuple of int, default=None
         Shape of a frame if X has two dimensions: ``(n_features,)``, ``(height, width)`` or
-        ``(height, width, channels)``. If None, each column of such an X is a time step of a series
-        of numbers. Not needed if X has more dimensions.
+        ``(height, width, channels)``, ``()`` for numbers. If None, each column of such an X is a
+        time step of a series of numbers. Not needed if X has more dimensions.
     cell : {'lstm', 'gru'}, default='lstm'
         The recurrence: long short-term memory (Hochreiter and Schmidhuber, 1997) or gated recurrent
         units (Cho et al., 2014).
@@ -326,7 +327,14 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         frames: np.ndarray = map_rows(self.module_, "forecast", sequences, n_values, n_steps)
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
-    def score(self, X: MatrixLike, y: object = None, *, baseline: str = "mean") -> float:
+    def score(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        baseline: str = "mean",
+    ) -> float:
         """Compare the last frames with their predictions from the frames before: 1 is perfect.
 
         Parameters
@@ -335,6 +343,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             Sequences of at least two frames, in a layout that `fit` takes.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sequence, in the errors and in the mean.
         baseline : {'mean', 'last'}, default='mean'
             Prediction that scores 0. ``'mean'`` is the mean of the true frames: the score is then
             the fraction of their variance that is explained. ``'last'`` repeats the frame before:
@@ -345,7 +355,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         score : float
             NaN, with an ``UndefinedMetricWarning``, if the baseline makes no error.
         """
-        return lookup("baseline", baseline, _SCORES)(*self._compare(X))
+        score = lookup("baseline", baseline, _SCORES)
+        return score(*self._compare(X), sample_weight)
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Return minus the mean squared error of each predicted last frame: higher is more normal.
@@ -375,13 +386,17 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         return int(self.n_components_)
 
 
-def _explained_variance(before: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> float:
-    return explained_variance(truth, predicted)
+def _explained_variance(
+    before: np.ndarray, truth: np.ndarray, predicted: np.ndarray, sample_weight: ArrayLike | None
+) -> float:
+    return explained_variance(truth, predicted, sample_weight=sample_weight)
 
 
-def _gain_on_repetition(before: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> float:
+def _gain_on_repetition(
+    before: np.ndarray, truth: np.ndarray, predicted: np.ndarray, sample_weight: ArrayLike | None
+) -> float:
     # Consecutive frames are similar: repetition is a stronger baseline than the mean.
-    repetition = reconstruction_error(truth, before)
+    repetition = reconstruction_error(truth, before, sample_weight=sample_weight)
     if repetition == 0:
         warnings.warn(
             "The score against repeating the last frame is undefined: no frame differs from the "
@@ -390,7 +405,11 @@ def _gain_on_repetition(before: np.ndarray, truth: np.ndarray, predicted: np.nda
             stacklevel=3,
         )
         return float("nan")
-    return 1 - reconstruction_error(truth, predicted) / repetition
+    error = reconstruction_error(truth, predicted, sample_weight=sample_weight)
+    return 1 - error / repetition
 
 
-_SCORES = {"mean": _explained_variance, "last": _gain_on_repetition}
+_SCORES: dict[str, Callable[..., float]] = {
+    "mean": _explained_variance,
+    "last": _gain_on_repetition,
+}
