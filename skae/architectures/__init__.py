@@ -35,6 +35,7 @@ def check_architecture(architecture: Any) -> None:
             f"an object of type {type(architecture).__name__} without {', '.join(missing)}. "
             "Subclass Architecture, which has defaults for all but build_encoder and build_decoder."
         )
+    # Its parameters, too: an error of torch during training would name none of them.
     architecture.validate()
 
 

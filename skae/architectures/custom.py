@@ -92,6 +92,7 @@ class Custom(Architecture):
     @property
     def supports_meta_device(self) -> bool:  # type: ignore[override]
         """Whether both sides are modules whose layers know their sizes, or default ones."""
+        # A callable may compute with its weights while it builds them.
         sides = [side for side in (self.encoder, self.decoder) if side is not None]
         return all(isinstance(side, nn.Module) and not _has_lazy_layers(side) for side in sides)
 
@@ -145,12 +146,14 @@ def _own_module(given: Callable[..., Any], *sizes: Any) -> nn.Module:
 
 
 def _has_lazy_layers(module: nn.Module) -> bool:
+    # They take their sizes from the first batch, which needs memory.
     return any(map(is_lazy, module.parameters()))
 
 
 def _torch_shape(shape: DataShape) -> tuple[int, ...]:
     if shape.image_shape is None:
         return (shape.n_features,)
+    # torch's order of an image's dimensions.
     height, width, channels = shape.image_shape
     return (channels, height, width)
 

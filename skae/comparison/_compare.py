@@ -167,6 +167,7 @@ def _evaluate_all(estimators: dict[str, Any], split: Split, verbose: int) -> dic
     evaluations = {}
     with tqdm(total=len(estimators), bar_format=_BAR, disable=not verbose) as bar:
         for name, reducer in estimators.items():
+            # Before the work: the bar names the reducer that is being fitted.
             bar.set_description_str(str(name).ljust(width))
             evaluations[name] = evaluate(reducer, split)
             bar.update()

@@ -46,6 +46,7 @@ def read_data(
 def _read_classes(y: Any, X: Any) -> np.ndarray:
     classes: np.ndarray = check_labels(y)
     check_consistent_length(X, classes)
+    # Numbers with fractions would be taken for as many classes as there are rows.
     kind = type_of_target(classes, input_name="y")
     if kind not in ("binary", "multiclass"):
         raise ValueError(

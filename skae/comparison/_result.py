@@ -129,6 +129,7 @@ class Comparison:
         figure.savefig(picture, format="png", dpi=150)
         # pyplot would keep it, and show it in a notebook as well.
         plt.close(figure)
+        # The picture as text within the page.
         page = _PAGE.format(
             table=self._repr_html_(), picture=b64encode(picture.getvalue()).decode()
         )

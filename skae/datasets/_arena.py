@@ -55,7 +55,7 @@ def make_arena(
     The animal has a dark body with a tail and a bright head. Position and direction are
     drawn independently: the position uniformly from the disk on which the animal stays off the
     wall, the direction uniformly from the circle. The images look like those of a camera above
-    a behavioural experiment, and come with their labels and with the images free of noise.
+    a behavioral experiment, and come with their labels and with the images free of noise.
 
     Parameters
     ----------

@@ -110,9 +110,11 @@ def read_samples(estimator, X, *, reset, min_rows=1):
 
 def _refuse_missing(estimator, X, samples):
     """Refuse NaN, and name the columns of a frame that hold it."""
+    # Values that a sparse matrix does not store are zeros.
     values = samples.data if sparse.issparse(samples) else samples
     if values.dtype.kind != "f" or not values.size or not np.isnan(values.min()):
         return
+    # Of a frame the columns can be named, which is most of the work of finding the cause.
     where = ""
     if is_frame(X) and not sparse.issparse(samples):
         columns = np.flatnonzero(np.isnan(samples).any(axis=0))

@@ -141,6 +141,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         return tuple(map(int, sizes))
 
     def _build_network(self, standardization):
+        # The head sees the code alone, which the decoder sees as well.
         shape = self._data_shape(standardization)
         weight = self.network_options_["reconstruction_weight"]
         return SupervisedNetwork(

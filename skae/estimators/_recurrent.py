@@ -110,6 +110,7 @@ class SequenceEstimator(NetworkEstimator):
         )
 
     def _reconstructed_rows(self, sample):
+        # A frame counts as its sequence does.
         return as_frames(sample.X, sample.weights)
 
     def _corruption(self, noise, standardization, sample):
@@ -128,6 +129,7 @@ class SequenceEstimator(NetworkEstimator):
         return self._reconstruct(sequences)
 
     def _to_frames(self, rows, is_flat):
+        # In the layout that X has in this call, whatever it was in fit.
         if is_flat and self.frame_shape_:
             return rows
         return rows.reshape(-1, *self.frame_shape_)

@@ -71,6 +71,7 @@ def _without_learned(callback):
 
 def load_previous(network, previous):
     """Start from the weights of the previous fit, if the network has the same layers."""
+    # A copy: an error must leave the previous network as it was.
     try:
         network.load_state_dict(copy.deepcopy(previous.state_dict()))
     except RuntimeError as error:

@@ -132,6 +132,7 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
     True
     """
 
+    # Of rows: `SequencePredictor` has neither images as a parameter nor augmentation.
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
         **ROWS_CONSTRAINTS,
@@ -277,6 +278,7 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         # With ordered components, the decoder also gets which components are present.
         n_inputs = (2 if self.network_options_["ordered"] else 1) * self.n_components_
         decoder = self.architecture_.build_decoder(shape, n_inputs)
+        # The options are those of `fit`: parameters may have been set since.
         return AutoencoderNetwork(encoder, decoder, standardization, **self.network_options_)
 
     def _finish(self, training_set: TrainingSet, sample: TrainingSet, mode: FitMode) -> None:
@@ -286,6 +288,7 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
 
     def _added_fractions(self, sample: TrainingSet) -> np.ndarray:
         """Return the fraction of the variance that each component adds."""
+        # Spread over the sample, whose rows may be sorted.
         step = math.ceil(len(sample.X) / _MEASURED_ROWS)
         codes, rows = self._encode(sample.X[::step]), np.ma.masked_invalid(sample.rows[::step])
         # Fractions of components that add nothing may be slightly negative.

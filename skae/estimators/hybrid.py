@@ -388,6 +388,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         return converted
 
     def _encode(self, rows: Any, X: Any = None) -> Any:
+        # The reducer gets X itself: it may need a frame.
         return super()._encode(rows) if self._is_distilled else self._reduce(rows, X)
 
     def _reconstruct(self, rows: Any, X: Any = None) -> Any:
@@ -407,6 +408,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     def _build_network(self, standardization: Standardization) -> DecoderNetwork:
         shape = self._data_shape(standardization)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
+        # Codes in their own units for user-supplied modules that work on data in theirs.
         rest = (decoder, standardization, self.n_components_)
         options = {"standardize_codes": self.architecture_.standardizes_input}
         if not self._is_distilled:

@@ -371,6 +371,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         scores : ndarray of shape (n_samples,)
             In the units of X squared, float64.
         """
+        # The same scale as of autoencoders: a mean over the values of a frame.
         _, truth, predicted = self._compare(X)
         return -mean_squares(truth, predicted)
 
@@ -409,6 +410,7 @@ def _gain_on_repetition(
     return 1 - error / repetition
 
 
+# By the parameter `baseline` of score.
 _SCORES: dict[str, Callable[..., float]] = {
     "mean": _explained_variance,
     "last": _gain_on_repetition,

@@ -207,6 +207,7 @@ def _check_spaces(
     X, Z = check_rows(X, "X"), check_rows(Z, "Z", allow_nan=False)
     check_consistent_length(X, Z)
     if has_missing(X):
+        # Rows without any value have no distances.
         observed = ~np.isnan(X).all(axis=1)
         X, Z = X[observed], Z[observed]
     if max_samples is None:
@@ -234,6 +235,7 @@ def _kept_neighbors(X: np.ndarray, Z: np.ndarray, n_neighbors: int) -> float:
     distances = pairwise_distances(X, metric=_metric(X))
     # Rows that share no observed value are farthest, but before the row itself.
     distances[np.isnan(distances)] = np.finfo(distances.dtype).max
+    # Last of all: a row is not its own neighbor.
     np.fill_diagonal(distances, np.inf)
     # (n_samples, n_samples): the rank of each row among the neighbors of each other, from 1.
     ranks = np.empty((n_samples, n_samples), dtype=int)
@@ -241,6 +243,7 @@ def _kept_neighbors(X: np.ndarray, Z: np.ndarray, n_neighbors: int) -> float:
         ranks, np.argsort(distances, axis=1), np.arange(1, n_samples + 1)[None], axis=1
     )
     neighbors = NearestNeighbors(n_neighbors=n_neighbors, metric=_metric(Z)).fit(Z)
+    # (n_samples, n_neighbors): the ranks in X of the neighbors in Z.
     found = np.take_along_axis(ranks, neighbors.kneighbors(return_distance=False), axis=1)
     excess = np.maximum(found - n_neighbors, 0).sum()
     # The largest excess there can be, by Venna and Kaski, scales the score to [0, 1].

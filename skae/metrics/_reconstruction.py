@@ -184,6 +184,7 @@ def _undefined(metric: str, found: str) -> float:
 
 def _check_pair(X: Any, X_reconstructed: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return both as matrices, the second finite wherever the first is observed."""
+    # Before both are flattened: images of another shape may have as many pixels.
     shape, got = (getattr(each, "shape", None) or np.shape(each) for each in (X, X_reconstructed))
     if tuple(shape) != tuple(got):
         raise ValueError(
@@ -210,6 +211,7 @@ def _column_means(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
         observed = ~np.isnan(values)
         totals += weights[rows] @ np.where(observed, values, 0)
         counts += weights[rows] @ observed
+    # A column without values has no mean: zero, which nothing is compared with.
     return np.divide(totals, counts, out=np.zeros_like(totals), where=counts > 0)
 
 

@@ -53,6 +53,7 @@ class DecoderNetwork(Network):
 
     def decode(self, code):
         """Map codes (n_samples, n_components) to rows (n_samples, n_features)."""
+        # Codes come in the reducer's units, here as in `encode`.
         code = self.code_standardization.standardize(code)
         return self.standardization.to_data(self.decoder(code))
 
@@ -123,6 +124,7 @@ class DistilledNetwork(DecoderNetwork):
     def training_loss(self, inputs, target, criterion):
         """Return the sum of both losses, and its parts."""
         code = self.encoder(inputs)
+        # Both in standardized units: the distance counts as much whatever the reducer's scale.
         wanted = self.code_standardization.standardize(target.labels).to(code.dtype)
         distances = F.mse_loss(code, wanted, reduction="none").mean(dim=1)
         distillation = weighted_mean(distances, target.weights)

@@ -1,10 +1,10 @@
 """Estimators as files that run no code when they are read.
 
 A safetensors file holds the arrays, in their layout, and a manifest in JSON that names the types.
-Names are audited before anything is built: what is not skae's, scikit-learn's, numpy's or a listed
-part of torch is not even imported. Why not skops: it reads zip members of any size, reports damage
-by errors of many kinds, drops the padding between the rows of a matrix (and so the last bit), and
-builds more than such estimators hold (methods, partials), which is more to audit (CVE-2024-37065).
+Names are audited before anything is built: only skae, scikit-learn, numpy and listed parts of torch
+are imported. Why not skops: it reads zip members of any size, reports damage by errors of many
+kinds, drops the padding between the rows of a matrix (and so the last bit), and builds more than
+such estimators hold (methods, partials), which is more to audit (CVE-2024-37065).
 
 For maintainers: a file names classes by their public names and holds the version of each class's
 state. Who changes what ``__getstate__`` returns raises the class attribute ``_state_version`` (an
@@ -129,6 +129,7 @@ def _names(trusted: Iterable[str]) -> frozenset[str]:
 
 
 def _check_encoded(estimator: object, encoder: Encoder, without_reducer: bool) -> None:
+    # An option without an effect is a mistake of the caller.
     kind = type(estimator).__name__
     if without_reducer and not encoder.n_replaced:
         raise ValueError(f"without_reducer=True needs a HybridAutoencoder, and {kind} holds none.")
@@ -205,6 +206,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
         manifest, tensors = unpack(data)
         return _build(manifest, tensors, names)
     except _BUILD_ERRORS as error:
+        # Errors of this module are written for users; of others the kind says more.
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         written = ", ".join(f"{name} {number}" for name, number in dict(versions).items())
         here = ", ".join(f"{name} {number}" for name, number in _versions().items())
@@ -215,6 +217,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
 
 
 def _versions() -> dict[str, str]:
+    # Only packages on which results depend.
     return {package: version(package) for package in _PACKAGES}
 
 

@@ -53,6 +53,7 @@ class Encoder:
         """Encode ``value``, which is found at ``where``; an object met again is a reference."""
         if type(value) in _PLAIN:
             return value
+        # Objects that are shared, such as an array in two attributes, stay shared.
         if id(value) in self._finished:
             return {"ref": self._finished[id(value)][0]}
         if id(value) in self._open:
@@ -107,6 +108,7 @@ class Encoder:
             return self._refuse(
                 f"{name}: it is none of the layers of torch.nn that are kept", where
             )
+        # The name must lead back to this very class: another one of its name may exist.
         if find_class(name, self._trusted) is not cls:
             return self._refuse(name, where)
         return self._describe_state(self._replaced(value), name, where)

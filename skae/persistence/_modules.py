@@ -208,7 +208,7 @@ def _is_number(name, value):
 
 def _build_sequence(layers):
     if not all(isinstance(layer, nn.Module) for layer in layers.values()):
-        raise ValueError("Sequential holds what is no layer")
+        raise ValueError("Sequential holds an object that is not a layer")
     return nn.Sequential(OrderedDict(layers))
 
 

@@ -20,6 +20,7 @@ _TREE_METRICS = {
 }
 # Words of the state of a Mersenne twister, of which the position is an index.
 _MERSENNE_WORDS = 624
+# pathlib makes an object of another class than the one that is named.
 _PATHS = (
     pathlib.Path,
     pathlib.PosixPath,
@@ -66,6 +67,7 @@ def _take_masked(array):
 
 
 def _build_masked(cls, parts):
+    # numpy would broadcast a mask of another shape.
     data, mask, fill_value = parts
     if data.shape != mask.shape:
         raise ValueError(f"a mask of shape {mask.shape} does not fit an array of {data.shape}")

@@ -118,6 +118,7 @@ class LossCurveDisplay:
         prefix = "" if self.name is None else f"{self.name}, "
         # Epochs are counted from one, as in the progress bar.
         epochs = np.arange(1, np.size(self.train_loss) + 1)
+        # The caller's arguments come last, and win.
         style = {"label": f"{prefix}training", **line_kwargs}
         self.lines_ = ax.plot(epochs, self.train_loss, **style)
         if self.valid_loss is not None:
