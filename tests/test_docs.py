@@ -4,6 +4,7 @@ import builtins
 import inspect
 import re
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -200,3 +201,16 @@ def test_classes_of_others_are_not_said_to_be_documented_here():
         pass
 
     assert Mine()._get_doc_link() == ""
+
+
+def test_sources_use_the_words_of_the_glossary():
+    words = (
+        r"tells?|told|gaps?|go(es)? on|what is there|foreign|linear paths?|shares? of|"
+        r"cent(red|re)|standardis\w+|normalis\w+|maximis\w+|minimis\w+|behaviour\w*"
+    )
+    used = {
+        path.name: match[0]
+        for path in Path(skae.__file__).parent.rglob("*.py")
+        if (match := re.search(rf"\b({words})\b", path.read_text(encoding="utf-8"), re.IGNORECASE))
+    }
+    assert not used
