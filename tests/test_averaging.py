@@ -127,10 +127,21 @@ def test_statistics_of_batch_normalisation_go_with_the_mean(digit_images):
     assert fitted.history_[-1]["valid_loss"] < 1.3 * fitted.history_[-1]["train_loss"]
 
 
-def test_partial_fit_leaves_the_weights_of_its_last_step(digits):
-    recorder = Recorder()
-    Autoencoder(**PLAIN, callbacks=[recorder]).partial_fit(digits)
-    torch.testing.assert_close(recorder.epochs[-1], recorder.steps[-1])
+def test_partial_fit_hands_out_the_mean_over_the_last_fifth_of_the_rows(digits):
+    recorders = [Recorder(), Recorder()]
+    estimator = Autoencoder(**PLAIN, batch_size=50)
+    mean, n_rows = None, 0
+    for recorder, rows in zip(recorders, (digits[:600], digits[600:900]), strict=True):
+        estimator.set_params(callbacks=[recorder]).partial_fit(rows)
+        mean = recorder.steps[0] if mean is None else mean
+        for weights in recorder.steps[1:]:
+            n_rows += 50
+            mean = torch.lerp(mean, weights, min(50 / (n_rows / 5), 1))
+        torch.testing.assert_close(recorder.epochs[-1], mean, atol=1e-6, rtol=1e-5)
+    # Steps continue from the last weights, not from the mean.
+    torch.testing.assert_close(
+        recorders[1].steps[1], recorders[0].steps[-1], atol=3 * PLAIN["learning_rate_init"], rtol=0
+    )
 
 
 def test_linear_paths_stay_where_hidden_layers_decay(digits):

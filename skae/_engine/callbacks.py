@@ -22,6 +22,16 @@ class StopTraining(Exception):
     """Raised by a callback to end training. The best weights are restored."""
 
 
+def averaged_weights(network):
+    """List what training changes in a network: one list of tensors a dtype."""
+    constants = {tensor.data_ptr() for tensor in network.constants()}
+    weights = network.state_dict().values()
+    weights = [w for w in weights if w.is_floating_point() and w.data_ptr() not in constants]
+    # The averaging function takes lists of one dtype.
+    dtypes = dict.fromkeys(weight.dtype for weight in weights)
+    return [[w for w in weights if w.dtype == dtype] for dtype in dtypes]
+
+
 class WeightAverage(Callback):
     """Keep a running mean of the weights, and put it in the module at the end of each epoch.
 
@@ -42,12 +52,7 @@ class WeightAverage(Callback):
     position = -1
 
     def on_train_begin(self, net, **kwargs):
-        constants = {tensor.data_ptr() for tensor in net.module_.constants()}
-        weights = net.module_.state_dict().values()
-        weights = [w for w in weights if w.is_floating_point() and w.data_ptr() not in constants]
-        # One list a dtype: the averaging function takes lists of one dtype.
-        dtypes = dict.fromkeys(weight.dtype for weight in weights)
-        self.weights_ = [[w for w in weights if w.dtype == dtype] for dtype in dtypes]
+        self.weights_ = averaged_weights(net.module_)
         self.hidden_ = [[torch.clone(weight) for weight in group] for group in self.weights_]
         self.shows_mean_ = False
         self.n_averaged_, self.n_waiting_ = 0, 0

@@ -19,6 +19,7 @@ from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WeightAve
 from .data import BatchIterator
 from .environment import compute_threads, isolated_global_rng
 from .net import Net
+from .stream import StreamAverage
 
 # One call for all parameters: networks are small, and a call for each would take longer.
 _FUSED = {"fused": True}
@@ -56,7 +57,6 @@ class TrainingPlan:
     verbose: int
     seed: int
     n_warmup: int = 0
-    averages: bool = True
 
 
 class _Run(NamedTuple):
@@ -115,7 +115,17 @@ SCHEDULES: dict[str, Callable] = {
 }
 
 
-def make_net(network, criterion, plan, *, train_data, validation_data, corruption, checkpoint=None):
+def make_net(
+    network,
+    criterion,
+    plan,
+    *,
+    train_data,
+    validation_data,
+    corruption,
+    checkpoint=None,
+    stream=None,
+):
     """Assemble the skorch net that trains ``network``.
 
     Parameters
@@ -127,6 +137,8 @@ def make_net(network, criterion, plan, *, train_data, validation_data, corruptio
     validation_data : TrainingData or None
     corruption : Corruption or None
     checkpoint : Checkpoint, default=None
+    stream : Stream, default=None
+        That which the data belong to; the net keeps it.
 
     Returns
     -------
@@ -142,8 +154,8 @@ def make_net(network, criterion, plan, *, train_data, validation_data, corruptio
         plan.n_iter_no_change,
         plan.tol,
     )
-    callbacks = [("weight_average", WeightAverage())] if plan.averages else []
-    callbacks += [("best_weights", BestWeights()), LossParts()]
+    average = WeightAverage() if stream is None else StreamAverage(stream)
+    callbacks = [("weight_average", average), ("best_weights", BestWeights()), LossParts()]
     if math.isfinite(plan.n_iter_no_change):
         stopping = LateStopping(
             plan.n_warmup,
@@ -175,6 +187,7 @@ def make_net(network, criterion, plan, *, train_data, validation_data, corruptio
     net.shuffling = torch.Generator().manual_seed(plan.seed)
     net.drawing = torch.Generator(train_data.device).manual_seed(plan.seed)
     net.corruption = corruption
+    net.stream = stream
     net.validation_data = validation_data
     net.user_callbacks = [
         callback[1] if isinstance(callback, tuple) else callback for callback in plan.callbacks
@@ -189,6 +202,16 @@ def _optimizer_arguments(plan):
     if "weight_decay" in inspect.signature(optimizer).parameters:
         arguments["weight_decay"] = plan.weight_decay
     return {"optimizer": optimizer} | {f"optimizer__{k}": v for k, v in arguments.items()}
+
+
+def continue_optimizer(net, previous):
+    """Let a net's optimizer continue where that of another net of the same network ended."""
+    if type(net.optimizer_) is not type(previous.optimizer_):
+        return
+    pairs = zip(previous.module_.parameters(), net.module_.parameters(), strict=True)
+    for before, now in pairs:
+        if before in previous.optimizer_.state:
+            net.optimizer_.state[now] = previous.optimizer_.state[before]
 
 
 def train(net, data, isolate_seed=None):

@@ -1,5 +1,6 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
+import copy
 import math
 from contextlib import nullcontext
 from numbers import Integral, Real
@@ -17,7 +18,8 @@ from .._engine.data import TrainingData, TrainingSet, computing_dtype, sample_ro
 from .._engine.environment import compute_threads, isolated_global_rng
 from .._engine.inference import map_rows
 from .._engine.noise import Corruption
-from .._engine.training import OPTIMIZERS, SCHEDULES, make_net, train
+from .._engine.stream import Stream
+from .._engine.training import OPTIMIZERS, SCHEDULES, continue_optimizer, make_net, train
 from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
 from .._utils import resolve_device, unchanged_on_error
 from ..architectures import (
@@ -53,6 +55,7 @@ from ._plan import (
 )
 from ._readings import warn_of_ignored_target
 from ._state import StoredNetwork, load_previous
+from ._stream import StreamMixin
 
 # Rows on which the error of the fitted network is measured: more hardly change its first digits.
 _MEASURED_ROWS = 10_000
@@ -66,9 +69,10 @@ class _Run(NamedTuple):
     loss: Loss
     noise: Noise | None
     device: torch.device
+    stream: Stream | None = None
 
 
-class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
+class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
     """Base of estimators with a network: common parameters and training.
 
     A family builds its network (`_build_network`) and states what is special about its training
@@ -153,8 +157,12 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)
             if X_target is None and not self._uses_y():
                 warn_of_ignored_target(X, y, self._advice_on_y)
+            n_rows = training_set.X.shape[0]
+            if partial:
+                training_set, run = self._in_stream(training_set, run)
             training_set = self._prepare_training_set(training_set, run, X, y, **more)
             interrupt = self._train(training_set, run)
+            self.n_samples_seen_ = n_rows + (self._n_samples_before if partial else 0)
         # Outside: the fitted state is kept, and searches stop as they should.
         if interrupt is not None:
             raise interrupt
@@ -168,7 +176,7 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         else:
             mode = WARM_START if self.warm_start and is_fitted else FIT
         previous = self.module_ if mode.continues else None
-        if not mode.continues:
+        if mode.is_first:
             for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
                 delattr(self, name)
         # As they are now: set_params after fit must not change how a fitted network is rebuilt.
@@ -187,7 +195,9 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         """Validate the data. Nothing but attributes of the input is set."""
         resets = run.mode.resets
-        rows, layout = read_rows(self, X, reset=resets, min_rows=2, check_finite="allow-nan")
+        rows, layout = read_rows(
+            self, X, reset=resets, min_rows=run.mode.min_rows, check_finite="allow-nan"
+        )
         image_shape = self._image_shape
         if resets:
             image_shape = read_image_shape(self.image_shape, layout, rows.shape[1])
@@ -261,10 +271,11 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             validation_data=validation,
             corruption=self._corruption(run.noise, network.input_standardization, known),
             checkpoint=checkpoint,
+            stream=run.stream,
         )
         # The optimizer's moments carry over from batch to batch; after pickle they start anew.
-        if run.mode.is_partial and hasattr(self, "net_"):
-            net.optimizer_.state.update(self.net_.optimizer_.state)
+        if run.mode == NEXT_BATCH and hasattr(self, "net_"):
+            continue_optimizer(net, self.net_)
         interrupt = train(net, training, isolate_seed)
         self._remember(net, run.mode)
         self._finish(training_set, sample, run.mode)
@@ -277,7 +288,8 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
         """Build the network with its initial weights."""
         if run.mode == NEXT_BATCH:
             self._check_basis(run)
-            return run.previous
+            # A copy: a call that fails leaves the estimator's own as it was.
+            return copy.deepcopy(run.previous)
         shape = DataShape(self._n_outputs, self._image_shape)
         # A clone: later changes of the parameter must not reach the fitted network.
         self.architecture_ = clone(self._resolve_architecture(shape))
@@ -341,17 +353,6 @@ class NetworkEstimator(DocLinkMixin, StoredNetwork, BaseEstimator):
             and loss.is_rotation_invariant
             and self.architecture_.accepts_any_basis
         )
-
-    def _check_basis(self, run):
-        """Refuse parameters that are defined by features if the network sees a basis."""
-        has_basis = run.previous.standardization.basis is not None
-        if has_basis and not self._can_use_basis(run.loss):
-            raise ValueError(
-                "partial_fit continues with a network that sees principal directions in place of "
-                "features, as fit chose. It has to be fitted anew with noise, augment or loss, got "
-                f"noise={self.noise!r}, augment={getattr(self, 'augment', None)!r}, "
-                f"loss={self.loss!r}."
-            )
 
     # -- parts of training -----------------------------------------------------------------
 

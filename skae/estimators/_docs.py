@@ -114,6 +114,9 @@ network_options_ : dict
     The parameters, besides the architecture, with which the network was built.
 n_iter_ : int
     Number of epochs that were run.
+n_samples_seen_ : int
+    Number of samples in the call of `fit`, or in all calls of `partial_fit` and of the `fit`
+    before them.
 loss_curve_ : list of float
     Training loss of each epoch.
 history_ : list of dict

@@ -24,6 +24,10 @@ _DECAY, _COUPLED_DECAY = {"adamw": 1.0}, 0.01
 # Ordered components: training has as many tasks as there are components, and takes longer. It
 # decodes truncated codes, which regularizes the network as well: less decay is needed.
 _ORDERED_EPOCHS_FACTOR, _ORDERED_DECAY_FACTOR = 3, 0.5
+# A stream has no schedule: its constant rate is this fraction of the peak, if that is one. It takes
+# up to this many rows in one step, and with fewer it is smaller by their square root, so that the
+# noise of as many rows adds up to the same.
+_STREAM_RATE, _STREAM_BATCH_ROWS = 0.5, 64
 # Fraction of the observed values that training hides from the encoder, if values are missing.
 HIDDEN_FRACTION = 0.3
 
@@ -45,11 +49,23 @@ class FitMode(NamedTuple):
     continues: bool
     resets: bool
 
+    @property
+    def is_first(self):
+        """Return whether nothing that an earlier call learned is kept."""
+        return self.resets and not self.continues
+
+    @property
+    def min_rows(self):
+        """Return how many rows the call needs: one says nothing of the scale, as a start."""
+        return 1 if self.is_partial else 2
+
 
 FIT = FitMode(is_partial=False, continues=False, resets=True)
 WARM_START = FitMode(is_partial=False, continues=True, resets=True)
 FIRST_BATCH = FitMode(is_partial=True, continues=False, resets=True)
 NEXT_BATCH = FitMode(is_partial=True, continues=True, resets=False)
+# The network starts anew from the rows so far; what is known of the input stays.
+NEW_START = FitMode(is_partial=True, continues=False, resets=False)
 
 
 class Traits(NamedTuple):
@@ -90,6 +106,8 @@ def make_plan(estimator, traits, n_rows, mode, seed):
     plan : TrainingPlan
     """
     batch_size = min(_batch_size(estimator.batch_size, traits, n_rows), n_rows)
+    if mode.is_partial and estimator.batch_size == "auto":
+        batch_size = _even(max(batch_size, _STREAM_BATCH_ROWS), n_rows)
     max_iter = _max_iter(estimator.max_iter, traits, n_rows, batch_size)
     is_long = traits.ordered and estimator.max_iter == "auto"
     is_fraction = not isinstance(traits.kl_warmup, Integral)
@@ -111,10 +129,10 @@ def make_plan(estimator, traits, n_rows, mode, seed):
     if mode.is_partial:
         plan |= {
             "learning_rate": "constant",
+            "learning_rate_init": _stream_rate(estimator, batch_size),
             "max_iter": 1,
             "n_iter_no_change": math.inf,
             "n_warmup": 0,
-            "averages": False,
         }
     return TrainingPlan(**plan)
 
@@ -125,6 +143,20 @@ def _batch_size(batch_size, traits, n_rows):
     if traits.batch_rows is not None:
         return traits.batch_rows
     return min(max(n_rows // _UPDATES_PER_EPOCH, _MIN_BATCH_ROWS), _MAX_BATCH_ROWS)
+
+
+def _even(batch_size, n_rows):
+    """Return the size of equal batches that are not longer: a short last one is all noise."""
+    return math.ceil(n_rows / math.ceil(n_rows / batch_size))
+
+
+def _stream_rate(estimator, batch_size):
+    peak_fraction = 1.0 if estimator.learning_rate == "constant" else _STREAM_RATE
+    return (
+        estimator.learning_rate_init
+        * peak_fraction
+        * min(1.0, math.sqrt(batch_size / _STREAM_BATCH_ROWS))
+    )
 
 
 def _max_iter(max_iter, traits, n_rows, batch_size):

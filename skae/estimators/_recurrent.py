@@ -62,7 +62,7 @@ class SequenceEstimator(NetworkEstimator):
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         sequences, frame_shape, is_flat = self._read_sequences(
-            X, reset=run.mode.resets, min_rows=2, min_timesteps=2
+            X, reset=run.mode.resets, min_rows=run.mode.min_rows, min_timesteps=2
         )
         if run.mode.resets:
             self.frame_shape_ = frame_shape

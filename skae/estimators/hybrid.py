@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._engine.data import TrainingSet, computing_dtype
 from .._engine.inference import record_feature_maps
 from .._engine.noise import Corruption
-from .._sklearn_compat import HasMethods, StrOptions
+from .._sklearn_compat import HasMethods, StrOptions, safe_indexing
 from .._typing import MatrixLike, Seed
 from ..metrics import reconstruction_error
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
@@ -22,7 +22,9 @@ from ..networks.standardization import Standardization
 from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
+from ._frames import named_frame
 from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
+from ._plan import NEW_START
 from ._reducer import (
     as_seen_by,
     encode,
@@ -121,7 +123,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         units of X. If ``distill=True`` it is called on rows in the units of X, and has ``encode``
         and ``decode``.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, loss_curve_, net_
+            network_options_, n_iter_, n_samples_seen_, loss_curve_, net_
         Shared.
 
     See Also
@@ -346,17 +348,25 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     ) -> TrainingSet:
         # A reducer that is fitted already stays: partial_fit and warm starts train the network on.
         rows, reducer = training_set.X, self._given_reducer()
+        if run.mode == NEW_START:
+            X = self._named(rows)  # the caller's X holds the last of these rows
         if not run.mode.continues:
-            self.reducer_ = fit_reducer(
-                reducer,
-                as_seen_by(reducer, rows, X),
-                y,
-                training_set.weights,
-                owner=self,
-                parameter="reducer",
-                caller="partial_fit" if run.mode.is_partial else "fit",
-                **params,
-            )
+            seen, weights = as_seen_by(reducer, rows, X), training_set.weights
+            if self.reducer is None and run.mode.is_partial:
+                y = None  # it needs none
+                seen, weights = _repeated(seen, weights, self.n_components)
+            # PCA divides by the variance of rows that may be one.
+            with np.errstate(invalid="ignore"):
+                self.reducer_ = fit_reducer(
+                    reducer,
+                    seen,
+                    y,
+                    weights,
+                    owner=self,
+                    parameter="reducer",
+                    caller="partial_fit" if run.mode.is_partial else "fit",
+                    **params,
+                )
         codes = self._reduce(rows, X)
         # A given reducer determines the size of its codes.
         self.n_components_ = codes.shape[1]
@@ -369,6 +379,15 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         tags = tags_of(self._given_reducer())
         # PLS needs y, though its tags do not say so: it is a regressor.
         return tags.target_tags.required or tags.estimator_type in ("classifier", "regressor")
+
+    @property
+    def _can_start_anew(self) -> bool:
+        # One that is given is fitted once: it may be slow, or not be fitted at all.
+        return self.reducer is None
+
+    def _named(self, rows: Any) -> Any:
+        names = getattr(self, "feature_names_in_", None)
+        return rows if names is None else named_frame(rows, names)
 
     def _given_reducer(self) -> Any:
         if isinstance(self.reducer, str):
@@ -448,3 +467,12 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         # Not a name, nor None: then the tags are those of the default reducer.
         is_given = hasattr(self.reducer, "fit")
         return take_over_tags(super().__sklearn_tags__(), self.reducer if is_given else PCA())
+
+
+def _repeated(X: Any, weights: Any, n_rows: int) -> tuple[Any, Any]:
+    """Repeat rows until there are as many as PCA asks for, which changes no direction."""
+    n_given = X.shape[0]
+    indices = np.arange(max(n_given, min(n_rows, X.shape[1]))) % n_given
+    if len(indices) == n_given:
+        return X, weights
+    return safe_indexing(X, indices), None if weights is None else weights[indices]

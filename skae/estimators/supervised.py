@@ -46,7 +46,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     n_outputs_ : int
         Number of outputs of the head: one for each class.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, loss_curve_, history_, reconstruction_err_, module_, net_
+            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, \
+            reconstruction_err_, module_, net_
         Shared.
 
     See Also
@@ -237,7 +238,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         self, training_set: TrainingSet, run: Any, X: Any, y: Any, classes: Any = None
     ) -> TrainingSet:
         y = training_set.labels
-        if not run.mode.continues:
+        if run.mode.is_first:
             self.classes_ = np.unique(y if classes is None else classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
@@ -309,7 +310,8 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
     target_scaler_ : StandardScaler
         Maps targets to the units of the head, and back.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, loss_curve_, history_, reconstruction_err_, module_, net_
+            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, \
+            reconstruction_err_, module_, net_
         Shared.
 
     See Also

@@ -1,0 +1,51 @@
+"""How batches of a stream follow each other: from a start on the first rows to single steps."""
+
+from dataclasses import replace
+from typing import Any
+
+from .._engine.data import TrainingSet
+from .._engine.stream import Stream
+from ._plan import FIRST_BATCH, NEW_START
+
+
+class StreamMixin:
+    """What `partial_fit` of all families does before training."""
+
+    @property
+    def _can_start_anew(self) -> bool:
+        """Return whether a stream starts anew while few rows have come."""
+        return True
+
+    @property
+    def _n_samples_before(self) -> int:
+        """Return the number of samples before this call; files of earlier versions lack it."""
+        return getattr(self, "n_samples_seen_", 0)
+
+    def _in_stream(self, training_set: TrainingSet, run: Any) -> tuple[TrainingSet, Any]:
+        """Return the rows to train on, and how.
+
+        The first rows are kept while they are few, and training starts anew from all of them each
+        time they have doubled: a few rows determine neither the scale nor where to start.
+        """
+        if run.mode == FIRST_BATCH:
+            stream = Stream.started(training_set)
+            if not self._can_start_anew:
+                stream.first_rows = None
+            return training_set, run._replace(stream=stream)
+        earlier = getattr(getattr(self, "net_", None), "stream", None) or Stream()
+        joined = earlier.joined(training_set)
+        if joined is not None and earlier.starts_anew(joined):
+            run = run._replace(mode=NEW_START, previous=None, stream=Stream.started(joined))
+            return joined, run
+        return training_set, run._replace(stream=replace(earlier, first_rows=joined))
+
+    def _check_basis(self, run):
+        """Refuse parameters that are defined by features if the network sees a basis."""
+        has_basis = run.previous.standardization.basis is not None
+        if has_basis and not self._can_use_basis(run.loss):
+            raise ValueError(
+                "partial_fit continues with a network that sees principal directions in place of "
+                "features, as fit chose. It has to be fitted anew with noise, augment or loss, got "
+                f"noise={self.noise!r}, augment={getattr(self, 'augment', None)!r}, "
+                f"loss={self.loss!r}."
+            )

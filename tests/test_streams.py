@@ -1,0 +1,201 @@
+"""Streams of batches: `partial_fit` after `fit`, from scratch, one row a call, data that change."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_digits, make_friedman1
+from sklearn.decomposition import PCA
+from sklearn.utils import gen_batches, shuffle
+
+from skae import (
+    Autoencoder,
+    AutoencoderClassifier,
+    AutoencoderRegressor,
+    HybridAutoencoder,
+    SequencePredictor,
+    VariationalAutoencoder,
+)
+from skae.architectures import Conv, Dense
+
+SMALL = {"architecture": Dense((64,)), "random_state": 0}
+FAMILIES = {
+    "autoencoder": Autoencoder(8, **SMALL),
+    "variational": VariationalAutoencoder(8, **SMALL),
+    "hybrid": HybridAutoencoder(8, **SMALL),
+    "distilled": HybridAutoencoder(8, distill=True, **SMALL),
+    "classifier": AutoencoderClassifier(8, **SMALL),
+    "regressor": AutoencoderRegressor(5, **SMALL),
+    "convolutional": Autoencoder(
+        8, architecture=Conv((4,), hidden_layer_sizes=()), image_shape=(8, 8), random_state=0
+    ),
+}
+families = pytest.mark.parametrize("family", FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Digits in random order, with their labels."""
+    return shuffle(*load_digits(return_X_y=True), random_state=0)
+
+
+def data_of(family, data):
+    return make_friedman1(1797, noise=0.5, random_state=0) if family == "regressor" else data
+
+
+def call(estimator, X, y):
+    """Hand a batch to `partial_fit`, with what the family needs beside X."""
+    if isinstance(estimator, AutoencoderClassifier):
+        return estimator.partial_fit(X, y, classes=range(10))
+    return estimator.partial_fit(X, y)
+
+
+def stream(estimator, X, y, batch_size, n_passes=1):
+    for _ in range(n_passes):
+        for rows in gen_batches(len(X), batch_size):
+            call(estimator, X[rows], y[rows])
+    return estimator
+
+
+def fresh(family):
+    return FAMILIES[family].__class__(**FAMILIES[family].get_params(deep=False))
+
+
+# -- after a fit -------------------------------------------------------------------------------
+
+
+@families
+def test_more_rows_of_the_same_kind_do_not_lower_the_score(family, data):
+    X, y = data_of(family, data)
+    estimator = fresh(family).set_params(max_iter=5).fit(X[:1000], y[:1000])
+    before = estimator.score(X[1500:], y[1500:])
+    for batch_size, n_calls in ((50, 5), (10, 5), (1, 5)):
+        for i in range(n_calls):
+            rows = np.arange(i * batch_size, (i + 1) * batch_size) + 1000
+            call(estimator, X[rows], y[rows])
+        assert estimator.score(X[1500:], y[1500:]) > before - 0.01
+
+
+def test_what_a_file_keeps_continues_as_well(data):
+    X, _ = data
+    estimator = fresh("autoencoder").set_params(max_iter=10).fit(X[:1000])
+    before = estimator.score(X[1500:])
+    del estimator.net_  # pickle does not keep it
+    for rows in gen_batches(500, 50):
+        estimator.partial_fit(X[1000:1500][rows])
+    assert estimator.score(X[1500:]) > before - 0.01
+
+
+# -- from scratch ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("family", "batch_size"),
+    [("autoencoder", 32), ("variational", 100), ("hybrid", 100), ("classifier", 32)],
+)
+def test_a_stream_learns_as_much_as_a_fit_of_as_many_rows(family, batch_size, data):
+    X, y = data
+    fitted = fresh(family).set_params(max_iter=2).fit(X[:1000], y[:1000])
+    streamed = stream(fresh(family), X[:1000], y[:1000], batch_size, n_passes=2)
+    assert streamed.score(X[1500:], y[1500:]) > fitted.score(X[1500:], y[1500:]) - 0.03
+
+
+@pytest.mark.parametrize("family", ["autoencoder", "hybrid", "classifier"])
+@pytest.mark.parametrize("first", ["zeros", "one row", "four rows", "one class"])
+def test_a_poor_first_batch_does_no_harm(family, first, data):
+    X, y = data_of(family, data)
+    ones = np.flatnonzero(data[1] == 1)[:30]
+    firsts = {
+        "zeros": (np.zeros((40, X.shape[1])), y[:40]),
+        "one row": (X[:1], y[:1]),
+        "four rows": (X[:4], y[:4]),
+        "one class": (X[ones], y[ones]),
+    }
+    estimators = [call(fresh(family), *firsts[first]), fresh(family)]
+    with_it, without = (stream(e, X[:400], y[:400], 80) for e in estimators)
+    X, y = X[500:], y[500:]
+    assert with_it.score(X, y) > without.score(X, y) - 0.03
+
+
+@families
+def test_rows_may_come_one_by_one(family, data):
+    X, y = data_of(family, data)
+    estimator = fresh(family)
+    for i in range(9):
+        call(estimator, X[i : i + 1], y[i : i + 1])
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.history_) == 9
+    assert estimator.n_samples_seen_ == 9
+    assert np.isfinite(estimator.loss_curve_).all()
+    assert np.isfinite(estimator.score_samples(X[:20])).all()
+    # The code has a direction for each of the first rows.
+    if family == "autoencoder":
+        assert estimator.score(X[:9]) > 0.5
+
+
+def test_sequences_may_come_one_by_one():
+    waves = np.sin(np.arange(20)[:, None] + np.arange(12) / 2)
+    predictor = SequencePredictor(4, hidden_size=8, random_state=0)
+    for wave in waves:
+        predictor.partial_fit(wave[None])
+    assert predictor.n_iter_ == 20
+    assert np.isfinite(predictor.predict(waves)).all()
+
+
+def test_a_stream_without_variation_waits_for_some(data):
+    X, _ = data
+    waited = fresh("autoencoder")
+    for _ in range(3):
+        waited.partial_fit(np.zeros((400, 64)))
+    np.testing.assert_allclose(waited.reconstruct(X[:5] * 0), 0, atol=1e-6)
+    assert waited.partial_fit(X[:400]).score(X[400:]) > 0.6
+
+
+# -- kinds of rows -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convert", [sparse.csr_matrix, np.float32, np.uint8])
+def test_first_rows_are_kept_in_any_format(convert, data):
+    X = data[0]
+    stored = [convert(X[rows]) for rows in gen_batches(600, 50)]
+    as_given, dense = fresh("autoencoder"), fresh("autoencoder")
+    for rows, batch in zip(gen_batches(600, 50), stored, strict=True):
+        as_given.partial_fit(batch)
+        dense.partial_fit(X[rows])
+    assert as_given.score(X) == pytest.approx(dense.score(X), abs=1e-3)
+
+
+def test_first_rows_keep_their_weights(data):
+    X = data[0]
+    weights = np.r_[np.ones(40), np.zeros(10)]
+    weighted, without = fresh("autoencoder"), fresh("autoencoder")
+    for rows in gen_batches(200, 50):
+        weighted.partial_fit(X[rows], sample_weight=weights)
+        without.partial_fit(X[rows][:40])
+    center = without.module_.standardization.center
+    np.testing.assert_allclose(weighted.module_.standardization.center, center)
+
+
+def test_memmaps_and_missing_values_are_streamed(data, tmp_path):
+    X = data[0].copy()
+    X[np.random.default_rng(0).random(X.shape) < 0.1] = np.nan
+    mapped = np.memmap(tmp_path / "rows", X.dtype, "w+", shape=X.shape)
+    mapped[:] = X
+    estimator = fresh("autoencoder").set_params(missing_values="mask")
+    for rows in gen_batches(600, 50):
+        estimator.partial_fit(mapped[rows])
+    assert estimator.partial_fit(mapped[600:601]).score(data[0][1500:]) > 0.5
+
+
+def test_frames_of_the_default_reducer_keep_their_names(data):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(data[0][:300]).add_prefix("pixel_")
+    hybrid = fresh("hybrid")
+    for rows in gen_batches(300, 50):
+        hybrid.partial_fit(frame[rows])
+    assert list(hybrid.reducer_.feature_names_in_) == list(frame.columns)
+
+
+def test_a_given_reducer_is_fitted_once(data):
+    X, _ = data
+    hybrid = fresh("hybrid").set_params(reducer=PCA(3, random_state=0)).partial_fit(X[:50])
+    reducer = hybrid.reducer_
+    assert hybrid.partial_fit(X[50:200]).reducer_ is reducer
