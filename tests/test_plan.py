@@ -119,12 +119,23 @@ def test_a_batch_of_data_is_one_pass_at_a_constant_rate_that_nothing_stops(mode)
     plan = plan_of(mode=mode, max_iter=50, learning_rate="one_cycle", n_iter_no_change=3)
     assert (plan.max_iter, plan.learning_rate) == (1, "constant")
     assert plan.n_iter_no_change == math.inf
-    assert not plan.averages
 
 
-@pytest.mark.parametrize("mode", [FIT, WARM_START])
-def test_a_fit_hands_out_the_mean_of_the_weights(mode):
-    assert plan_of(mode=mode).averages
+@pytest.mark.parametrize(("learning_rate", "rate"), [("constant", 0.01), ("one_cycle", 0.005)])
+def test_the_rate_of_a_stream_is_half_of_a_peak(learning_rate, rate):
+    plan = plan_of(64, mode=NEXT_BATCH, learning_rate=learning_rate, learning_rate_init=0.01)
+    assert plan.learning_rate_init == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("n_rows", "fraction"), [(1, 1 / 8), (16, 1 / 2), (64, 1), (1000, 1)])
+def test_the_rate_of_a_stream_falls_with_the_root_of_fewer_rows(n_rows, fraction):
+    rate = plan_of(n_rows, mode=NEXT_BATCH, learning_rate_init=0.01).learning_rate_init
+    assert rate == pytest.approx(0.005 * fraction)
+
+
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(1, 1), (50, 50), (65, 33), (200, 50)])
+def test_a_stream_divides_its_rows_into_equal_batches_of_up_to_64(n_rows, batch_size):
+    assert plan_of(n_rows, mode=NEXT_BATCH).batch_size == batch_size
 
 
 def test_order_does_not_change_the_decay_of_a_single_pass():

@@ -255,8 +255,15 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     ) -> Self:
         """Continue training the network with one pass over a batch of data.
 
-        The first call fits the reducer and builds the network; later calls continue training the
-        network on the codes of this reducer, at a constant learning rate. No rows are held out.
+        A call may hold a single row. Until 500 rows have come, training starts anew from all of
+        them each time their number has doubled: so few determine neither center and scale nor
+        principal directions. Later calls take one step for each 64 rows or fewer and keep the
+        mean of the weights over the last calls. The learning rate is constant: half of
+        ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
+        the fraction of 64 that a smaller batch has. No rows are held out.
+
+        This holds for the default reducer, which is fitted at each of these starts. A reducer that
+        is given is fitted by the first call alone, whose rows also set the start of the network.
 
         Parameters
         ----------

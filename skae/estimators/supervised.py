@@ -132,8 +132,12 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     ) -> Self:
         """Continue training with one pass over a batch of data.
 
-        The first call builds the network, and takes center, scale and starting point from its data;
-        later calls continue training at a constant learning rate. No rows are held out.
+        A call may hold a single row. Until 500 rows have come, training starts anew from all of
+        them each time their number has doubled: so few determine neither center and scale nor
+        principal directions. Later calls take one step for each 64 rows or fewer and keep the
+        mean of the weights over the last calls. The learning rate is constant: half of
+        ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
+        the fraction of 64 that a smaller batch has. No rows are held out.
 
         Parameters
         ----------
