@@ -127,7 +127,7 @@ def test_the_rate_of_a_stream_is_half_of_a_peak(learning_rate, rate):
     assert plan.learning_rate_init == pytest.approx(rate)
 
 
-@pytest.mark.parametrize(("n_rows", "fraction"), [(1, 1 / 8), (16, 1 / 2), (64, 1), (1000, 1)])
+@pytest.mark.parametrize(("n_rows", "fraction"), [(1, 1 / 8), (16, 1 / 2), (64, 1), (1024, 1)])
 def test_the_rate_of_a_stream_falls_with_the_root_of_fewer_rows(n_rows, fraction):
     rate = plan_of(n_rows, mode=NEXT_BATCH, learning_rate_init=0.01).learning_rate_init
     assert rate == pytest.approx(0.005 * fraction)

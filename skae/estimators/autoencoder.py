@@ -241,9 +241,9 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
     ) -> Self:
         """Continue training with one pass over a batch of data.
 
-        A call may hold a single row. Until 500 rows have come, training starts anew from all of
-        them each time their number has doubled: so few determine neither center and scale nor
-        principal directions. Later calls take one step for each 64 rows or fewer and keep the
+        A call may hold a single row. Without a `fit` before, training starts anew from all rows
+        so far each time their number has doubled, until 500 have come: fewer determine neither
+        scale nor principal directions. Later calls take one step for each 64 rows and keep the
         mean of the weights over the last calls. The learning rate is constant: half of
         ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
         the fraction of 64 that a smaller batch has. No rows are held out.

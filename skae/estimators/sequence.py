@@ -229,9 +229,9 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
     ) -> Self:
         """Continue training with one pass over a batch of sequences.
 
-        A call may hold a single sequence. Until 500 sequences have come, training starts anew from all of
-        them each time their number has doubled: so few determine neither center and scale nor
-        principal directions. Later calls take one step for each 64 sequences or fewer and keep the
+        A call may hold a single sequence. Without a `fit` before, training starts anew from all
+        so far each time their number has doubled, until 500 have come: fewer determine neither
+        scale nor principal directions. Later calls take one step for each 64 sequences and keep the
         mean of the weights over the last calls. The learning rate is constant: half of
         ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
         the fraction of 64 that a smaller batch has. No sequences are held out.
