@@ -113,14 +113,19 @@ def _types_of_entries(X):
 
 def check_labels(y, name="y"):
     """Return labels as a vector, or raise a ValueError if some of them are missing."""
-    labels = column_or_1d(as_array(y, name))
-    n_missing = np.count_nonzero(is_missing(labels))
+    labels = as_array(y, name)
+    check_complete(labels, name, "a label")
+    return column_or_1d(labels)
+
+
+def check_complete(y, name, expected):
+    """Raise a ValueError if values of an array, Series or frame are None, NaN, NaT or NA."""
+    n_missing = np.count_nonzero(is_missing(np.ravel(y)))
     if n_missing:
         raise ValueError(
-            f"{name} must hold a label for each row, got {n_missing} missing value(s). Drop these "
-            "rows first."
+            f"{name} must hold {expected} for each row, got {n_missing} missing value(s). Drop "
+            "these rows first."
         )
-    return labels
 
 
 def is_missing(values):

@@ -79,8 +79,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(device)
-        # Naming a device never fails: only using it shows whether it exists.
-        torch.empty(0, device=device)
+        # Naming a device never fails: only using it shows whether it exists and holds values.
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(
             f"device must be 'auto', 'cpu' or a device that torch finds here, got {device!r}: "

@@ -177,7 +177,7 @@ class Loss:
             If ``function`` returns one number for the whole batch.
         """
         reduction = {"reduction": "none"} if self.takes_reduction else {}
-        values: torch.Tensor = self.function(prediction, target, **reduction)
+        values = _checked(self.function(prediction, target, **reduction), prediction)
         if values.ndim == 0 or len(values) != len(target):
             raise ValueError(
                 "loss must return a value for each sample or each entry where sample_weight is "
@@ -198,8 +198,20 @@ class Loss:
         loss : Tensor without dimensions
             The mean over all samples and entries.
         """
-        loss: torch.Tensor = self.function(prediction, target)
+        loss = _checked(self.function(prediction, target), prediction)
         return loss if loss.ndim == 0 else loss.mean()
+
+
+def _checked(loss: Any, prediction: torch.Tensor) -> torch.Tensor:
+    """Return the loss if it is a tensor along which gradients flow back to the prediction."""
+    if not isinstance(loss, torch.Tensor):
+        raise TypeError(f"loss must return a torch.Tensor, got {loss!r}.")
+    if prediction.requires_grad and not loss.requires_grad and torch.is_grad_enabled():
+        raise ValueError(
+            "loss must depend on the reconstruction by torch's functions, so that it can be "
+            "minimized, got a tensor without gradient."
+        )
+    return loss
 
 
 def _one_minus_ssim(

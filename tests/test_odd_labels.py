@@ -75,7 +75,7 @@ LABELS_REFUSED = {
     "one class": ("AutoencoderClassifier", Y * 0, "y must hold 2 classes or more.* got one class"),
     "numbers for classes": ("AutoencoderClassifier", X[:, 0], "Unknown label type: continuous"),
     "two columns of classes": ("AutoencoderClassifier", X > 0, r"1d array, got an array of shape"),
-    "NaN": ("AutoencoderRegressor", numbers_with(np.nan), "Input y contains NaN"),
+    "NaN": ("AutoencoderRegressor", numbers_with(np.nan), "y must hold a number .* got 1 missing"),
     "infinity": ("AutoencoderRegressor", numbers_with(np.inf), "Input y contains inf"),
     "words": ("AutoencoderRegressor", np.full(45, "red"), "could not convert string to float"),
 }

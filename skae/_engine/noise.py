@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from ..networks.generators import bernoulli_mask
@@ -95,8 +96,10 @@ _APPLY = {
 def _checked(changed, batch):
     """Return the result of a noise or an augmentation if it has the shape of the batch."""
     if not isinstance(changed, torch.Tensor) or changed.shape != batch.shape:
+        got = repr(changed) if np.isscalar(changed) or changed is None else type(changed).__name__
+        got = tuple(changed.shape) if isinstance(changed, torch.Tensor) else got
         raise ValueError(
             "noise and augment must return a tensor of the shape they were given, "
-            f"{tuple(batch.shape)}, got {tuple(getattr(changed, 'shape', ())) or changed!r}."
+            f"{tuple(batch.shape)}, got {got}."
         )
     return changed

@@ -138,7 +138,12 @@ def _default(shape: DataShape) -> Architecture:
 def _own_module(given: Callable[..., Any], *sizes: Any) -> nn.Module:
     """Copy a module, so that training does not change the user's, or call the factory."""
     if not isinstance(given, nn.Module):
-        module: nn.Module = given(*sizes)
+        module = given(*sizes)
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                "architecture: a function given to Custom must return a torch.nn.Module, got "
+                f"{module!r} from {given!r}."
+            )
         return module
     # Within a context of the meta device nothing is allocated, nor computed when it is tried.
     is_meta = torch.get_default_device().type == "meta"

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from .._arrays import check_weights
 from .._engine.checkpoint import check_writable, open_checkpoint
+from .._engine.checks import check_callbacks, check_optimizer
 from .._engine.data import TrainingData, TrainingSet, computing_dtype, sample_rows
 from .._engine.environment import compute_threads, isolated_global_rng
 from .._engine.inference import map_rows
@@ -133,6 +134,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
     def _validate_params(self):
         super()._validate_params()
         check_architecture(self.architecture)
+        check_callbacks(self.callbacks)
+        check_optimizer(self.optimizer, self.learning_rate_init)
 
     # -- fitting ---------------------------------------------------------------------------
 

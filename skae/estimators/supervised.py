@@ -7,14 +7,16 @@ from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelEncoder, StandardScaler
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._arrays import check_complete, check_labels
 from .._engine.data import TrainingData, TrainingSet
 from .._typing import MatrixLike
 from ..models.supervised import cross_entropy, squared_error
 from ._docs import shared_docs
 from ._joint import JointEstimator
+from ._labels import read_numbers, sorted_labels
 
 
 @shared_docs
@@ -233,7 +235,10 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         return outputs[:, 1] - outputs[:, 0] if self.n_outputs_ == 2 else outputs
 
     def _read_y(self, y: Any) -> Any:
+        check_complete(y, "y", "a label")
         y = column_or_1d(y, warn=True)
+        if y.dtype == object:
+            sorted_labels(y, "y")
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y
@@ -242,9 +247,11 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         self, training_set: TrainingSet, run: Any, X: Any, y: Any, classes: Any = None
     ) -> TrainingSet:
         y = training_set.labels
+        if classes is not None:
+            classes = sorted_labels(check_labels(classes, "classes"), "classes")
         if run.mode.is_first:
-            self.classes_ = np.unique(y if classes is None else classes)
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            self.classes_ = sorted_labels(y, "y") if classes is None else classes
+        elif classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"classes must be those of the earlier call, {self.classes_}, got {classes}."
             )
@@ -430,7 +437,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         return outputs.reshape(-1, *self.target_shape_)
 
     def _read_y(self, y: Any) -> Any:
-        return check_array(y, ensure_2d=False, dtype=np.float64, estimator=self, input_name="y")
+        return read_numbers(self, y)
 
     def _prepare_training_set(
         self, training_set: TrainingSet, run: Any, X: Any, y: Any

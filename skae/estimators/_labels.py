@@ -1,0 +1,69 @@
+"""What classifiers and regressors are to predict: missing values, kinds of labels, weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.class_weight import compute_class_weight
+
+from .._arrays import check_complete, naming_types
+
+
+def read_numbers(estimator: Any, y: Any) -> np.ndarray:
+    """Return y as an array of floats of one or two dimensions, without missing values."""
+    with naming_types(y, "y"):
+        check_complete(y, "y", "a number")
+        return check_array(
+            y, ensure_2d=False, dtype=np.float64, estimator=estimator, input_name="y"
+        )
+
+
+def sorted_labels(y: np.ndarray, name: str) -> np.ndarray:
+    """Return the distinct labels, sorted, or raise a TypeError if they cannot be."""
+    try:
+        return np.unique(y)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise TypeError(
+            f"{name} must hold labels of one type, got labels of types {', '.join(kinds)}."
+        ) from error
+
+
+def class_weights(
+    class_weight: str | Mapping[Any, float],
+    classes: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+) -> np.ndarray:
+    """Return the weight of each row: that of its class, times its own.
+
+    Parameters
+    ----------
+    class_weight : 'balanced' or mapping
+        ``'balanced'`` lets the weights of all classes have the same sum.
+    classes : ndarray of shape (n_classes,)
+    labels : ndarray of shape (n_samples,)
+        Positions of the rows' classes.
+    weights : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples,)
+    """
+    weights = np.ones(len(labels)) if weights is None else weights
+    if isinstance(class_weight, str):
+        totals = np.bincount(labels, weights, minlength=len(classes))
+        present = totals > 0
+        each = totals.sum() / np.count_nonzero(present)
+        factors = np.divide(each, totals, out=np.zeros(len(classes)), where=present)
+    else:
+        factors = compute_class_weight(class_weight, classes=classes, y=classes[labels])
+    if not (factors >= 0).all() or not np.isfinite(factors).all():
+        raise ValueError(
+            f"class_weight must hold finite numbers of at least 0, got {class_weight!r}."
+        )
+    weighted: np.ndarray = weights * factors[labels]
+    if not weighted.any():
+        raise ValueError(f"class_weight={class_weight!r} leaves no row a weight above zero.")
+    return weighted
