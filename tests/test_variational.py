@@ -270,6 +270,13 @@ def test_samples_come_as_images_where_images_were_given(bernoulli):
     assert samples.max() <= 1
 
 
+def test_the_density_of_codes_has_a_part_for_thirty_rows_and_fifty_at_most(vae, digits):
+    # Fewer rows do not determine the mean and the variance of a part.
+    small = clone(vae).set_params(max_iter=1)
+    n_parts = [small.fit(digits[:n]).code_density_.n_components for n in (20, 95)]
+    assert [*n_parts, vae.code_density_.n_components] == [1, 3, 50]
+
+
 def test_samples_come_from_the_prior_after_partial_fit(digits):
     vae = VariationalAutoencoder(3, architecture=SMALL, random_state=0).partial_fit(digits)
     codes = np.random.RandomState(0).standard_normal((4, 3))
