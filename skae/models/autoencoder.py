@@ -27,6 +27,9 @@ class Network(nn.Module):
         Of the rows that are reconstructed.
     """
 
+    # Whether its loss needs `Target.labels`.
+    needs_labels = False
+
     def __init__(self, standardization):
         super().__init__()
         self.standardization = standardization

@@ -104,6 +104,8 @@ class DistilledNetwork(DecoderNetwork):
     standardize_codes : bool, default=True
     """
 
+    needs_labels = True
+
     def __init__(self, encoder, decoder, standardization, n_components, **options):
         super().__init__(decoder, standardization, n_components, **options)
         self.encoder = encoder

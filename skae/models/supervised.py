@@ -63,6 +63,11 @@ class SupervisedNetwork(AutoencoderNetwork):
         self.reconstruction_weight = reconstruction_weight
         self.zero_init_code = zero_init_code
 
+    @property
+    def needs_labels(self):
+        """Return whether the prediction has a weight in the loss."""
+        return self.reconstruction_weight != 1
+
     def predict(self, x):
         """Map rows (n_samples, n_features) to the head's outputs (n_samples, n_outputs)."""
         return self.head(self.encode(x))
