@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 
 from skae import Autoencoder
 from skae._engine.callbacks import WeightAverage
-from skae.architectures import Conv, Dense
+from skae.architectures import Conv, Custom, Dense
 
 PLAIN = {
     "n_components": 2,
@@ -172,3 +172,33 @@ def test_ordered_components_decay_less(digits):
     fitted = Autoencoder(2, ordered=True, max_iter=1).fit(digits)
     decays = {group["weight_decay"] for group in fitted.net_.optimizer_.param_groups}
     assert decays == {0.0, 0.5}
+
+
+class TwoPrecisions(torch.nn.Module):
+    """An encoder whose layers have their weights in different types of floats."""
+
+    def __init__(self, n_components):
+        super().__init__()
+        self.wide = torch.nn.Linear(64, 8).double()
+        self.narrow = torch.nn.Linear(8, n_components).bfloat16()
+
+    def forward(self, x):
+        # Inference in float64 converts all layers.
+        hidden = self.wide(x.to(self.wide.weight.dtype))
+        return self.narrow(hidden.to(self.narrow.weight.dtype)).to(x.dtype)
+
+
+def test_weights_of_every_type_of_floats_are_averaged(digits):
+    custom = Custom(
+        lambda shape, n_components: TwoPrecisions(n_components),
+        lambda n_components, shape: torch.nn.Linear(n_components, 64),
+    )
+    recorder = Recorder()
+    settings = {**PLAIN, "architecture": custom, "callbacks": [recorder], "max_iter": 3}
+    fitted = Autoencoder(**settings, early_stopping=False, optimizer="nadam").fit(digits)
+    assert fitted.module_.encoder.wide.weight.dtype == torch.float64
+    assert fitted.module_.encoder.narrow.weight.dtype == torch.bfloat16
+    n_steps = (len(recorder.steps) - 1) // 3
+    for epoch, weights in enumerate(recorder.epochs, start=1):
+        expected = mean_of_last(recorder.steps[: epoch * n_steps + 1], n_steps)
+        torch.testing.assert_close(weights, expected, atol=1e-6, rtol=1e-5)

@@ -123,7 +123,8 @@ class Net(NeuralNet):
 
     def _collect_listeners(self):
         """List by method the callbacks that have something to do, which at a batch few have."""
-        # Only these are called, which saves 40 to 70 µs a step.
+        # Calling these alone saves up to 1 % of a fit. It is also where a user's callback is given
+        # the data in their units.
         self.listeners = defaultdict(list)
         for _, callback in self.callbacks_:
             for method_name, idle in _IDLE.items():
@@ -183,10 +184,10 @@ class Net(NeuralNet):
             raise StopTraining from interrupt
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Do what skorch does, without inspecting the type of each batch.
+        """Do what skorch does, with losses that stay on the device until the epoch ends.
 
-        Losses stay on the device until the epoch ends. Validation has the same noise in every
-        epoch, so that losses can be compared.
+        Validation has the same noise in every epoch, so that losses can be compared. On a CPU it
+        takes as long as skorch's; on an accelerator no step waits for the device.
         """
         if iterator is None:
             return
@@ -206,12 +207,14 @@ class Net(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def _set_training(self, training=True):
-        """Set the mode of all modules only if it changes: at every step it takes 60 µs."""
+        """Set the mode of all modules only if it changes: at every step it takes 2 to 3 %."""
         if self.module_.training is not training:
             super()._set_training(training)
 
     def _zero_grad_optimizer(self, set_to_none=None):
-        """Drop the gradients, without the optimizer's report to a profiler, which takes 15 µs."""
+        """Drop the gradients without the optimizer's report to a profiler, which takes 3 %."""
+        # Both figures: processor time of a fit of 150 rows of 13 features, and of one of a network
+        # 784-128-16 in batches of 128.
         for group in self.optimizer_.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
