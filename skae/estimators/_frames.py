@@ -2,6 +2,9 @@
 
 import sys
 
+import numpy as np
+
+from .._sklearn_compat import get_output_config
 from .._utils import import_optional
 
 
@@ -29,3 +32,48 @@ def frame_like(values, X):
 def named_frame(values, names):
     """Return values as a pandas frame with the given names of columns."""
     return import_optional("pandas", "plot").DataFrame(values, columns=names)
+
+
+def in_output_container(estimator, values, X):
+    """Return rows of features as `set_output` asks, if X is a frame; images stay arrays.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted one. Its ``feature_names_in_``, or x0, x1, ..., become the names of columns.
+    values : ndarray of shape (n_samples, n_features), or of images
+    X : object
+        What the caller gave. A pandas frame has the index of X, if that has one.
+
+    Returns
+    -------
+    values : ndarray or DataFrame
+    """
+    if values.ndim != 2 or not is_frame(X):
+        return values
+    library = get_output_config("transform", estimator)["dense"]
+    if library == "default":
+        return values
+    names = getattr(estimator, "feature_names_in_", None)
+    names = [f"x{i}" for i in range(values.shape[1])] if names is None else list(names)
+    if library == "polars":
+        return import_optional("polars", "plot").DataFrame(values, schema=names)
+    frame = named_frame(values, names)
+    return frame.set_axis(X.index) if hasattr(X, "iloc") else frame
+
+
+def single_row(sample, shape):
+    """Return one sample as data of one row; a pandas Series and frames keep their names.
+
+    Parameters
+    ----------
+    sample : {array-like, Series} of shape (n_features,), {array-like, sparse matrix, DataFrame} \
+            of shape (1, n_features), or an image
+    shape : tuple of int
+        Of a sample in ``fit``.
+    """
+    if hasattr(sample, "iloc") and hasattr(sample, "to_frame"):
+        return sample.to_frame().T
+    sample = sample if hasattr(sample, "shape") else np.asarray(sample)
+    has_row_axis = len(sample.shape) > 1 and sample.shape[0] == 1 and tuple(sample.shape) != shape
+    return sample if has_row_axis else np.asarray(sample)[None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +15,7 @@ from .._engine.inference import record_feature_maps
 from .._typing import MatrixLike
 from ..metrics import explained_variance
 from ..metrics._reconstruction import mean_squares
+from ._frames import in_output_container, single_row
 from ._input import check_layout, read_codes, read_rows
 from ._readings import warn_of_ignored_target
 
@@ -64,7 +66,7 @@ class DecoderMixin:
     sample_shape_: tuple
     _decode: Callable
 
-    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+    def inverse_transform(self, X: ArrayLike) -> Any:
         """Decode codes.
 
         Parameters
@@ -74,19 +76,21 @@ class DecoderMixin:
 
         Returns
         -------
-        X_reconstructed : ndarray of shape (n_samples, n_features), or of images
-            Images where `fit` got images.
+        X_reconstructed : {ndarray, DataFrame} of shape (n_samples, n_features), or images
+            Images where `fit` got images. A frame with the names of the features if X is a frame
+            and `set_output` asks for frames.
         """
         check_is_fitted(self)
         allow_short = self.network_options_.get("ordered", False)
         codes = read_codes(self, X, allow_short=allow_short)
-        return self._decode(codes).reshape(-1, *self.sample_shape_)
+        samples = self._decode(codes).reshape(-1, *self.sample_shape_)
+        return in_output_container(self, samples, X)
 
 
 class ReconstructionMixin(EncoderMixin, DecoderMixin):
     """Methods of estimators that do both, and compare the data with their reconstruction."""
 
-    def reconstruct(self, X: MatrixLike) -> np.ndarray:
+    def reconstruct(self, X: MatrixLike) -> Any:
         """Encode X and decode the codes.
 
         Parameters
@@ -96,12 +100,14 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
 
         Returns
         -------
-        X_reconstructed : ndarray of the shape of X
-            The decoded codes of X.
+        X_reconstructed : {ndarray, DataFrame} of the shape of X
+            The decoded codes of X. A frame if X is one and `set_output` asks for frames.
         """
         rows, layout = self._read(X)
         reconstructed = self._reconstruct(rows, X)
-        return reconstructed if layout is None else reconstructed.reshape(-1, *layout)
+        if layout is not None:
+            return reconstructed.reshape(-1, *layout)
+        return in_output_container(self, reconstructed, X)
 
     def interpolate(self, a: ArrayLike, b: ArrayLike, n: int = 8) -> np.ndarray:
         """Decode the straight path between the codes of two samples.
@@ -109,7 +115,8 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         Parameters
         ----------
         a : array-like of shape (n_features,), or an image
-            Where the path begins.
+            Where the path begins: an array, a Series, or data of one row in any form that
+            `transform` takes.
         b : array-like of shape (n_features,), or an image
             Where the path ends.
         n : int, default=8
@@ -123,7 +130,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         check_is_fitted(self)
         check_scalar(n, "n", Integral, min_val=2)
         # The public method: a hybrid needs what its reducer returns.
-        start, end = (self.transform(np.asarray(sample)[None]) for sample in (a, b))
+        start, end = (self.transform(single_row(each, self.sample_shape_)) for each in (a, b))
         # set_output may have made frames of the codes.
         start, end = np.asarray(start), np.asarray(end)
         fractions = np.linspace(0, 1, n, dtype=start.dtype)[:, None]

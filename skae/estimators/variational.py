@@ -321,7 +321,8 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
         if density is not None:
             parts = generator.choice(density.n_components, n_samples, p=density.weights_)
             codes = density.means_[parts] + np.sqrt(density.covariances_[parts]) * codes
-        return self.inverse_transform(codes)
+        samples: np.ndarray = self.inverse_transform(codes)
+        return samples
 
     def score_samples(self, X: MatrixLike, *, n_draws: int = 16) -> np.ndarray:
         """Return a lower bound of each sample's log-likelihood (the ELBO): higher is more normal.
