@@ -1,10 +1,7 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
 import copy
-import math
 from contextlib import nullcontext
-from numbers import Integral, Real
-from os import PathLike
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -20,21 +17,19 @@ from .._engine.environment import compute_threads, isolated_global_rng
 from .._engine.inference import map_rows
 from .._engine.noise import Corruption
 from .._engine.stream import Stream
-from .._engine.training import OPTIMIZERS, SCHEDULES, continue_optimizer, make_net, train
-from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
+from .._engine.training import continue_optimizer, make_net, train
 from .._utils import resolve_device, unchanged_on_error
 from ..architectures import (
-    ARCHITECTURES,
     DataShape,
     check_architecture,
     resolve_architecture,
 )
-from ..losses import LOSSES, Criterion, Loss, resolve_loss
+from ..losses import Criterion, Loss, resolve_loss
 from ..models._linear import center_and_scale, principal_subspace
 from ..models.autoencoder import Network
 from ..networks.generators import SeededInit
 from ..networks.standardization import Standardization
-from ..noises import NOISES, Noise, resolve_noise
+from ..noises import Noise, resolve_noise
 from ._docs import DocLinkMixin
 from ._input import (
     check_layout,
@@ -44,6 +39,7 @@ from ._input import (
     read_target,
     refuse_missing,
 )
+from ._parameters import PARAMETER_CONSTRAINTS
 from ._plan import (
     FIRST_BATCH,
     FIT,
@@ -81,35 +77,7 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
     afterwards (`_finish`). The loop is skorch's.
     """
 
-    _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "architecture": [
-            StrOptions({"auto", *ARCHITECTURES}),
-            HasMethods(["build_encoder", "build_decoder"]),
-        ],
-        "loss": [StrOptions(set(LOSSES)), callable, Loss],
-        "noise": [StrOptions(set(NOISES)), callable, Noise, None],
-        "noise_level": [Interval(Real, 0, None, closed="left")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
-        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {math.inf}),
-        ],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "callbacks": [list, tuple, None],
-        "checkpoint": [str, PathLike, None],
-        "device": [str, torch.device],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
+    _parameter_constraints = PARAMETER_CONSTRAINTS
 
     # Whether the family's loss may be computed along an orthonormal basis.
     _may_use_basis = True

@@ -14,8 +14,7 @@ from .._typing import Seed
 from ..models.supervised import SupervisedNetwork
 from ._base import NetworkEstimator
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
-from ._plan import Traits
-from ._typing import (
+from ._parameters import (
     ArchitectureLike,
     Augment,
     Callbacks,
@@ -26,6 +25,7 @@ from ._typing import (
     NoiseLike,
     OptimizerLike,
 )
+from ._plan import Traits
 
 
 class JointEstimator(ReconstructionMixin, NetworkEstimator):

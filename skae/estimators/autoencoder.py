@@ -14,8 +14,7 @@ from ..networks.standardization import Standardization
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
-from ._plan import FitMode, Traits
-from ._typing import (
+from ._parameters import (
     ArchitectureLike,
     Augment,
     Callbacks,
@@ -26,6 +25,7 @@ from ._typing import (
     NoiseLike,
     OptimizerLike,
 )
+from ._plan import FitMode, Traits
 
 # Rows on which the variance of each component is measured: all are decoded once per component.
 _MEASURED_ROWS = 2000

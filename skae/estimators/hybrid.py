@@ -24,16 +24,7 @@ from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._frames import named_frame
 from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
-from ._plan import NEW_START
-from ._reducer import (
-    as_seen_by,
-    encode,
-    fit_reducer,
-    route_to_reducer,
-    tags_of,
-    take_over_tags,
-)
-from ._typing import (
+from ._parameters import (
     ArchitectureLike,
     Callbacks,
     Device,
@@ -42,6 +33,15 @@ from ._typing import (
     LossLike,
     NoiseLike,
     OptimizerLike,
+)
+from ._plan import NEW_START
+from ._reducer import (
+    as_seen_by,
+    encode,
+    fit_reducer,
+    route_to_reducer,
+    tags_of,
+    take_over_tags,
 )
 
 

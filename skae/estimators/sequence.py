@@ -19,8 +19,7 @@ from ..metrics import explained_variance, reconstruction_error
 from ..metrics._reconstruction import mean_squares
 from ._docs import shared_docs
 from ._input import read_codes
-from ._recurrent import SequenceEstimator
-from ._typing import (
+from ._parameters import (
     ArchitectureLike,
     Callbacks,
     Device,
@@ -30,6 +29,7 @@ from ._typing import (
     NoiseLike,
     OptimizerLike,
 )
+from ._recurrent import SequenceEstimator
 
 
 @shared_docs

@@ -20,8 +20,7 @@ from ..networks.standardization import Standardization
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
-from ._plan import FitMode, Traits
-from ._typing import (
+from ._parameters import (
     ArchitectureLike,
     Augment,
     Callbacks,
@@ -32,6 +31,7 @@ from ._typing import (
     NoiseLike,
     OptimizerLike,
 )
+from ._plan import FitMode, Traits
 
 # The density of codes is fitted to at most this many rows, as a mixture of at most this many
 # normal distributions with at least this many rows each: enough to estimate means and variances.

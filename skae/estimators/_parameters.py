@@ -1,0 +1,55 @@
+"""Types and constraints of the parameters that trained estimators share."""
+
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, TypeAlias
+
+import torch
+
+from .._engine.training import OPTIMIZERS, SCHEDULES
+from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
+from ..architectures import ARCHITECTURES, Architecture
+from ..losses import LOSSES, Loss
+from ..noises import NOISES, Noise
+
+ArchitectureLike: TypeAlias = str | Architecture
+ImageShape: TypeAlias = Sequence[int] | None
+LossLike: TypeAlias = str | Loss | Callable[..., Any]
+NoiseLike: TypeAlias = str | Noise | Callable[..., Any] | None
+Augment: TypeAlias = Callable[..., Any] | None
+OptimizerLike: TypeAlias = str | type[torch.optim.Optimizer]
+Callbacks: TypeAlias = Sequence[Any] | None
+FilePath: TypeAlias = str | PathLike[str] | None
+Device: TypeAlias = str | torch.device
+
+PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
+    "n_components": [Interval(Integral, 1, None, closed="left")],
+    "architecture": [
+        StrOptions({"auto", *ARCHITECTURES}),
+        HasMethods(["build_encoder", "build_decoder"]),
+    ],
+    "loss": [StrOptions(set(LOSSES)), callable, Loss],
+    "noise": [StrOptions(set(NOISES)), callable, Noise, None],
+    "noise_level": [Interval(Real, 0, None, closed="left")],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [
+        Interval(Integral, 1, None, closed="left"),
+        Options(Real, {math.inf}),
+    ],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "warm_start": ["boolean"],
+    "callbacks": [list, tuple, None],
+    "checkpoint": [str, PathLike, None],
+    "device": [str, torch.device],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
