@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from sklearn.neural_network import MLPRegressor
 from skorch.callbacks import (
     Callback,
     Checkpoint,
@@ -200,6 +201,15 @@ def test_an_adaptive_learning_rate_goes_with_patience_without_end(digits):
 def test_optimizers_lower_the_loss(optimizer, digits):
     fitted = Autoencoder(**SMALL, optimizer=optimizer, max_iter=5).fit(digits)
     assert fitted.loss_curve_[-1] < fitted.loss_curve_[0]
+
+
+def test_sgd_has_the_momentum_of_scikit_learns_perceptrons(digits):
+    [options, *_] = (
+        Autoencoder(optimizer="sgd", max_iter=1).fit(digits).net_.optimizer_.param_groups
+    )
+    expected = MLPRegressor()
+    assert options["momentum"] == expected.momentum
+    assert options["nesterov"] == expected.nesterovs_momentum
 
 
 def test_early_stopping_of_the_users_own_stops(digits):
