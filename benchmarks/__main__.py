@@ -11,6 +11,7 @@ from . import (
     codes,
     defaults,
     gpu,
+    latency,
     memory,
     overhead,
     peers,
@@ -33,6 +34,7 @@ PARTS = {
     "reliability": reliability,
     "trace": trace,
     "gpu": gpu,
+    "latency": latency,
 }
 
 

@@ -1,6 +1,7 @@
 """A loss that is a module of the user's: it trains, follows the mode, and stays the user's own."""
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_loss_follows_training_and_validation(digits):
     # Held-out data are scored before the first step and after each epoch.
     assert modes[0] is False
     assert {True, False} == set(modes)
-    changes = sum(one is not other for one, other in zip(modes, modes[1:], strict=False))
+    changes = sum(one is not other for one, other in pairwise(modes))
     assert changes == 2 * 3
 
 
