@@ -130,10 +130,12 @@ def test_statistics_of_batch_normalisation_go_with_the_mean(digit_images):
 def test_partial_fit_hands_out_the_mean_over_the_last_fifth_of_the_rows(digits):
     recorders = [Recorder(), Recorder()]
     estimator = Autoencoder(**PLAIN, batch_size=50)
-    mean, n_rows = None, 0
+    mean, n_rows, scale = None, 0, 1.0
     for recorder, rows in zip(recorders, (digits[:600], digits[600:900]), strict=True):
         estimator.set_params(callbacks=[recorder]).partial_fit(rows)
-        mean = recorder.steps[0] if mean is None else mean
+        # The weights of the first layer follow the scale of the rows so far.
+        before, scale = scale, estimator.module_.standardization.scale.item()
+        mean = recorder.steps[0] if mean is None else mean * scale / before
         for weights in recorder.steps[1:]:
             n_rows += 50
             mean = torch.lerp(mean, weights, min(50 / (n_rows / 5), 1))

@@ -1,7 +1,10 @@
 """Streams of batches: `partial_fit` after `fit`, from scratch, one row a call, data that change."""
 
+import copy
+
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from sklearn.datasets import load_digits, make_friedman1
 from sklearn.decomposition import PCA
@@ -16,6 +19,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, Dense
+from skae.models._units import moved_units
 
 SMALL = {"architecture": Dense((64,)), "random_state": 0}
 FAMILIES = {
@@ -46,7 +50,9 @@ def call(estimator, X, y):
     """Hand a batch to `partial_fit`, with what the family needs beside X."""
     if isinstance(estimator, AutoencoderClassifier):
         return estimator.partial_fit(X, y, classes=range(10))
-    return estimator.partial_fit(X, y)
+    if isinstance(estimator, AutoencoderRegressor):
+        return estimator.partial_fit(X, y)
+    return estimator.partial_fit(X)
 
 
 def stream(estimator, X, y, batch_size, n_passes=1):
@@ -199,3 +205,43 @@ def test_a_given_reducer_is_fitted_once(data):
     hybrid = fresh("hybrid").set_params(reducer=PCA(3, random_state=0)).partial_fit(X[:50])
     reducer = hybrid.reducer_
     assert hybrid.partial_fit(X[50:200]).reducer_ is reducer
+
+
+# -- units -------------------------------------------------------------------------------------
+
+
+@families
+def test_center_and_scale_move_and_the_network_computes_the_same(family, data):
+    X, y = data_of(family, data)
+    estimator = stream(fresh(family), X[:600], y[:600], 100)
+    network, rows = copy.deepcopy(estimator.module_).double(), 3 * X[600:700] + 5
+    inputs = torch.from_numpy(X[:50])
+    if family == "hybrid":
+        inputs = torch.from_numpy(estimator.reducer_.transform(X[:50]))
+    before, center = network(inputs), network.standardization.center.clone()
+    factor, shift = moved_units(network, rows, None, 0.5)
+    network.change_units(factor, shift)
+    network.standardization.center += network.standardization.scale * shift
+    network.standardization.scale *= factor
+    assert factor > 1.2
+    assert (family == "convolutional") == torch.equal(network.standardization.center, center)
+    torch.testing.assert_close(network(inputs), before, atol=1e-4, rtol=1e-5)
+
+
+def test_center_and_scale_are_those_of_all_rows(data):
+    X, _ = data
+    X = X[np.argsort(data[1], kind="stable")]
+    estimator = stream(fresh("autoencoder"), X, X, 100)
+    units = estimator.module_.standardization
+    np.testing.assert_allclose(units.center, X.mean(axis=0), atol=1e-9)
+    assert units.scale.item() == pytest.approx(np.sqrt(X.var(axis=0).mean()))
+
+
+def test_data_that_change_are_followed(data):
+    X, _ = data
+    changed = 3 * X[:, ::-1] - 20
+    drifted = fresh("autoencoder").set_params(max_iter=5).fit(X[:1000])
+    for fraction in np.r_[0.25, 0.5, 0.75, np.ones(9)]:
+        stream(drifted, (1 - fraction) * X[:1000] + fraction * changed[:1000], X[:, 0], 250)
+    anew = stream(fresh("autoencoder"), changed[:1000], X[:, 0], 250, n_passes=9)
+    assert drifted.score(changed[1500:]) > anew.score(changed[1500:]) - 0.05

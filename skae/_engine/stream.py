@@ -64,8 +64,23 @@ class Stream:
         """Return whether there are enough rows more than at the last start."""
         return joined.X.shape[0] >= min(2 * self.n_started, _first_rows(joined))
 
+    def continued(self, first_rows):
+        """Return a stream that continues this one, with weights of its own."""
+        weights = self.weights
+        if weights is not None:
+            weights = [[weight.clone() for weight in group] for group in weights]
+        return Stream(weights, self.n_rows, first_rows, self.n_started)
+
+    def change(self, network, change):
+        """Apply a change to the mean of the weights, in the network, and to the weights."""
+        change(network)
+        if self.weights is not None:
+            self._exchange(network)
+            change(network)
+            self._exchange(network)
+
     @torch.no_grad()
-    def exchange(self, network):
+    def _exchange(self, network):
         """Exchange the weights that steps continue from for their mean, in the network."""
         for kept, shown in zip(self.weights, averaged_weights(network), strict=True):
             for a, b in zip(kept, shown, strict=True):
@@ -130,7 +145,7 @@ class StreamAverage(WeightAverage):
         # The module shows the mean, which is what is restored if training diverges.
         self.shows_mean_ = True
         if self.stream.weights is not None:
-            self.hidden_ = [[w.clone() for w in group] for group in self.stream.weights]
+            self.hidden_ = self.stream.weights
 
     def on_batch_end(self, net, batch, training, **kwargs):
         n_rows = len(batch[0])

@@ -1,6 +1,5 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
-import copy
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Self
 
@@ -259,8 +258,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
         """Build the network with its initial weights."""
         if run.mode == NEXT_BATCH:
             self._check_basis(run)
-            # A copy: a call that fails leaves the estimator's own as it was.
-            return copy.deepcopy(run.previous)
+            self._move_units(sample, run)
+            return run.previous
         shape = DataShape(self._n_outputs, self._image_shape)
         # A clone: later changes of the parameter must not reach the fitted network.
         self.architecture_ = clone(self._resolve_architecture(shape))

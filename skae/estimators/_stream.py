@@ -1,11 +1,15 @@
 """How batches of a stream follow each other: from a start on the first rows to single steps."""
 
-from dataclasses import replace
+import copy
 from typing import Any
 
 from .._engine.data import TrainingSet
 from .._engine.stream import Stream
+from ..models._units import moved_units
 from ._plan import FIRST_BATCH, NEW_START
+
+# Center and scale of a stream are those of about so many rows: data that change are followed.
+_REMEMBERED_ROWS = 5000
 
 
 class StreamMixin:
@@ -37,7 +41,22 @@ class StreamMixin:
         if joined is not None and earlier.starts_anew(joined):
             run = run._replace(mode=NEW_START, previous=None, stream=Stream.started(joined))
             return joined, run
-        return training_set, run._replace(stream=replace(earlier, first_rows=joined))
+        # A copy: a call that fails leaves the estimator's own network as it was.
+        network, stream = copy.deepcopy(run.previous), earlier.continued(joined)
+        return training_set, run._replace(previous=network, stream=stream)
+
+    def _move_units(self, sample, run):
+        """Let center and scale follow the data, and the network compute the same in these units."""
+        rows, weights = self._reconstructed_rows(sample)
+        n_rows = sample.X.shape[0]
+        n_before = min(self._n_samples_before or _REMEMBERED_ROWS, _REMEMBERED_ROWS)
+        network, units = run.previous, run.previous.standardization
+        factor, shift = moved_units(network, rows, weights, n_rows / (n_before + n_rows))
+        if factor == 1 and not shift.any():
+            return
+        run.stream.change(network, lambda network: network.change_units(factor, shift))
+        units.center += units.scale * shift
+        units.scale *= factor
 
     def _check_basis(self, run):
         """Refuse parameters that are defined by features if the network sees a basis."""

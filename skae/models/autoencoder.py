@@ -6,6 +6,7 @@ from torch import nn
 from ..networks.blocks import LinearSkip
 from ..networks.generators import uniform
 from ._linear import start_at_pca
+from ._units import change_inputs, change_outputs, layers_of_both
 
 # Ordered components: the whole code is decoded in this fraction of all cases, since the last
 # component learns from these alone; the first k < n components with a probability proportional to
@@ -85,6 +86,24 @@ class Network(nn.Module):
         skips = [module.linear for module in self.modules() if isinstance(module, LinearSkip)]
         return [parameter for linear in skips for parameter in linear.parameters()]
 
+    def data_layers(self):
+        """Return the layers that meet standardized rows, and those that give them.
+
+        Returns
+        -------
+        layers : tuple of list of Module, or None
+            None if the network cannot take other units of the data.
+        """
+
+    def change_units(self, factor, shift):
+        """Compute the same of data whose center has moved by ``shift`` and scale by ``factor``.
+
+        The weights are changed, and `standardization` is not.
+        """
+        inputs, outputs = self.data_layers()
+        change_inputs(inputs, factor, shift)
+        change_outputs(outputs, factor, shift)
+
     def constants(self):
         """List the tensors of `state_dict` that training does not change."""
         return list(self.standardization.buffers())
@@ -138,6 +157,9 @@ class AutoencoderNetwork(Network):
         return self.decoder(with_presence(code) if self.ordered else code)
 
     # -- training --------------------------------------------------------------------------
+
+    def data_layers(self):
+        return layers_of_both(self.encoder, self.decoder, self.standardization)
 
     def training_loss(self, inputs, target, criterion):
         """Return the reconstruction loss of a batch, which has one part."""

@@ -17,6 +17,7 @@ from ._linear import (
     set_to_zero,
     standardized,
 )
+from ._units import layers_of_both
 from .autoencoder import Network
 
 
@@ -60,6 +61,9 @@ class DecoderNetwork(Network):
     def training_loss(self, inputs, target, criterion):
         """Return the reconstruction loss of codes, which are the inputs."""
         return criterion(self.decoder(inputs), target, self.standardization), {}
+
+    def data_layers(self):
+        return layers_of_both(None, self.decoder, self.standardization)
 
     def constants(self):
         return super().constants() + list(self.code_standardization.buffers())
@@ -122,6 +126,9 @@ class DistilledNetwork(DecoderNetwork):
         """Map rows (n_samples, n_features) to codes (n_samples, n_components)."""
         code = self.encoder(self.standardization.standardize(x))
         return self.code_standardization.unstandardize(code)
+
+    def data_layers(self):
+        return layers_of_both(self.encoder, self.decoder, self.standardization)
 
     def training_loss(self, inputs, target, criterion):
         """Return the sum of both losses, and its parts."""

@@ -120,6 +120,11 @@ class VariationalNetwork(AutoencoderNetwork):
 
     # -- training --------------------------------------------------------------------------
 
+    def change_units(self, factor, shift):
+        super().change_units(factor, shift)
+        self.noise_variance /= factor**2
+        self.min_noise_variance /= factor**2
+
     def begin_epoch(self, n_finished):
         self.kl_scale = min(n_finished / self.n_warmup, 1.0) if self.n_warmup else 1.0
 
