@@ -3,10 +3,11 @@
 from . import architectures, datasets, metrics, plotting
 from .comparison import Comparison, compare
 from .estimators.autoencoder import Autoencoder
+from .estimators.classifier import AutoencoderClassifier
 from .estimators.hybrid import HybridAutoencoder
 from .estimators.outlier import ReconstructionOutlierDetector
+from .estimators.regressor import AutoencoderRegressor
 from .estimators.sequence import SequencePredictor
-from .estimators.supervised import AutoencoderClassifier, AutoencoderRegressor
 from .estimators.variational import VariationalAutoencoder
 from .persistence import load, save
 

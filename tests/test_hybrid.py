@@ -368,3 +368,19 @@ def test_umap_gets_an_inverse(digits):
     hybrid = HybridAutoencoder(reducer=reducer, max_iter=50, random_state=0).fit(X)
     np.testing.assert_array_equal(hybrid.transform(X), hybrid.reducer_.embedding_)
     assert hybrid.score(X) > 0.3
+
+
+def test_an_n_components_that_the_given_reducer_overrides_warns(digits):
+    hybrid = HybridAutoencoder(5, reducer=PCA(4), max_iter=1)
+    with pytest.warns(UserWarning, match="n_components=5 has no effect.*codes of 4"):
+        hybrid.fit(digits[:50])
+    assert hybrid.n_components_ == 4
+
+
+@pytest.mark.parametrize("n_components", [2, 4])
+def test_an_n_components_that_is_the_default_or_fits_the_reducer_does_not_warn(
+    n_components, digits
+):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        HybridAutoencoder(n_components, reducer=PCA(4), max_iter=1).fit(digits[:50])

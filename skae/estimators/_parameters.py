@@ -21,6 +21,7 @@ NoiseLike: TypeAlias = str | Noise | Callable[..., Any] | None
 Augment: TypeAlias = Callable[..., Any] | None
 OptimizerLike: TypeAlias = str | type[torch.optim.Optimizer]
 Callbacks: TypeAlias = Sequence[Any] | None
+ClassWeight: TypeAlias = str | dict[Any, float] | None
 FilePath: TypeAlias = str | PathLike[str] | None
 Device: TypeAlias = str | torch.device
 

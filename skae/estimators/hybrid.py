@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -377,6 +378,14 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         codes = self._reduce(rows, X)
         # A given reducer determines the size of its codes.
         self.n_components_ = codes.shape[1]
+        default = HybridAutoencoder().n_components
+        if self.reducer is not None and self.n_components not in (default, self.n_components_):
+            warnings.warn(
+                f"n_components={self.n_components} has no effect: reducer={reducer!r} is given and "
+                f"returns codes of {self.n_components_}. Set the size there.",
+                UserWarning,
+                stacklevel=4,
+            )
         if self._is_distilled:
             # The codes are a target of the encoder; otherwise they are the input of the network.
             return training_set._replace(labels=codes)

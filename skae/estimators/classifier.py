@@ -1,22 +1,36 @@
-"""Autoencoders whose latent code also predicts: a class, or numbers."""
+"""The classifier: an autoencoder whose latent code also predicts a class."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_softmax, softmax
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._arrays import check_complete, check_labels
 from .._engine.data import TrainingData, TrainingSet
-from .._typing import MatrixLike
-from ..models.supervised import cross_entropy, squared_error
+from .._sklearn_compat import StrOptions
+from .._typing import MatrixLike, Seed
+from ..models.supervised import cross_entropy
 from ._docs import shared_docs
 from ._joint import JointEstimator
-from ._labels import read_numbers, sorted_labels
+from ._labels import class_weights, sorted_labels
+from ._parameters import (
+    ArchitectureLike,
+    Augment,
+    Callbacks,
+    ClassWeight,
+    Device,
+    FilePath,
+    ImageShape,
+    LossLike,
+    NoiseLike,
+    OptimizerLike,
+)
 
 
 @shared_docs
@@ -32,6 +46,10 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     ----------
     n_components, reconstruction_weight, head_hidden_layer_sizes
         Shared with other estimators, as all entries without a type: see `_docs`.
+    class_weight : dict of label to float, 'balanced' or None, default=None
+        Weight of the rows of each class, in both losses. It multiplies ``sample_weight``. Classes
+        that a dict lacks have weight one. ``'balanced'`` lets all classes have the same total
+        weight, ``sample_weight`` included; `partial_fit` does not support it.
     architecture, image_shape, loss, noise, noise_level, augment, optimizer, learning_rate_init, \
             learning_rate, alpha, batch_size, max_iter, early_stopping
         Shared. ``loss`` is that of the reconstruction.
@@ -87,7 +105,71 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     ((450, 5), (450, 64))
     """
 
+    _parameter_constraints = {
+        **JointEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
     _prediction_loss = staticmethod(cross_entropy)
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        reconstruction_weight: float | str = "balanced",
+        head_hidden_layer_sizes: Sequence[int] | int = (64,),
+        class_weight: ClassWeight = None,
+        architecture: ArchitectureLike = "auto",
+        image_shape: ImageShape = None,
+        loss: LossLike = "mse",
+        noise: NoiseLike = None,
+        noise_level: float = 0.1,
+        augment: Augment = None,
+        optimizer: OptimizerLike = "adamw",
+        learning_rate_init: float = 0.006,
+        learning_rate: str = "one_cycle",
+        alpha: float | str = "auto",
+        batch_size: int | str = "auto",
+        max_iter: int | str = "auto",
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: float = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        callbacks: Callbacks = None,
+        checkpoint: FilePath = None,
+        device: Device = "auto",
+        verbose: int = 0,
+        random_state: Seed = None,
+    ) -> None:
+        super().__init__(
+            n_components,
+            reconstruction_weight=reconstruction_weight,
+            head_hidden_layer_sizes=head_hidden_layer_sizes,
+            architecture=architecture,
+            image_shape=image_shape,
+            loss=loss,
+            noise=noise,
+            noise_level=noise_level,
+            augment=augment,
+            optimizer=optimizer,
+            learning_rate_init=learning_rate_init,
+            learning_rate=learning_rate,
+            alpha=alpha,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            device=device,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
 
     def fit(
         self,
@@ -165,6 +247,12 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             If data or a parameter cannot be used, or if ``classes`` are missing in the first call
             or differ in a later one; the estimator stays as it was.
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} is not supported by partial_fit, which does "
+                "not know how many rows of each class will come: give the weights as a dict, for "
+                "instance from sklearn.utils.class_weight.compute_class_weight."
+            )
         if classes is None and not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit, got None.")
         return self._fit(X, y, sample_weight, X_target, partial=True, classes=classes)
@@ -260,9 +348,12 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         encoder.classes_ = self.classes_
         self.n_outputs_ = len(self.classes_)
         labels = encoder.transform(y)
+        weights = training_set.weights
         if not run.mode.is_partial:
-            _check_classes(labels, training_set.weights, self.classes_)
-        return training_set._replace(labels=labels[:, None])
+            _check_classes(labels, weights, self.classes_)
+        if self.class_weight is not None:
+            weights = class_weights(self.class_weight, self.classes_, labels, weights)
+        return training_set._replace(labels=labels[:, None], weights=weights)
 
     def _validation_order(
         self, data: TrainingData, random_state: np.random.RandomState
@@ -291,177 +382,3 @@ def _check_classes(labels: np.ndarray, weights: np.ndarray | None, classes: np.n
             "y must hold 2 classes or more, with weights above zero, got one class: "
             f"{only.item() if isinstance(only, np.generic) else only!r}."
         )
-
-
-@shared_docs
-class AutoencoderRegressor(RegressorMixin, JointEstimator):
-    """Regressor, transformer and inverse in one: an autoencoder whose latent code predicts numbers.
-
-    A head predicts one target or several from the latent code, and one loss trains encoder, decoder
-    and head: ``reconstruction_weight`` times the loss of the reconstruction, plus the rest times
-    the squared error of the prediction. For training, each target is centered and divided by its
-    standard deviation; predictions are in the units of the targets.
-
-    Parameters
-    ----------
-    n_components, reconstruction_weight, head_hidden_layer_sizes
-        Shared with other estimators, as all entries without a type: see `_docs`.
-    architecture, image_shape, loss, noise, noise_level, augment, optimizer, learning_rate_init, \
-            learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
-            verbose, random_state
-        Shared.
-
-    Attributes
-    ----------
-    n_outputs_ : int
-        Number of targets.
-    target_shape_ : tuple of int
-        Shape of the targets of a sample: ``()`` if y has one dimension.
-    target_scaler_ : StandardScaler
-        Maps targets to the units of the head, and back.
-    n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, \
-            reconstruction_err_, module_, net_
-        Shared.
-
-    See Also
-    --------
-    AutoencoderClassifier : The same for classes, with notes that hold for both.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from skae import AutoencoderRegressor
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> regressor = AutoencoderRegressor(3, random_state=0).fit(X[:350], y[:350])
-    >>> regressor.score(X[350:], y[350:]) > 0.4
-    True
-    >>> regressor.transform(X).shape
-    (442, 3)
-    """
-
-    _prediction_loss = staticmethod(squared_error)
-
-    def fit(
-        self,
-        X: MatrixLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_target: MatrixLike | None = None,
-    ) -> Self:
-        """Learn latent codes of X that predict y.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
-            Training data. Images have shape (n_samples, height, width) or (n_samples, height,
-            width, n_channels). uint8 and memmaps are converted a batch at a time.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, in any units.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much each row counts in both losses. If None, all count the same.
-        X_target : array-like of the shape of X, default=None
-            The target of the reconstruction, such as clean data for noisy X. If None, it is X.
-
-        Returns
-        -------
-        self : AutoencoderRegressor
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If data or a parameter cannot be used; the estimator stays as it was.
-        """
-        return self._fit(X, y, sample_weight, X_target)
-
-    def partial_fit(
-        self,
-        X: MatrixLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_target: MatrixLike | None = None,
-    ) -> Self:
-        """Continue training with one pass over a batch of data.
-
-        A call may hold a single row. Without a `fit` before, training starts anew from all rows
-        so far each time their number has doubled, until 500 have come: fewer determine neither
-        scale nor principal directions. Later calls take one step for each 64 rows and keep the
-        mean of the weights over the last calls. The learning rate is constant: half of
-        ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
-        the fraction of 64 that a smaller batch has. No rows are held out.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
-            The batch, as in `fit`.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, in the units of the first call.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much each row counts in both losses. If None, all count the same.
-        X_target : array-like of the shape of X, default=None
-            The target of the reconstruction. If None, it is X.
-
-        Returns
-        -------
-        self : AutoencoderRegressor
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If data or a parameter cannot be used; the estimator stays as it was.
-        """
-        return self._fit(X, y, sample_weight, X_target, partial=True)
-
-    def predict(self, X: MatrixLike) -> np.ndarray:
-        """Predict the targets of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
-            The data; images in a layout that `fit` takes.
-
-        Returns
-        -------
-        targets : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            In the shape and units of y in `fit`.
-        """
-        outputs, scaler = self._outputs(X), self.target_scaler_
-        # As its `inverse_transform`, which would validate them first.
-        outputs *= scaler.scale_.astype(outputs.dtype)
-        outputs += scaler.mean_.astype(outputs.dtype)
-        return outputs.reshape(-1, *self.target_shape_)
-
-    def _read_y(self, y: Any) -> Any:
-        return read_numbers(self, y)
-
-    def _prepare_training_set(
-        self, training_set: TrainingSet, run: Any, X: Any, y: Any
-    ) -> TrainingSet:
-        y = training_set.labels
-        labels = y.reshape(len(y), -1)
-        # Merged first: the scale is then the same for a weight of two and for a row given twice.
-        training_set = training_set._replace(labels=labels).merged()
-        labels, weights = training_set.labels, training_set.weights
-        if not run.mode.continues:
-            # StandardScaler takes the sum of the weights as the number of rows.
-            weights = None if weights is None else weights / weights.mean()
-            self.target_scaler_ = StandardScaler().fit(labels, sample_weight=weights)
-            self.target_shape_ = y.shape[1:]
-            self.n_outputs_ = labels.shape[1]
-        elif labels.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y must have {self.n_outputs_} target(s), as in the earlier call, got "
-                f"{labels.shape[1]}."
-            )
-        labels = self.target_scaler_.transform(labels).astype(np.float32)
-        return training_set._replace(labels=labels)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
