@@ -92,6 +92,11 @@ def test_training_starts_at_the_best_linear_decoder_of_any_code(weights, digits)
     np.testing.assert_allclose(hybrid.inverse_transform(codes), expected, atol=1e-4)
 
 
+def test_behind_a_sigmoid_training_starts_near_the_best_linear_decoder(digits):
+    hybrid = start(reducer=PCA(8), loss="bce").fit(digits)
+    assert hybrid.score(digits) > 0.95 * PCA(8).fit(digits).explained_variance_ratio_.sum()
+
+
 def test_scale_and_offset_of_the_codes_do_not_matter(split):
     X, X_test = split
     moved = make_pipeline(PCA(4), FunctionTransformer(lambda codes: 1e5 * codes + 3e5))
