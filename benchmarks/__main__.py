@@ -18,6 +18,7 @@ from . import (
     quality,
     reliability,
     scaling,
+    streams,
     trace,
     variational,
 )
@@ -29,6 +30,7 @@ PARTS = {
     "overhead": overhead,
     "peers": peers,
     "scaling": scaling,
+    "streams": streams,
     "memory": memory,
     "variational": variational,
     "reliability": reliability,
