@@ -1,5 +1,7 @@
 """The one place where a meta-estimator calls the reducer that it wraps, by public methods alone."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
@@ -119,6 +121,15 @@ def _check_honored(reducer, sample_weight, params, parameter):
 
 def _rows_of(y, rows):
     return None if y is None else safe_indexing(y, rows)
+
+
+def repeated(X: Any, weights: Any, n_rows: int) -> tuple[Any, Any]:
+    """Repeat rows until there are as many as PCA asks for, which changes no direction."""
+    n_given = X.shape[0]
+    indices = np.arange(max(n_given, min(n_rows, X.shape[1]))) % n_given
+    if len(indices) == n_given:
+        return X, weights
+    return safe_indexing(X, indices), None if weights is None else weights[indices]
 
 
 # -- rows that stand for weighted ones -----------------------------------------------------

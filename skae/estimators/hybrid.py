@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._engine.data import TrainingSet, computing_dtype
 from .._engine.inference import record_feature_maps
 from .._engine.noise import Corruption
-from .._sklearn_compat import HasMethods, StrOptions, safe_indexing
+from .._sklearn_compat import HasMethods, StrOptions
 from .._typing import MatrixLike, Seed
 from ..metrics import reconstruction_error
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
@@ -40,6 +40,7 @@ from ._reducer import (
     as_seen_by,
     encode,
     fit_reducer,
+    repeated,
     route_to_reducer,
     tags_of,
     take_over_tags,
@@ -52,8 +53,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     The latent codes are those of PCA, UMAP or any estimator with ``transform``; a network learns to
     decode them. A linear skip connection around its hidden layers starts at the least-squares map
-    from codes to data, so that training begins where a linear decoder ends. For PCA this start is
-    its own inverse. The weights with the lowest error on held-out rows are kept.
+    from codes to data, which for PCA is its own inverse.
 
     With ``distill=True`` an encoder is trained as well, to return the reducer's codes. It then
     computes ``transform``: fast, the same for a row whatever the other rows are, and without the
@@ -69,35 +69,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     distill : bool, default=False
         Whether to train an encoder to return the reducer's codes, and to use it in the reducer's
         place.
-    architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
-        The decoder, and the encoder if ``distill=True``: a name, or an object of
-        `skae.architectures`: `Dense`, `Conv`, your own modules as `Custom` (one side or both; the
-        missing side is the default one), or your own subclass of `Architecture`. ``'auto'`` is
-        convolutional if images are given and dense otherwise. `Custom` gets codes in their own
-        units.
-    image_shape
+    architecture, image_shape, loss, noise, noise_level, optimizer, learning_rate_init, \
+            learning_rate, alpha, batch_size, max_iter, early_stopping, validation_fraction, \
+            n_iter_no_change, tol
         Shared with the other estimators, as all entries without a type: see `_docs`.
-    loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, Loss, callable or Module, default='mse'
-        Loss of the decoder, to be minimized. ``'mse'``, ``'l1'`` and ``'huber'`` compare centered
-        and scaled data. ``'bce'`` (binary cross-entropy) needs data in [0, 1] and ends the decoder
-        in a sigmoid. ``'ssim'`` is one minus the structural similarity of images. A callable
-        ``loss(reconstruction, target)`` or a module gets tensors in the units of the data: rows, or
-        images of shape (n_samples, n_channels, height, width). A :class:`~skae.losses.Loss` says in
-        addition which units its function expects. The loss of the encoder is always the squared
-        distance of its codes from the reducer's.
-    noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
-        Corruption of the network's input during training: of the codes, or of X if
-        ``distill=True``. ``'gaussian'`` adds normal noise, ``'masking'`` sets values to zero,
-        ``'salt_pepper'`` sets them to the smallest or largest value of the feature (of all pixels,
-        for images). A callable gets a batch in the units of the input, rows or images of shape
-        (n_samples, n_channels, height, width), and returns its corrupted version. A
-        :class:`~skae.noises.Noise` gets the level, too. If None, the input is not corrupted.
-    noise_level : float, default=0.1
-        Standard deviation of gaussian noise, in units of the input's overall standard deviation;
-        fraction of the values that masking and salt-and-pepper noise change.
-    optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol
-        Shared.
     warm_start : bool, default=False
         Whether `fit` keeps the reducer of the previous call, and continues training from its
         weights.
@@ -110,21 +85,15 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     Attributes
     ----------
     reducer_ : estimator
-        The fitted reducer. If ``distill=True``, only further training needs it. Not available in
-        what `without_reducer` returns.
+        The fitted reducer. Not available after `without_reducer`.
     reconstruction_err_ : float
-        Mean squared error of the reconstruction of the training rows (at most 20,000 of them), in
-        the units of X squared.
-    history_ : list of dict
-        What skorch recorded of each epoch: ``train_loss``, ``valid_loss``, ``dur`` (seconds) and
-        more. If ``distill=True``, also the two parts of the loss: ``train_reconstruction``,
-        ``train_distillation``, ``valid_reconstruction`` and ``valid_distillation``.
+        Mean squared error of the reconstruction of (at most 20,000) training rows.
     module_ : torch.nn.Module
         The trained network. Called on a tensor of codes, it returns their reconstruction in the
         units of X. If ``distill=True`` it is called on rows in the units of X, and has ``encode``
         and ``decode``.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, n_samples_seen_, loss_curve_, net_
+            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, net_
         Shared.
 
     See Also
@@ -133,6 +102,11 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     Notes
     -----
+    The input of the network, which `noise` corrupts, are the codes, or X if ``distill=True``. A
+    `Custom` decoder gets codes in their own units. The loss of the encoder is the squared distance
+    of its codes from the reducer's; `loss` is that of the decoder. With
+    ``distill=True`` `history_` has both, as ``train_distillation`` and ``train_reconstruction``.
+
     The reducer gets ``sample_weight`` if its ``fit`` takes it. `PCA` and `TruncatedSVD`, whose
     ``fit`` does not, are fitted to rows with the same weighted mean and covariance. Any other
     reducer that cannot honor the weights is an error.
@@ -362,7 +336,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             seen, weights = as_seen_by(reducer, rows, X), training_set.weights
             if self.reducer is None and run.mode.is_partial:
                 y = None  # it needs none
-                seen, weights = _repeated(seen, weights, self.n_components)
+                seen, weights = repeated(seen, weights, self.n_components)
             # PCA divides by the variance of rows that may be one.
             with np.errstate(invalid="ignore"):
                 self.reducer_ = fit_reducer(
@@ -483,12 +457,3 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         # Not a name, nor None: then the tags are those of the default reducer.
         is_given = hasattr(self.reducer, "fit")
         return take_over_tags(super().__sklearn_tags__(), self.reducer if is_given else PCA())
-
-
-def _repeated(X: Any, weights: Any, n_rows: int) -> tuple[Any, Any]:
-    """Repeat rows until there are as many as PCA asks for, which changes no direction."""
-    n_given = X.shape[0]
-    indices = np.arange(max(n_given, min(n_rows, X.shape[1]))) % n_given
-    if len(indices) == n_given:
-        return X, weights
-    return safe_indexing(X, indices), None if weights is None else weights[indices]
