@@ -67,20 +67,11 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         Computes the codes. A clone is fitted; a :class:`~sklearn.frozen.FrozenEstimator` stays as
         it is. If None, it is ``PCA(n_components)``.
     distill : bool, default=False
-        Whether to train an encoder to return the reducer's codes, and to use it in the reducer's
-        place.
+        Whether to train an encoder to return the reducer's codes, in the reducer's place.
     architecture, image_shape, loss, noise, noise_level, optimizer, learning_rate_init, \
             learning_rate, alpha, batch_size, max_iter, early_stopping, validation_fraction, \
-            n_iter_no_change, tol
+            n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, random_state
         Shared with the other estimators, as all entries without a type: see `_docs`.
-    warm_start : bool, default=False
-        Whether `fit` keeps the reducer of the previous call, and continues training from its
-        weights.
-    callbacks, checkpoint, device, verbose
-        Shared.
-    random_state : int, RandomState instance or None, default=None
-        Seed of weights, validation rows, batches and noise, and of the default reducer. A given
-        `reducer` has a seed of its own.
 
     Attributes
     ----------
@@ -104,12 +95,12 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     -----
     The input of the network, which `noise` corrupts, are the codes, or X if ``distill=True``. A
     `Custom` decoder gets codes in their own units. The loss of the encoder is the squared distance
-    of its codes from the reducer's; `loss` is that of the decoder. With
-    ``distill=True`` `history_` has both, as ``train_distillation`` and ``train_reconstruction``.
+    of its codes from the reducer's; `loss` is that of the decoder. With ``distill=True``,
+    `history_` has both, as ``train_distillation`` and ``train_reconstruction``. `warm_start` keeps
+    the reducer. `random_state` also seeds the default reducer; a given one has its own seed.
 
-    The reducer gets ``sample_weight`` if its ``fit`` takes it. `PCA` and `TruncatedSVD`, whose
-    ``fit`` does not, are fitted to rows with the same weighted mean and covariance. Any other
-    reducer that cannot honor the weights is an error.
+    The reducer gets ``sample_weight`` if its ``fit`` takes it. `PCA` and `TruncatedSVD` are fitted
+    to rows with the weighted moments. Any other reducer that cannot honor weights is an error.
 
     Examples
     --------
@@ -311,7 +302,6 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
                 "HybridAutoencoder(distill=False) encodes by its reducer and does not work "
                 "without it: fit it with distill=True first."
             )
-        # A shallow copy: both share the network, which is large.
         copied = copy.copy(self)
         copied.reducer = "removed"
         copied.__dict__.pop("reducer_", None)
