@@ -1,6 +1,7 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
 from contextlib import nullcontext
+from numbers import Integral
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..architectures import (
     resolve_architecture,
 )
 from ..losses import Criterion, Loss, resolve_loss
-from ..models._linear import center_and_scale, principal_subspace
+from ..models._linear import center_and_scale, count_components, principal_subspace
 from ..models.autoencoder import Network
 from ..networks.generators import SeededInit
 from ..networks.standardization import Standardization
@@ -48,6 +49,7 @@ from ._plan import (
     FitMode,
     Traits,
     make_plan,
+    size_for_pca,
 )
 from ._readings import warn_of_ignored_target
 from ._state import StoredNetwork, load_previous
@@ -90,6 +92,14 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
         """Return what is special about the training of this family."""
         return Traits()
 
+    def _check_size_of_stream(self) -> None:
+        """Refuse a size of the code that the first batch cannot determine."""
+        if not isinstance(self.n_components, Integral):
+            raise ValueError(
+                f"n_components={self.n_components!r} depends on all training rows: partial_fit "
+                "without fit before it needs an integer."
+            )
+
     def _uses_y(self) -> bool:
         """Return whether y has a meaning, so that it may be of any shape."""
         return False
@@ -123,6 +133,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
         with unchanged_on_error(self), compute_threads():
             # What can fail early comes first: parameters, then data, then work.
             self._validate_params()
+            if partial and not hasattr(self, "module_"):
+                self._check_size_of_stream()
             run = self._begin(partial)
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)
             if X_target is None and not self._uses_y():
@@ -183,7 +195,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
         return TrainingSet(rows, target, weights=weights)
 
     def _set_shapes(self, sample_shape, image_shape):
-        self.n_components_ = int(self.n_components)
+        if isinstance(self.n_components, Integral):
+            self.n_components_ = int(self.n_components)
         self.sample_shape_ = tuple(sample_shape)
         if image_shape is not None:
             self.image_shape_ = image_shape
@@ -263,6 +276,10 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
         shape = DataShape(self._n_outputs, self._image_shape)
         # A clone: later changes of the parameter must not reach the fitted network.
         self.architecture_ = clone(self._resolve_architecture(shape))
+        if not hasattr(self, "n_components_"):  # a fraction, in a fit from scratch
+            rows, weights = self._reconstructed_rows(sample)
+            fraction = size_for_pca(self.n_components)
+            self.n_components_ = count_components(rows, weights, fraction)
         standardization = self._fit_standardization(sample, run)
         network = self._seeded_network(standardization, seed)
         if run.previous is None:

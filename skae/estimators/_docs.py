@@ -10,8 +10,10 @@ Class = TypeVar("Class", bound=type)
 _PAGES = "https://skae-dev.github.io/skae/generated/skae.{estimator_name}.html"
 
 _SHARED = """
-n_components : int, default=2
-    Size of the latent code.
+n_components : int, float in (0, 1) or 'auto', default=2
+    Size of the latent code. A float is a fraction of the variance: the code has as many
+    components as :class:`~sklearn.decomposition.PCA` needs to explain it on the training rows
+    (at most 20,000 of them). ``'auto'`` is 0.9. `partial_fit` needs an integer, or `fit` first.
 architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
     The networks: a name, or an object of `skae.architectures`: `Dense`, `Conv`, your own
     modules as `Custom` (the encoder, the decoder or both; the missing side is the default one),

@@ -49,7 +49,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: float | str = 2,
         *,
         reconstruction_weight: float | str = "balanced",
         head_hidden_layer_sizes: Sequence[int] | int = (64,),

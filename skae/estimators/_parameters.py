@@ -26,7 +26,11 @@ FilePath: TypeAlias = str | PathLike[str] | None
 Device: TypeAlias = str | torch.device
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
-    "n_components": [Interval(Integral, 1, None, closed="left")],
+    "n_components": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(Real, 0, 1, closed="neither"),
+        StrOptions({"auto"}),
+    ],
     "architecture": [
         StrOptions({"auto", *ARCHITECTURES}),
         HasMethods(["build_encoder", "build_decoder"]),

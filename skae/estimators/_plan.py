@@ -32,6 +32,17 @@ _STREAM_RATE, _STREAM_BATCH_ROWS = 0.5, 64
 HIDDEN_FRACTION = 0.3
 
 
+# ``n_components='auto'`` explains this fraction of the variance as PCA would: the upper end of the
+# usual range (Jolliffe, 2002, Principal component analysis, section 6.1), since what a code leaves
+# out cannot be decoded.
+_VARIANCE_FRACTION = 0.9
+
+
+def size_for_pca(n_components: float | str) -> float:
+    """Return ``n_components`` as `sklearn.decomposition.PCA` takes it."""
+    return _VARIANCE_FRACTION if isinstance(n_components, str) else n_components
+
+
 class FitMode(NamedTuple):
     """How a call of ``fit`` or ``partial_fit`` trains.
 

@@ -144,7 +144,7 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: float | str = 2,
         *,
         ordered: bool = False,
         architecture: ArchitectureLike = "auto",

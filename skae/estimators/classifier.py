@@ -114,7 +114,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: float | str = 2,
         *,
         reconstruction_weight: float | str = "balanced",
         head_hidden_layer_sizes: Sequence[int] | int = (64,),

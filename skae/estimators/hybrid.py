@@ -35,7 +35,7 @@ from ._parameters import (
     NoiseLike,
     OptimizerLike,
 )
-from ._plan import NEW_START
+from ._plan import NEW_START, size_for_pca
 from ._reducer import (
     as_seen_by,
     encode,
@@ -125,7 +125,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: float | str = 2,
         *,
         reducer: Any = None,
         distill: bool = False,
@@ -326,7 +326,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             seen, weights = as_seen_by(reducer, rows, X), training_set.weights
             if self.reducer is None and run.mode.is_partial:
                 y = None  # it needs none
-                seen, weights = repeated(seen, weights, self.n_components)
+                seen, weights = repeated(seen, weights, int(self.n_components))
             # PCA divides by the variance of rows that may be one.
             with np.errstate(invalid="ignore"):
                 self.reducer_ = fit_reducer(
@@ -355,6 +355,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             return training_set._replace(labels=codes)
         return TrainingSet(codes, training_set.rows, weights=training_set.weights)
 
+    def _check_size_of_stream(self) -> None:
+        if self.reducer is None:
+            super()._check_size_of_stream()
+
     def _uses_y(self) -> bool:
         tags = tags_of(self._given_reducer())
         # PLS needs y, though its tags do not say so: it is a regressor.
@@ -378,7 +382,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         if self.reducer is not None:
             return self.reducer
         # Seeded: for large data PCA uses a randomized solver.
-        return PCA(self.n_components, random_state=self.random_state)
+        return PCA(size_for_pca(self.n_components), random_state=self.random_state)
 
     def _reduce(self, rows: Any, X: Any) -> np.ndarray:
         """Return the codes of the reducer, in the precision that rows are computed in."""

@@ -148,7 +148,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
     def __init__(
         self,
-        n_components: int = 64,
+        n_components: float | str = 64,
         *,
         frame_shape: ImageShape = None,
         cell: str = "lstm",

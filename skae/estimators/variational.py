@@ -148,7 +148,7 @@ class VariationalAutoencoder(ReconstructionMixin, NetworkEstimator):
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: float | str = 2,
         *,
         beta: float = 1.0,
         kl_warmup: float = 0.0,

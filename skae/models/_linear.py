@@ -14,6 +14,8 @@ from ..networks.blocks import LinearSkip
 # Up to this many features the eigenvectors of the covariance matrix cost less than a randomized
 # SVD: both take about 0.5 s here.
 _MAX_EXACT_FEATURES = 1200
+# With more features components are counted on this many rows, whose products take as long.
+_MAX_COUNTED_ROWS = 2000
 # A basis leaves out at most this fraction of the variance that PCA's code leaves, and has this
 # fraction of all directions: fewer save no time, more save hardly any.
 _UNSEEN_FRACTION, _MIN_BASIS_FRACTION, _MAX_BASIS_FRACTION = 0.1, 0.25, 0.5
@@ -91,6 +93,39 @@ def principal_subspace(rows, weights, n_components):
     n_directions = max(int((left > tolerated).sum()) + 1, int(_MIN_BASIS_FRACTION * n_features))
     has_few = n_directions <= _MAX_BASIS_FRACTION * n_features
     return components[:n_directions].T if has_few else None
+
+
+def count_components(rows, weights, fraction):
+    """Return how many principal components explain more than a fraction of the variance.
+
+    This is the number that `sklearn.decomposition.PCA` finds for a fraction. Rows of many
+    features are counted on part of them.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+    fraction : float in (0, 1)
+
+    Returns
+    -------
+    n_components : int
+    """
+    if rows.shape[1] > _MAX_EXACT_FEATURES:
+        rows = rows[:_MAX_COUNTED_ROWS]
+        weights = None if weights is None else weights[:_MAX_COUNTED_ROWS]
+    deviations = rows - np.average(rows, axis=0, weights=weights)
+    # Neither very large nor very small numbers can be squared.
+    deviations /= np.abs(deviations).max() or 1.0
+    if weights is not None:
+        deviations *= np.sqrt(weights)[:, None]
+    is_tall = len(rows) > rows.shape[1]
+    eigenvalues = linalg.eigvalsh(
+        deviations.T @ deviations if is_tall else deviations @ deviations.T
+    )
+    explained = np.cumsum(np.maximum(eigenvalues[::-1], 0))
+    n_components = int(np.searchsorted(explained, fraction * explained[-1], side="right")) + 1
+    return min(n_components, len(explained))
 
 
 def principal_components(rows, weights, n_components, random_state):
