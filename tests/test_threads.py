@@ -225,17 +225,49 @@ def test_short_steps_are_computed_by_one_thread(digits, two_threads):
     assert threads_of(Autoencoder(batch_size=24), digits).own_ == 1
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [{"architecture": Dense((2000, 2000))}, {"architecture": Conv((4,), linear_skip=False)}],
-    ids=["wide", "convolutional"],
-)
-def test_long_steps_are_computed_by_all_threads(digits, two_threads, parameters):
-    assert threads_of(Autoencoder(**parameters), digits[:200]).own_ == 2
+def test_short_steps_of_convolutions_are_computed_by_one_thread(digit_images, two_threads):
+    assert threads_of(Autoencoder(architecture=Conv((4,))), digit_images[:200]).own_ == 1
 
 
-def test_steps_through_time_are_computed_by_all_threads(digits, two_threads):
-    assert threads_of(SequencePredictor(frame_shape=(8,)), digits[:200]).own_ == 2
+def test_short_steps_through_time_are_computed_by_one_thread(digits, two_threads):
+    estimator = SequencePredictor(frame_shape=(8,), hidden_size=4, batch_size=8)
+    assert threads_of(estimator, digits[:200]).own_ == 1
+
+
+def test_long_steps_are_computed_by_all_threads(digits, two_threads):
+    assert threads_of(Autoencoder(architecture=Dense((2000, 2000))), digits[:200]).own_ == 2
+
+
+def test_long_steps_of_convolutions_are_computed_by_all_threads(digit_images, two_threads):
+    estimator = Autoencoder(architecture=Conv((64, 128)), batch_size=100)
+    assert threads_of(estimator, digit_images[:200]).own_ == 2
+
+
+def test_long_steps_through_time_are_computed_by_all_threads(digits, two_threads):
+    estimator = SequencePredictor(frame_shape=(8,), hidden_size=512)
+    assert threads_of(estimator, digits[:200]).own_ == 2
+
+
+def test_layers_of_unknown_kinds_are_computed_by_all_threads(digits, two_threads):
+    class Bilinear(torch.nn.Bilinear):
+        def forward(self, x):
+            return super().forward(x, x)
+
+    custom = Custom(lambda shape, k: Bilinear(64, 64, k), lambda k, shape: torch.nn.Linear(k, 64))
+    assert threads_of(Autoencoder(architecture=custom), digits[:200]).own_ == 2
+
+
+def test_a_fit_of_small_images_does_not_depend_on_the_number_of_threads(digit_images):
+    codes = []
+    before = torch.get_num_threads()
+    for n_threads in (1, 2):
+        torch.set_num_threads(n_threads)
+        fitted = Autoencoder(2, architecture=Conv((4,)), max_iter=2, random_state=0)
+        fitted.fit(digit_images[:100])
+        torch.set_num_threads(1)
+        codes.append(fitted.transform(digit_images[:100]))
+    torch.set_num_threads(before)
+    np.testing.assert_array_equal(*codes)
 
 
 def test_others_keep_their_threads_during_a_fit_and_after(digits, two_threads):

@@ -1,5 +1,6 @@
 """Global state that computing must not change: torch's generator, numbers of threads."""
 
+import math
 import os
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -50,17 +51,21 @@ def forked_after_computing():
     return _computing_pid != pid
 
 
-def compute_threads(network=None, batch_size=1):
+def compute_threads(network=None, batch_size=1, row_shape=()):
     """Limit the number of threads of computations within, if more would slow them down.
 
     A process that was forked from one that had computed gets one thread. So do training steps
-    that are too short to be split, in this thread alone. Other computations are not affected.
+    that are too short to be split, in this thread alone. Other computations are not affected. The
+    rule depends on shapes and not on timings: results may differ in the last digits between
+    numbers of threads.
 
     Parameters
     ----------
     network : Module, default=None
         Network that is trained; None outside of training.
     batch_size : int, default=1
+    row_shape : tuple of int
+        Shape of one input.
 
     Returns
     -------
@@ -68,7 +73,10 @@ def compute_threads(network=None, batch_size=1):
     """
     if forked_after_computing():
         return _one_thread_everywhere()
-    if network is None or batch_size * _weights_per_row(network) > _SHORT_STEP_MULTIPLICATIONS:
+    if network is None:
+        return nullcontext()
+    n_multiplications = batch_size * _multiplications_per_row(network, row_shape)
+    if n_multiplications > _SHORT_STEP_MULTIPLICATIONS:
         return nullcontext()
     return _controller().limit(limits=1, user_api="openmp")
 
@@ -85,12 +93,47 @@ def _one_thread_everywhere():
             torch.set_num_threads(n_threads)
 
 
-def _weights_per_row(network):
-    """Return how many weights multiply each row; infinity if not each of them does so once."""
-    # Weights of convolutions multiply each pixel, those of recurrences each time step.
-    dense = sum(m.weight.numel() for m in network.modules() if isinstance(m, nn.Linear))
+def _multiplications_per_row(network, row_shape):
+    """Count the multiplications of a forward pass; infinity for layers of unknown kinds."""
+    layers = [layer for layer in network.modules() if type(layer) in _N_PLACES]
     matrices = sum(weight.numel() for weight in network.parameters() if weight.dim() > 1)
-    return dense if dense == matrices else float("inf")
+    if sum(map(_n_weights, layers)) != matrices:
+        return math.inf
+    if all(isinstance(layer, nn.Linear) for layer in layers):
+        return matrices
+    # Weights of convolutions multiply each pixel, those of recurrences each time step: how many
+    # these are shows when a row passes, which takes a millisecond.
+    counts = []
+
+    def note(layer, inputs, output):
+        counts.append(_n_weights(layer) * _N_PLACES[type(layer)](inputs[0], output))
+
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    was_training = network.training
+    weight = next(network.parameters())
+    try:
+        # A user's layers may draw random numbers.
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            network.eval()(torch.zeros(1, *row_shape, device=weight.device))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return sum(counts)
+
+
+def _n_weights(layer):
+    return sum(weight.numel() for weight in layer.parameters(recurse=False) if weight.dim() > 1)
+
+
+# Places of one row at which a layer multiplies all of its weights.
+_N_PLACES = {
+    nn.Linear: lambda x, y: y[..., 0].numel(),
+    nn.Conv2d: lambda x, y: y[0, 0].numel(),
+    nn.ConvTranspose2d: lambda x, y: x[0, 0].numel(),
+    nn.LSTM: lambda x, y: x.shape[1],
+    nn.GRU: lambda x, y: x.shape[1],
+}
 
 
 @cache

@@ -233,7 +233,9 @@ def train(net, data, isolate_seed=None):
     net.draws_globally = isolate_seed is not None
     guard = isolated_global_rng(isolate_seed) if net.draws_globally else nullcontext()
     try:
-        with guard, compute_threads(net.module_, net.batch_size), use_generator(net.drawing):
+        row_shape = data.training_set.X.shape[1:]
+        threads = compute_threads(net.module_, net.batch_size, row_shape)
+        with guard, threads, use_generator(net.drawing):
             return _run(net, data)
     except BaseException:
         net.module_.load_state_dict(before)
