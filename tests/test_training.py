@@ -1,5 +1,6 @@
 """Training: what stops it, what it keeps, and the skorch callbacks that take part."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from skorch.callbacks import (
     WandbLogger,
 )
 from skorch.history import History
+from tqdm.auto import tqdm
 
 from skae import Autoencoder, AutoencoderRegressor
 from skae._engine.callbacks import LossParts
@@ -270,6 +272,18 @@ def test_verbose_shows_losses_and_the_time_left(capsys, digits):
     assert "valid_loss=" in shown.err
     assert "<" in shown.err  # tqdm's sign between time gone and time left
     assert not shown.out
+
+
+def test_the_bar_of_a_fit_below_another_bar_vanishes(capsys, digits):
+    with tqdm(total=1):
+        Autoencoder(**SMALL, max_iter=3, verbose=1).fit(digits)
+        below = capsys.readouterr().err
+    Autoencoder(**SMALL, max_iter=3, verbose=1).fit(digits)
+    alone = capsys.readouterr().err
+    # The line is overwritten by blanks, and the cursor is back at the other bar.
+    assert re.search(r"\r +\x1b\[A$", below)
+    assert "3/3" in alone
+    assert alone.endswith("\n")
 
 
 def test_nothing_is_shown_by_default(capsys, digits):

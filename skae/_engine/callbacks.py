@@ -192,7 +192,8 @@ class EpochBar(Callback):
     """Show a bar with the finished epochs, the losses, and the time left."""
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch")
+        # ``leave=None``: a bar below another one, as in a search or a comparison, vanishes.
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", leave=None)
 
     def on_epoch_end(self, net, **kwargs):
         losses = net.history[-1]
