@@ -237,6 +237,23 @@ def test_center_and_scale_are_those_of_all_rows(data):
     assert units.scale.item() == pytest.approx(np.sqrt(X.var(axis=0).mean()))
 
 
+def test_targets_are_standardized_by_all_rows():
+    X, y = make_friedman1(900, random_state=0)
+    y = np.sort(y)
+    scaler = stream(fresh("regressor"), X, y, 100).target_scaler_
+    np.testing.assert_allclose(scaler.mean_, y.mean())
+    np.testing.assert_allclose(scaler.scale_, y.std())
+
+
+def test_predictions_stay_when_the_units_of_targets_move():
+    X, y = make_friedman1(100, random_state=0)
+    network = fresh("regressor").set_params(max_iter=1).fit(X, y).module_
+    rows = torch.from_numpy(X).float()
+    before = network.predict(rows)
+    network.change_targets(np.array([2.0]), np.array([0.7]))
+    torch.testing.assert_close(2.0 * network.predict(rows) + 0.7, before)
+
+
 def test_data_that_change_are_followed(data):
     X, _ = data
     changed = 3 * X[:, ::-1] - 20

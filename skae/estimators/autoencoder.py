@@ -248,6 +248,10 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
         the fraction of 64 that a smaller batch has. No rows are held out.
 
+        Center and scale follow the data, and the network computes the same in the new
+        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        principal directions follow neither.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or images

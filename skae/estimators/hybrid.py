@@ -228,6 +228,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
         the fraction of 64 that a smaller batch has. No rows are held out.
 
+        Center and scale follow the data, and the network computes the same in the new
+        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        principal directions follow neither.
+
         This holds for the default reducer, which is fitted at each of these starts. A reducer that
         is given is fitted by the first call alone, whose rows also set the start of the network.
 

@@ -1,5 +1,6 @@
 """The regressor: an autoencoder whose latent code also predicts numbers."""
 
+import copy
 from typing import Any, Self
 
 import numpy as np
@@ -116,6 +117,10 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
         the fraction of 64 that a smaller batch has. No rows are held out.
 
+        Center and scale of X and y follow the data, and the network computes the same in the new
+        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        principal directions follow neither.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
@@ -180,8 +185,19 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
                 f"y must have {self.n_outputs_} target(s), as in the earlier call, got "
                 f"{labels.shape[1]}."
             )
+        elif run.mode.is_partial:
+            self._move_targets(labels, weights, run)
         labels = self.target_scaler_.transform(labels).astype(np.float32)
         return training_set._replace(labels=labels)
+
+    def _move_targets(self, labels: Any, weights: Any, run: Any) -> None:
+        """Let center and scale of the targets follow them, and the network predict the same."""
+        before = self.target_scaler_
+        weights = None if weights is None else weights / weights.mean()
+        self.target_scaler_ = copy.deepcopy(before).partial_fit(labels, sample_weight=weights)
+        factor = self.target_scaler_.scale_ / before.scale_
+        shift = (self.target_scaler_.mean_ - before.mean_) / before.scale_
+        run.stream.change(run.previous, lambda network: network.change_targets(factor, shift))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

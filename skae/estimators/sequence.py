@@ -236,6 +236,10 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
         the fraction of 64 that a smaller batch has. No sequences are held out.
 
+        Center and scale follow the data, and the network computes the same in the new
+        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        principal directions follow neither.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat

@@ -72,6 +72,20 @@ class SupervisedNetwork(AutoencoderNetwork):
         """Map rows (n_samples, n_features) to the head's outputs (n_samples, n_outputs)."""
         return self.head(self.encode(x))
 
+    @torch.no_grad()
+    def change_targets(self, factor, shift):
+        """Predict the same of targets whose center has moved by ``shift`` and scale by ``factor``.
+
+        Parameters
+        ----------
+        factor, shift : ndarray of shape (n_targets,)
+            In units of the old scale.
+        """
+        last = self.head[-1]
+        factor, shift = (torch.from_numpy(of).to(last.weight) for of in (factor, shift))
+        last.bias.sub_(shift).div_(factor)
+        last.weight.div_(factor[:, None])
+
     def training_loss(self, inputs, target, criterion):
         """Return the joint loss of a batch, and both parts where both have a weight."""
         # A part without weight is not computed: its layers get no gradient, not even weight decay.
