@@ -61,7 +61,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     Parameters
     ----------
-    n_components : int, default=2
+    n_components : int, float in (0, 1) or 'auto', default=2
         Size of the latent code of the default reducer. A given `reducer` determines its own.
     reducer : estimator with `fit` and `transform`, default=None
         Computes the codes. A clone is fitted; a :class:`~sklearn.frozen.FrozenEstimator` stays as

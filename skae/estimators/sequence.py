@@ -43,8 +43,10 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
     Parameters
     ----------
-    n_components : int, default=64
-        Size of the latent code of a frame. What the code does not hold cannot be predicted.
+    n_components : int, float in (0, 1) or 'auto', default=64
+        Size of the latent code of a frame. What the code does not hold cannot be predicted. A
+        float is the fraction of the variance of frames that PCA's code of this size explains,
+        ``'auto'`` is 0.9.
     frame_shape : tuple of int, default=None
         Shape of a frame if X has two dimensions: ``(n_features,)``, ``(height, width)`` or
         ``(height, width, channels)``, ``()`` for numbers. If None, each column of such an X is a
