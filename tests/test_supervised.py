@@ -415,7 +415,7 @@ def test_the_first_partial_fit_needs_all_classes(iris):
 
 def test_classes_cannot_change_from_one_partial_fit_to_the_next(iris):
     classifier = AutoencoderClassifier(**SMALL).partial_fit(*iris, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match=r"classes must be those .* \[0 1 2\], got \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"classes must be those .* \[0 1 2\], got \[0,? 1\]"):
         classifier.partial_fit(*iris, classes=[0, 1])
 
 
