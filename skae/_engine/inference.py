@@ -46,14 +46,17 @@ def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
         If X holds infinity or, unless allowed, NaN.
     """
     dtype = computing_dtype(X)
-    network, device = in_precision(network, _TORCH_DTYPES[dtype])
+    # The GPUs of Apple have no float64: the results are float32's, in the dtype of X.
+    has_float64 = network.standardization.scale.device.type != "mps"
+    computed = dtype if has_float64 else np.float32
+    network, device = in_precision(network, _TORCH_DTYPES[computed])
     n_rows = X.shape[0]
     step = _CHUNK_VALUES // max(math.prod(X.shape[1:]), n_outputs)
     step = min(max(step, _MIN_CHUNK_ROWS), _MAX_CHUNK_ROWS)
     outputs = np.empty((n_rows, n_outputs), dtype=dtype)
     with compute_threads(), torch.inference_mode():
         for start in range(0, n_rows, step):
-            rows = to_float(X[start : start + step], dtype)
+            rows = to_float(X[start : start + step], computed)
             # Here, and not for all rows at once, they are in the cache already.
             check_finite(rows, allow_nan=allow_nan)
             rows = torch.from_numpy(rows).to(device)
