@@ -120,7 +120,7 @@ def check_labels(y, name="y"):
 
 def check_complete(y, name, expected):
     """Raise a ValueError if values of an array, Series or frame are None, NaN, NaT or NA."""
-    n_missing = np.count_nonzero(is_missing(np.ravel(y)))
+    n_missing = np.count_nonzero(is_missing(np.ravel(np.asarray(y))))
     if n_missing:
         raise ValueError(
             f"{name} must hold {expected} for each row, got {n_missing} missing value(s). Drop "
