@@ -33,7 +33,7 @@ def refused(name, labels=Y, **parameters):
 @pytest.mark.parametrize(
     "entry",
     [3, "EarlyStopping", ("name", 3), ("a", "b", "c"), (3, EpochTimer()), object(), print],
-    ids=repr,
+    ids=["number", "name", "pair", "triple", "unnamed pair", "object", "function"],
 )
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_no_callback_is_refused_by_name(name, entry):
