@@ -225,7 +225,7 @@ def _refuse_series(shape):
     series = "X" if len(shape) == 1 else "np.ravel(X)"
     raise ValueError(
         f"X must hold many sequences of at least 2 frames, got one series of {shape[0]} values, in "
-        f"shape {tuple(shape)}. Cut it into windows, for instance of 20 values: "
+        f"shape {tuple(shape)}: n_features=1. Cut it into windows, for instance of 20 values: "
         f"np.lib.stride_tricks.sliding_window_view({series}, 20)."
     )
 
