@@ -175,7 +175,7 @@ def test_a_list_of_names_stands_for_the_shared_descriptions():
 
     described = sections(shared_docs(Estimator))["Parameters"]
     assert [(each.name, each.type) for each in described] == [
-        ("n_components", "int, default=2"),
+        ("n_components", "int, float in (0, 1) or 'auto', default=2"),
         ("tol", "float, default=1e-4"),
         ("own", "int"),
     ]
