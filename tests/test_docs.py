@@ -166,7 +166,7 @@ def test_a_list_of_names_stands_for_the_shared_descriptions():
 
         Parameters
         ----------
-        n_components, \
+        warm_start, \
                 tol
             Shared.
         own : int
@@ -175,11 +175,13 @@ def test_a_list_of_names_stands_for_the_shared_descriptions():
 
     described = sections(shared_docs(Estimator))["Parameters"]
     assert [(each.name, each.type) for each in described] == [
-        ("n_components", "int, float in (0, 1) or 'auto', default=2"),
+        ("warm_start", "bool, default=False"),
         ("tol", "float, default=1e-4"),
         ("own", "int"),
     ]
-    assert described[0].desc == ["Size of the latent code."]
+    assert described[0].desc == [
+        "Whether `fit` continues training from the weights of the previous call."
+    ]
 
 
 def test_classes_without_docstrings_stay_so():

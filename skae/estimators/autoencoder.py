@@ -1,19 +1,18 @@
 """The autoencoder: a transformer that is used like PCA."""
 
 import math
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._engine.data import TrainingSet
 from .._sklearn_compat import StrOptions
-from .._typing import MatrixLike, Seed
+from .._typing import Seed
 from ..models.autoencoder import AutoencoderNetwork
 from ..networks.standardization import Standardization
 from ._base import NetworkEstimator
 from ._docs import shared_docs
-from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
+from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
 from ._parameters import (
     ArchitectureLike,
     Augment,
@@ -32,7 +31,7 @@ _MEASURED_ROWS = 2000
 
 
 @shared_docs
-class Autoencoder(ReconstructionMixin, NetworkEstimator):
+class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     """Nonlinear dimensionality reduction by a network that reconstructs its input.
 
     An encoder maps each sample to a latent code of ``n_components`` numbers, and a decoder maps the
@@ -196,84 +195,6 @@ class Autoencoder(ReconstructionMixin, NetworkEstimator):
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
-
-    def fit(
-        self,
-        X: MatrixLike,
-        y: object = None,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_target: MatrixLike | None = None,
-    ) -> Self:
-        """Learn latent codes of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
-            Training data. Images have shape (n_samples, height, width) or (n_samples, height,
-            width, n_channels). uint8 and memmaps are converted a batch at a time.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much each row counts. If None, all count the same.
-        X_target : array-like of the shape of X, default=None
-            The target of the reconstruction, such as clean data for noisy X. If None, it is X.
-
-        Returns
-        -------
-        self : Autoencoder
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If data or a parameter cannot be used; the estimator stays as it was.
-        """
-        return self._fit(X, y, sample_weight, X_target)
-
-    def partial_fit(
-        self,
-        X: MatrixLike,
-        y: object = None,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_target: MatrixLike | None = None,
-    ) -> Self:
-        """Continue training with one pass over a batch of data.
-
-        A call may hold a single row. Without a `fit` before, training starts anew from all rows
-        so far each time their number has doubled, until 500 have come: fewer determine neither
-        scale nor principal directions. Later calls take one step for each 64 rows and keep the
-        mean of the weights over the last calls. The learning rate is constant: half of
-        ``learning_rate_init``, or all of it with ``learning_rate='constant'``, times the root of
-        the fraction of 64 that a smaller batch has. No rows are held out.
-
-        Center and scale follow the data, and the network computes the same in the new
-        units. Convolutions follow the scale alone, user-supplied modules and networks that see
-        principal directions follow neither.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
-            The batch, as in `fit`.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            How much each row counts. If None, all count the same.
-        X_target : array-like of the shape of X, default=None
-            The target of the reconstruction. If None, it is X.
-
-        Returns
-        -------
-        self : Autoencoder
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If data or a parameter cannot be used; the estimator stays as it was.
-        """
-        return self._fit(X, y, sample_weight, X_target, partial=True)
 
     def _traits(self) -> Traits:
         return Traits(ordered=self.network_options_["ordered"])
