@@ -158,7 +158,7 @@ def test_a_single_feature_is_coded():
     ("name", "message"),
     [
         ("HybridAutoencoder", "n_components=2 must be between 0 and min"),
-        ("SequencePredictor", "sequences of at least 2 frames of 1 values each, got n_features=1"),
+        ("SequencePredictor", "one series of 45 values, .* n_features=1"),
     ],
 )
 def test_a_single_feature_is_refused_where_it_is_too_few(name, message):
