@@ -365,7 +365,7 @@ def test_a_warm_start_goes_on(split):
     ("y", "message"),
     [
         (None, "requires y to be passed"),
-        ([0.0, 1.0, np.nan], "y contains NaN"),
+        ([0.0, 1.0, np.nan], "y must hold a (label|number) for each row, got 1 missing"),
         ([0.0, 1.0, np.inf], "y contains infinity"),
         ([0, 1], "inconsistent numbers of samples"),
     ],
@@ -383,7 +383,7 @@ def test_a_single_class_is_refused(weights):
 
 
 def test_a_missing_label_is_refused():
-    with pytest.raises(ValueError, match="contains NaN"):
+    with pytest.raises(ValueError, match="y must hold a label for each row, got 1 missing"):
         AutoencoderClassifier().fit(np.eye(3), np.array(["a", "b", np.nan], dtype=object))
 
 
