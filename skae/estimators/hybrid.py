@@ -13,6 +13,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine.data import TrainingSet, computing_dtype
+from .._engine.environment import compute_threads
 from .._engine.inference import record_feature_maps
 from .._engine.noise import Corruption
 from .._sklearn_compat import HasMethods, StrOptions
@@ -390,7 +391,8 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     def _reduce(self, rows: Any, X: Any) -> np.ndarray:
         """Return the codes of the reducer, in the precision that rows are computed in."""
-        codes = encode(self.reducer_, as_seen_by(self.reducer_, rows, X), "reducer")
+        with compute_threads():
+            codes = encode(self.reducer_, as_seen_by(self.reducer_, rows, X), "reducer")
         converted: np.ndarray = codes.astype(computing_dtype(rows), copy=False)
         return converted
 

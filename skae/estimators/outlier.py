@@ -19,6 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import check_weights, dense
+from .._engine.environment import compute_threads
 from .._sklearn_compat import (
     HasMethods,
     Interval,
@@ -223,7 +224,7 @@ class ReconstructionOutlierDetector(
             If data or a parameter cannot be used, if the reducer cannot honor the weights, or
             if it does not reconstruct X in its own shape; the detector stays as it was.
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), compute_threads():
             self._validate_params()
             self._check_method()
             samples = read_samples(self, X, reset=True, min_rows=3)
@@ -337,7 +338,8 @@ class ReconstructionOutlierDetector(
             with its index and columns.
         """
         samples, seen = self._read(X)
-        deviations = np.sqrt(self._squared_deviations(samples, seen)) * self.scale_
+        with compute_threads():
+            deviations = np.sqrt(self._squared_deviations(samples, seen)) * self.scale_
         # float64 for float64, and float32 for bytes as well.
         dtype = np.result_type(samples.dtype, np.float32)
         deviations = deviations.astype(dtype, copy=False)
@@ -369,7 +371,8 @@ class ReconstructionOutlierDetector(
         n_rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // math.prod(samples.shape[1:])))
         score = self._score_frames if is_forecaster(self.estimator_) else self._score_values
         batches = gen_batches(samples.shape[0], n_rows)
-        scores = [score(samples[rows], safe_indexing(seen, rows)) for rows in batches]
+        with compute_threads():
+            scores = [score(samples[rows], safe_indexing(seen, rows)) for rows in batches]
         return np.concatenate(scores).astype(np.float64, copy=False)
 
     def _score_frames(self, samples: Any, seen: Any) -> Any:
