@@ -31,6 +31,9 @@ class Network(nn.Module):
     # Whether its loss needs `Target.labels`.
     needs_labels = False
 
+    # Epochs over which a term of the loss rises, set by the plan; most families have none.
+    n_warmup = 0
+
     def __init__(self, standardization):
         super().__init__()
         self.standardization = standardization
