@@ -139,6 +139,8 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
     def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
         """Return the output of each convolution, on the way to the code and back.
 
+        Where a reducer computes the codes, on the way back alone.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
@@ -151,6 +153,9 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             Empty for a network without convolutions.
         """
         rows, _ = self._read(X)
+        return self._record_feature_maps(rows, X)
+
+    def _record_feature_maps(self, rows: Any, X: Any) -> dict[str, np.ndarray]:
         return record_feature_maps(
             self.module_, "forward", rows, self.n_features_in_, allow_nan=self._mask_missing
         )

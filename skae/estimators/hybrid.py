@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from sklearn.base import MetaEstimatorMixin
 from sklearn.decomposition import PCA
 from sklearn.utils.metadata_routing import MetadataRouter
-from sklearn.utils.validation import check_is_fitted
 
 from .._engine.data import TrainingSet, computing_dtype
 from .._engine.environment import compute_threads
@@ -259,32 +258,6 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         """
         return self._fit(X, y, sample_weight, X_target, partial=True)
 
-    def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
-        """Return the output of each convolution, on the way from the code to the reconstruction.
-
-        If ``distill=True``, on the way to the code as well.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
-            The data; images in a layout that `fit` takes.
-
-        Returns
-        -------
-        maps : dict of str to ndarray of shape (n_samples, height, width, channels)
-            By the name of the convolution in ``module_``, in the order in which the data pass.
-            Empty for a network without convolutions.
-        """
-        check_is_fitted(self)
-        if self._is_distilled:
-            return super().feature_maps(X)
-        # Only the decoder has convolutions.
-        codes = self._encode(self._read(X)[0], X)
-        maps: dict[str, np.ndarray] = record_feature_maps(
-            self.module_, "decode", codes, self.n_features_in_
-        )
-        return maps
-
     def without_reducer(self) -> Self:
         """Return a copy without the reducer, for files that are smaller or do not depend on UMAP.
 
@@ -404,6 +377,16 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         if self._is_distilled:
             return super()._reconstruct(rows)
         return self._decode(self._encode(rows, X))
+
+    def _record_feature_maps(self, rows: Any, X: Any) -> dict[str, np.ndarray]:
+        if self._is_distilled:
+            return super()._record_feature_maps(rows, X)
+        # Only the decoder has convolutions.
+        codes = self._encode(rows, X)
+        maps: dict[str, np.ndarray] = record_feature_maps(
+            self.module_, "decode", codes, self.n_features_in_
+        )
+        return maps
 
     # -- the network -----------------------------------------------------------------------
 
