@@ -150,7 +150,7 @@ def test_the_same_seed_without_squares_gives_the_same_rotations(make, dark_digit
 @pytest.mark.parametrize("make", HEALING)
 def test_healing_data_do_not_depend_on_the_chunks(make, digits, monkeypatch):
     expected = make(digits, random_state=0)
-    monkeypatch.setattr("skae.datasets._healing._CHUNK_PIXELS", 1000)
+    monkeypatch.setattr("skae._arrays._ARITHMETIC_VALUES", 1000)
     assert_array_equal(make(digits, random_state=0), expected)
 
 
@@ -285,7 +285,7 @@ def test_labels_depend_on_the_seed_alone():
 
 def test_arena_images_do_not_depend_on_the_chunks(monkeypatch):
     expected = make_arena(25, random_state=0)
-    monkeypatch.setattr("skae.datasets._arena._CHUNK_PIXELS", 10_000)
+    monkeypatch.setattr("skae._arrays._ARITHMETIC_VALUES", 10_000)
     again = make_arena(25, random_state=0)
     assert_array_equal(again.images, expected.images)
     assert_array_equal(again.clean, expected.clean)

@@ -8,13 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from .._arrays import check_finite
+from .._arrays import check_finite, chunks
 from .data import computing_dtype, to_float
 from .environment import compute_threads
 from .precision import in_precision
 
-# Numbers in a chunk of rows: few enough to stay in a processor's cache.
-_CHUNK_VALUES, _MIN_CHUNK_ROWS, _MAX_CHUNK_ROWS = 2**21, 16, 8192
 _TORCH_DTYPES = {np.float32: torch.float32, np.float64: torch.float64}
 
 
@@ -50,17 +48,15 @@ def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
     has_float64 = network.standardization.scale.device.type != "mps"
     computed = dtype if has_float64 else np.float32
     network, device = in_precision(network, _TORCH_DTYPES[computed])
-    n_rows = X.shape[0]
-    step = _CHUNK_VALUES // max(math.prod(X.shape[1:]), n_outputs)
-    step = min(max(step, _MIN_CHUNK_ROWS), _MAX_CHUNK_ROWS)
-    outputs = np.empty((n_rows, n_outputs), dtype=dtype)
+    row_size = max(math.prod(X.shape[1:]), n_outputs)
+    outputs = np.empty((X.shape[0], n_outputs), dtype=dtype)
     with compute_threads(), torch.inference_mode():
-        for start in range(0, n_rows, step):
-            rows = to_float(X[start : start + step], computed)
+        for chunk in chunks(X.shape[0], row_size, for_products=True):
+            rows = to_float(X[chunk], computed)
             # Here, and not for all rows at once, they are in the cache already.
             check_finite(rows, allow_nan=allow_nan)
             rows = torch.from_numpy(rows).to(device)
-            outputs[start : start + step] = getattr(network, method)(rows, *args).cpu().numpy()
+            outputs[chunk] = getattr(network, method)(rows, *args).cpu().numpy()
     return outputs
 
 

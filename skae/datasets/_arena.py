@@ -3,8 +3,9 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state, gen_batches
+from sklearn.utils import Bunch, check_random_state
 
+from .._arrays import chunks
 from .._sklearn_compat import Interval, validate_parameter_constraints
 from .._typing import Seed
 
@@ -32,9 +33,6 @@ _PARTS = (
 )
 # How far the animal reaches from its middle, so that it can be kept off the wall.
 _REACH = max(np.hypot(max(-a, b), side) + radius for a, b, side, radius, _ in _PARTS)
-
-# Two megabytes a temporary array.
-_CHUNK_PIXELS = 2**19
 
 _DESCR = """\
 Generated images of an animal in a round arena with six ports along its wall, seen from above.
@@ -137,7 +135,7 @@ def _draw_animals(position: np.ndarray, direction: np.ndarray, size: int) -> np.
     """Paint one animal onto each image of the empty arena."""
     x, y = _coordinates(size)
     clean = np.tile(_draw_empty_arena(x, y, size), (len(position), 1, 1))
-    for chunk in gen_batches(len(position), max(1, _CHUNK_PIXELS // size**2)):
+    for chunk in chunks(len(position), size**2):
         dx, dy = x - position[chunk, 0, None, None], y - position[chunk, 1, None, None]
         cos, sin = np.cos(direction[chunk, None, None]), np.sin(direction[chunk, None, None])
         ahead = (cos * dx + sin * dy).astype(np.float32)
@@ -177,6 +175,6 @@ def _paint(image: np.ndarray, outside: np.ndarray, grey: float, size: int) -> No
 
 def _add_noise(clean: np.ndarray, noise: float, rng: np.random.RandomState) -> np.ndarray:
     images = clean.copy()
-    for chunk in gen_batches(len(images), max(1, _CHUNK_PIXELS // clean[0].size)):
+    for chunk in chunks(len(images), clean[0].size):
         images[chunk] += rng.normal(0, noise, images[chunk].shape)
     return np.clip(images, 0, 1, out=images)

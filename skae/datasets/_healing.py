@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils import check_array, check_random_state
 
+from .._arrays import chunks
 from .._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from .._typing import Seed
 
@@ -19,9 +20,6 @@ _CONSTRAINTS = {
     "n_timesteps": [Interval(Integral, 2, None, closed="left")],
     "growing": ["boolean"],
 }
-
-# Half a megabyte to one a temporary array: small enough for the cache, large enough for NumPy.
-_CHUNK_PIXELS = 2**17
 
 
 def make_healing_images(
@@ -296,9 +294,7 @@ def _render(images: np.ndarray, degrees: np.ndarray, sides: np.ndarray) -> np.nd
     frames = np.empty((n_images, n_timesteps, size, size), np.float32)
     # A square of side s covers the pixels whose row and column are both below s.
     reach = np.maximum.outer(np.arange(size), np.arange(size))
-    # Results do not depend on chunks, which bound the memory of temporary arrays.
-    per_chunk = max(1, _CHUNK_PIXELS // (n_timesteps * size**2))
-    for chunk in gen_batches(n_images, per_chunk):
+    for chunk in chunks(n_images, n_timesteps * size**2):
         turned = _rotate(images[chunk], degrees[chunk])
         turned[reach < sides[chunk][..., None, None]] = 1
         frames[chunk] = turned

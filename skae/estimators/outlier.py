@@ -13,12 +13,12 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
-from sklearn.utils import gen_batches, indexable
+from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._arrays import check_weights, dense
+from .._arrays import check_weights, chunks, dense
 from .._engine.environment import compute_threads
 from .._sklearn_compat import (
     HasMethods,
@@ -46,9 +46,6 @@ from ._thresholds import CONTAMINATION, ThresholdMixin
 
 # Reconstructions that a row is compared with: more take longer and detect no more outliers.
 _MAX_REFERENCES = 1000
-# Rows, and values, scored at a time: they bound the memory that the deviations take, 128 MB each
-# in float64. Of narrow rows the distances to the references take as much.
-_BATCH_ROWS, _BATCH_VALUES = 2048, 2**24
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -368,9 +365,10 @@ class ReconstructionOutlierDetector(
         return samples, as_seen_by(self.estimator_, samples, X)
 
     def _score_samples(self, samples: Any, seen: Any) -> np.ndarray:
-        n_rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // math.prod(samples.shape[1:])))
+        # Of narrow rows the distances to the references take the most memory.
+        row_size = max(math.prod(samples.shape[1:]), _MAX_REFERENCES)
         score = self._score_frames if is_forecaster(self.estimator_) else self._score_values
-        batches = gen_batches(samples.shape[0], n_rows)
+        batches = chunks(samples.shape[0], row_size, for_products=True)
         with compute_threads():
             scores = [score(samples[rows], safe_indexing(seen, rows)) for rows in batches]
         return np.concatenate(scores).astype(np.float64, copy=False)

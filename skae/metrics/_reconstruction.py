@@ -6,14 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import gen_batches
 
-from .._arrays import check_weights
+from .._arrays import check_weights, chunks
 from .._typing import MatrixLike
 from ._rows import check_rows, has_missing
-
-# Rows converted to float64 at a time: some megabytes of images, so that bytes stay bytes.
-_BATCH_ROWS = 1024
 
 
 def reconstruction_error(
@@ -206,7 +202,8 @@ def _row_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
 def _column_means(X: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weighted mean of each column's observed values, in float64."""
     totals, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    for rows in gen_batches(len(X), _BATCH_ROWS):
+    # In chunks: bytes are never blown up to float64 as a whole.
+    for rows in chunks(*X.shape):
         values = X[rows].astype("float64")
         observed = ~np.isnan(values)
         totals += weights[rows] @ np.where(observed, values, 0)
@@ -222,9 +219,7 @@ def squared_errors(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray
     float32 overflow: float64 it is, a batch at a time.
     """
     squares, counts = np.empty(len(A)), np.empty(len(A))
-    # Not gen_batches, whose validation of its parameters takes longer than a row.
-    for start in range(0, len(A), _BATCH_ROWS):
-        rows = slice(start, start + _BATCH_ROWS)
+    for rows in chunks(*A.shape):
         values = np.ma.filled(A[rows].astype("float64"), np.nan)
         observed = ~np.isnan(values)
         squares[rows] = np.square(np.where(observed, values - B[rows], 0)).sum(axis=1)
