@@ -180,8 +180,9 @@ class Loss:
         values = _checked(self.function(prediction, target, **reduction), prediction)
         if values.ndim == 0 or len(values) != len(target):
             raise ValueError(
-                "loss must return a value for each sample or each entry where sample_weight is "
-                f"given (reduction='none'), got a tensor of shape {tuple(values.shape)}."
+                "loss must return a value for each sample or each entry (reduction='none') where "
+                "sample_weight is given or rows of a small X are equal, got a tensor of shape "
+                f"{tuple(values.shape)}."
             )
         return values.flatten(1).mean(dim=1) if values.ndim > 1 else values
 

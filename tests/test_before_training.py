@@ -1,14 +1,20 @@
-"""What cannot work is refused by its name before training, or at the first batch."""
+"""What cannot work is refused by its name before training begins."""
+
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
-from skorch.callbacks import Callback, EpochTimer
-from small import ESTIMATORS, NETWORKS, wine
+from sklearn.decomposition import PCA
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, EpochTimer, LRScheduler
+from small import ESTIMATORS, NETWORKS, QUICK, wine
 
+from skae import Autoencoder
+from skae._engine.checks import check_callbacks
 from skae.architectures import Custom
+from skae.noises import Noise
 
 X, Y = wine()
 
@@ -83,17 +89,189 @@ LOSSES = {
 }
 
 
+OF_LOSSES = sorted({*NETWORKS} - {"VariationalAutoencoder"})
+
+
 @pytest.mark.parametrize("case", LOSSES)
-def test_a_loss_that_cannot_be_minimized_is_refused_by_name(case):
+@pytest.mark.parametrize("name", OF_LOSSES)
+def test_a_loss_that_cannot_be_minimized_is_refused_by_name(name, case):
     loss, message = LOSSES[case]
-    assert message in refused("Autoencoder", loss=loss, callbacks=None)
+    assert message in refused(name, loss=loss)
 
 
-@pytest.mark.parametrize("parameter", ["noise", "augment"])
-def test_noise_that_is_no_tensor_is_refused_with_what_it_is(parameter):
-    message = refused("Autoencoder", callbacks=None, **{parameter: lambda batch: batch.numpy()})
-    assert "noise and augment must return a tensor" in message
-    assert "got ndarray" in message
+CHANGES = {
+    "an array": (lambda batch: batch.numpy(), "must return a tensor of the shape .*, got ndarray"),
+    "another shape": (lambda batch: batch[:, :1], r"must return a tensor of the shape .*, 1\b"),
+    "an error": (lambda batch: {}[0], "must be a function of batches .* raised KeyError"),
+}
+OF_CHANGES = [("noise", name) for name in NETWORKS if name != "HybridAutoencoder"] + [
+    ("augment", name) for name in NETWORKS if hasattr(NETWORKS[name], "augment")
+]
+
+
+@pytest.mark.parametrize("case", CHANGES)
+@pytest.mark.parametrize(("parameter", "name"), OF_CHANGES)
+def test_noise_and_augmentation_that_cannot_be_used_are_refused_by_name(parameter, name, case):
+    change, message = CHANGES[case]
+    assert re.match(f"{parameter} {message}", refused(name, **{parameter: change}))
+
+
+class Slow(PCA):
+    def fit(self, X, y=None):
+        raise AssertionError("the reducer is fitted")
+
+    fit_transform = fit
+
+
+def test_a_loss_is_refused_before_a_reducer_is_fitted():
+    loss, message = LOSSES["nothing"]
+    assert message in refused("HybridAutoencoder", reducer=Slow(2), loss=loss)
+
+
+def test_noise_on_the_codes_of_a_reducer_is_refused_at_the_first_batch():
+    message = refused("HybridAutoencoder", callbacks=None, noise=lambda batch: batch[:, :1])
+    assert message.startswith("noise must return a tensor")
+
+
+@pytest.mark.parametrize("fit_weights", [None, np.ones(45)])
+def test_a_loss_of_one_value_a_batch_is_refused_with_weights_alone(fit_weights):
+    estimator = clone(ESTIMATORS["Autoencoder"]).set_params(loss=lambda p, t: (p - t).abs().mean())
+    if fit_weights is None:
+        assert estimator.fit(X).n_iter_ == 2
+        return
+    fit_weights = fit_weights + (np.arange(45) == 3)
+    with pytest.raises(ValueError, match="loss must return a value for each sample"):
+        estimator.set_params(callbacks=[Untouched()]).fit(X, sample_weight=fit_weights)
+
+
+POSITIVE = np.abs(X) + 1
+
+
+def in_unit_interval(prediction, target):
+    assert set(target.unique().tolist()) <= {0, 1}
+    return torch.nn.functional.binary_cross_entropy(prediction.clamp(0, 1), target)
+
+
+def of_gamma(prediction, target):
+    return -torch.distributions.Gamma(2.0, 2 / prediction.clamp(min=1e-3)).log_prob(target)
+
+
+def of_nan(prediction, target):
+    assert torch.cat([prediction, target]).isfinite().all()
+    return (prediction - target) ** 2
+
+
+def poisson_noise(batch, level, context):
+    return torch.poisson(batch)
+
+
+UNUSUAL = {
+    "in [0, 1]": (X > 0, {"loss": torch.nn.BCELoss(reduction="none"), "architecture": "sigmoid"}),
+    "positive": (POSITIVE, {"loss": of_gamma}),
+    "counts": (np.round(POSITIVE), {"noise": Noise(poisson_noise, units="data")}),
+    "far from zero": (POSITIVE + 1e6, {"loss": torch.nn.SmoothL1Loss(), "augment": torch.sqrt}),
+    "missing": (np.where(X > 1, np.nan, X), {"loss": of_nan, "missing_values": "mask"}),
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_functions_of_some_values_alone_are_tried_on_such_values(case):
+    data, parameters = UNUSUAL[case]
+    if parameters.get("architecture") == "sigmoid":
+        decoder = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.Sigmoid())
+        parameters = {**parameters, "architecture": Custom(torch.nn.Linear(5, 2), decoder)}
+    estimator = clone(ESTIMATORS["Autoencoder"]).set_params(**parameters)
+    assert estimator.fit(data.astype(float)).n_iter_ == 2
+
+
+def test_the_trial_of_a_function_is_one_call_and_draws_no_numbers_from_training():
+    calls = []
+
+    def noise(batch):
+        calls.append(len(batch))
+        return batch + torch.randn_like(batch)
+
+    class Begun(Callback):
+        def on_train_begin(self, net, **kwargs):
+            calls.append("begun")
+
+    estimator = Autoencoder(2, noise=noise, callbacks=[Begun()], **QUICK)
+    before = torch.get_rng_state()
+    estimator.fit(X)
+    assert calls.index("begun") <= 2
+    assert calls[0] == 24
+    torch.testing.assert_close(torch.get_rng_state(), before)
+
+
+# -- callbacks -----------------------------------------------------------------------------
+
+SCHEDULES = {
+    "unknown": LRScheduler("nope"),
+    "argument missing": LRScheduler("StepLR"),
+    "argument unknown": LRScheduler("StepLR", size=3),
+    "argument of another kind": LRScheduler(torch.optim.lr_scheduler.OneCycleLR, max_lr=1.0),
+    "no policy": LRScheduler(3),
+}
+
+
+@pytest.mark.parametrize("case", SCHEDULES)
+def test_schedules_that_cannot_be_made_are_refused_by_name(case):
+    message = refused("Autoencoder", callbacks=[("rate", SCHEDULES[case]), Untouched()])
+    assert message.startswith("callbacks: an LRScheduler must have a policy")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        LRScheduler,
+        LRScheduler(),
+        LRScheduler("StepLR", step_size=1),
+        LRScheduler("ReduceLROnPlateau"),
+        LRScheduler("LambdaLR", lr_lambda=lambda epoch: 0.5),
+        LRScheduler("LambdaLR", lr_lambda=[lambda epoch: 0.5] * 2),
+        LRScheduler(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, total_steps=100),
+        LRScheduler("CyclicLR", base_lr=0.1, max_lr=0.2, step_every="batch"),
+    ],
+    ids=str,
+)
+def test_schedules_of_skorch_and_torch_are_taken(schedule):
+    parameters = {"callbacks": [schedule], "learning_rate": "constant", "optimizer": "sgd"}
+    assert clone(ESTIMATORS["Autoencoder"]).set_params(**parameters).fit(X).n_iter_ == 2
+
+
+@pytest.mark.parametrize("scoring", ["nope", 3, {"a": "r2"}])
+def test_scorers_that_are_not_known_are_refused_by_name(scoring):
+    message = refused("Autoencoder", callbacks=[EpochScoring(scoring), Untouched()])
+    assert message.startswith("callbacks: EpochScoring must have a name of scikit-learn's scorers")
+
+
+def score(net, X, y=None):
+    return 0.0
+
+
+@pytest.mark.parametrize("scoring", ["neg_mean_squared_error", score, None])
+def test_scorers_of_skorch_are_taken(scoring):
+    scorer = EpochScoring(scoring, name="own")
+    if scoring is None:
+        check_callbacks([scorer])
+        return
+    assert clone(ESTIMATORS["Autoencoder"]).set_params(callbacks=[scorer]).fit(X).n_iter_ == 2
+
+
+@pytest.mark.parametrize("name", ["mine", "best_weights", "valid_loss"])
+def test_a_name_of_a_callback_that_is_taken_is_refused(name):
+    named = [("mine", EpochTimer()), (name, Untouched())]
+    message = refused("Autoencoder", callbacks=named)
+    assert message.startswith("callbacks must have names that are not taken")
+
+
+def test_an_error_in_a_callback_names_the_parameter():
+    estimator = clone(ESTIMATORS["Autoencoder"])
+    estimator.set_params(callbacks=[EarlyStopping(monitor="nope")])
+    with pytest.raises(KeyError) as caught:
+        estimator.fit(X)
+    [note] = caught.value.__notes__
+    assert note.startswith("Raised by a callback in callbacks=: <skorch.callbacks.")
 
 
 # -- labels --------------------------------------------------------------------------------

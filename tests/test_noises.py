@@ -127,7 +127,7 @@ def test_noise_objects_survive_searches_and_pickle(digit_images):
 
 def test_a_noise_object_that_changes_the_shape_is_refused(digits):
     noise = Noise(lambda batch, level, context: batch[:, :3])
-    with pytest.raises(ValueError, match=r"noise and augment must return .* got \(\d+, 3\)"):
+    with pytest.raises(ValueError, match=r"must return .* got \(\d+, 3\)"):
         Autoencoder(noise=noise, max_iter=1).fit(digits)
 
 

@@ -241,7 +241,11 @@ def _call_in_data_units(listener, net, *, batch=None, **kwargs):
             net.module_.standardization.unstandardize(target.rows),
         )
         kwargs["batch"] = batch
-    listener(net, **kwargs)
+    try:
+        listener(net, **kwargs)
+    except Exception as error:
+        error.add_note(f"Raised by a callback in callbacks=: {listener.__self__!r}.")
+        raise
 
 
 def _is_signal(interrupt):

@@ -41,7 +41,7 @@ class Corruption:
 
     def augmented(self, x):
         """Return the augmented batch, which is the target of the reconstruction."""
-        return x if self.augment is None else self._in_data_units(self.augment, x)
+        return x if self.augment is None else self._in_data_units("augment", self.augment, x)
 
     def corrupted(self, x):
         """Return the batch that the encoder gets."""
@@ -67,20 +67,21 @@ class Corruption:
 
     def _corrupted_as_standardized(self, x):
         changed = self.noise.function(x, self.level, self._standardized_context)
-        return _checked(changed, x).to(x.dtype)
+        return _checked("noise", changed, x).to(x.dtype)
 
     def _corrupted_as_data(self, x):
-        return self._in_data_units(
-            lambda batch: self.noise.function(batch, self.level, self._data_context), x
-        )
+        def function(batch):
+            return self.noise.function(batch, self.level, self._data_context)
 
-    def _in_data_units(self, function, x):
+        return self._in_data_units("noise", function, x)
+
+    def _in_data_units(self, parameter, function, x):
         """Apply a function to rows, or to (n_samples, channels, height, width) of images."""
         # (n_samples, n_features), or (n_samples, channels, height, width) below.
         batch = self.standardization.unstandardize(x)
         if self.image_shape is not None:
             batch = rows_to_images(batch, self.image_shape)
-        changed = _checked(function(batch), batch)
+        changed = _checked(parameter, function(batch), batch)
         if self.image_shape is not None:
             changed = images_to_rows(changed).reshape(x.shape)
         return self.standardization.standardize(changed.to(x.dtype))
@@ -93,13 +94,13 @@ _APPLY = {
 }
 
 
-def _checked(changed, batch):
+def _checked(parameter, changed, batch):
     """Return the result of a noise or an augmentation if it has the shape of the batch."""
     if not isinstance(changed, torch.Tensor) or changed.shape != batch.shape:
         got = repr(changed) if np.isscalar(changed) or changed is None else type(changed).__name__
         got = tuple(changed.shape) if isinstance(changed, torch.Tensor) else got
         raise ValueError(
-            "noise and augment must return a tensor of the shape they were given, "
+            f"{parameter} must return a tensor of the shape it was given, "
             f"{tuple(batch.shape)}, got {got}."
         )
     return changed

@@ -19,11 +19,7 @@ from .._engine.noise import Corruption
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
 from .._utils import resolve_device, unchanged_on_error
-from ..architectures import (
-    DataShape,
-    check_architecture,
-    resolve_architecture,
-)
+from ..architectures import DataShape, check_architecture, resolve_architecture
 from ..losses import Criterion, Loss, resolve_loss
 from ..models._linear import center_and_scale, count_components, principal_subspace
 from ..models.autoencoder import Network
@@ -54,6 +50,7 @@ from ._plan import (
 from ._readings import warn_of_ignored_target
 from ._state import StoredNetwork, load_previous
 from ._stream import StreamMixin
+from ._trial import TrialMixin
 
 # Rows on which the error of the fitted network is measured: more hardly change its first digits.
 _MEASURED_ROWS = 10_000
@@ -70,7 +67,7 @@ class _Run(NamedTuple):
     stream: Stream | None = None
 
 
-class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
+class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, BaseEstimator):
     """Base of estimators with a network: common parameters and training.
 
     A family builds its network (`_build_network`) and states what is special about its training
@@ -111,8 +108,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
     def _validate_params(self):
         super()._validate_params()
         check_architecture(self.architecture)
-        check_callbacks(self.callbacks)
         check_optimizer(self.optimizer, self.learning_rate_init)
+        check_callbacks(self.callbacks, self.optimizer, self.learning_rate_init)
 
     # -- fitting ---------------------------------------------------------------------------
 
@@ -140,6 +137,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, StoredNetwork, BaseEstimator):
             if X_target is None and not self._uses_y():
                 warn_of_ignored_target(X, y, self._advice_on_y)
             n_rows = training_set.X.shape[0]
+            if not partial:  # whose first batch is soon trained on
+                self._try_user_code(training_set, run)
             if partial:
                 training_set, run = self._in_stream(training_set, run)
             training_set = self._prepare_training_set(training_set, run, X, y, **more)

@@ -12,7 +12,7 @@ from .._engine.training import TrainingPlan
 # ``batch_size='auto'`` makes this many updates an epoch, within limits: below 24 rows steps cost
 # more than they bring (small fits are bound by the number of steps), above 192 an epoch makes so
 # few updates that more epochs are needed.
-_UPDATES_PER_EPOCH, _MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 16, 24, 192
+_UPDATES_PER_EPOCH, MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 16, 24, 192
 # ``max_iter='auto'`` aims at this many updates in all, within these numbers of epochs: MNIST's
 # error falls little after 2,000, and 60 epochs overfit small sets.
 _UPDATES, _MIN_EPOCHS, _MAX_EPOCHS = 2000, 30, 60
@@ -153,7 +153,7 @@ def _batch_size(batch_size, traits, n_rows):
         return int(batch_size)
     if traits.batch_rows is not None:
         return traits.batch_rows
-    return min(max(n_rows // _UPDATES_PER_EPOCH, _MIN_BATCH_ROWS), _MAX_BATCH_ROWS)
+    return min(max(n_rows // _UPDATES_PER_EPOCH, MIN_BATCH_ROWS), _MAX_BATCH_ROWS)
 
 
 def _even(batch_size, n_rows):

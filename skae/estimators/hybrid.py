@@ -394,6 +394,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     def _is_distilled(self) -> bool:
         return bool(self.network_options_["distill"])
 
+    @property
+    def _trains_on_rows(self) -> bool:
+        return self._is_distilled
+
     def _network_options(self) -> dict[str, Any]:
         return {"distill": bool(self.distill)}
 
