@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skae._engine.data import TrainingSet, sample_rows
+from skae._engine.data import Sample, TrainingSet, sample_rows
 
 X = np.array([[3.0, 1], [0, 2], [3, 1], [0, 2], [3, 1], [5, 5]])
 
@@ -55,9 +55,9 @@ def test_up_to_a_thousand_rows_are_merged():
 
 def test_missing_values_get_the_weighted_mean_of_their_feature():
     rows = np.array([[1.0, np.nan], [np.nan, 4], [4, 8]])
-    filled = TrainingSet(rows, X_target=rows * 10, weights=np.array([2.0, 3, 1])).filled()
+    filled = Sample(rows, rows * 10, None, np.array([2.0, 3, 1])).filled()
     assert_array_equal(filled.X, [[1, 5], [2, 4], [4, 8]])
-    assert_array_equal(filled.X_target, [[10, 50], [20, 40], [40, 80]])
+    assert_array_equal(filled.rows, [[10, 50], [20, 40], [40, 80]])
 
 
 # -- samples -------------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ def test_a_larger_set_gives_twenty_thousand_different_rows_of_all_parts_of_it():
     sample = sample_rows(whole, np.random.RandomState(0))
     assert len(np.unique(sample.X)) == 20_000
     assert sample.X.mean() == pytest.approx(50_000, rel=0.02)
-    for part, expected in ((-sample.X_target, 0), (sample.labels, 1), (sample.weights[:, None], 2)):
+    for part, expected in ((-sample.rows, 0), (sample.labels, 1), (sample.weights[:, None], 2)):
         assert_array_equal(part, sample.X + expected)
 
 

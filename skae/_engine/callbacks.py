@@ -168,23 +168,11 @@ class LossParts(Callback):
 
 
 class LateStopping(EarlyStopping):
-    """skorch's early stopping, which ignores the first epochs.
-
-    Parameters
-    ----------
-    n_ignored : int
-        Number of these epochs.
-    **kwargs : dict
-        As for `skorch.callbacks.EarlyStopping`.
-    """
-
-    def __init__(self, n_ignored, **kwargs):
-        super().__init__(**kwargs)
-        self.n_ignored = n_ignored
+    """skorch's early stopping, which ignores the epochs in which a term of the loss rises."""
 
     def on_epoch_end(self, net, **kwargs):
         # While the factor of the divergence rises, so does the loss: no reason to stop.
-        if len(net.history) > self.n_ignored:
+        if len(net.history) > net.module_.n_warmup:
             super().on_epoch_end(net, **kwargs)
 
 

@@ -19,7 +19,7 @@ _RESERVED_NAMES = {
 
 
 def check_callbacks(
-    callbacks: Sequence[Any] | None,
+    callbacks: Sequence[Any],
     optimizer: str | Callable[..., Any] = "adamw",
     learning_rate: float = 0.001,
 ) -> None:
@@ -33,7 +33,7 @@ def check_callbacks(
         If a name is taken, or a schedule or a scorer could not be made.
     """
     taken = set(_RESERVED_NAMES)
-    for entry in callbacks or ():
+    for entry in callbacks:
         is_named = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
         callback = entry[1] if is_named else entry
         is_class = isinstance(callback, type) and issubclass(callback, Callback)
@@ -86,14 +86,12 @@ def _check_scorer(callback: ScoringBase) -> None:
         )
 
 
-def check_optimizer(optimizer: str | Callable[..., Any], learning_rate: float) -> None:
+def check_optimizer(optimizer: Callable[..., Any], learning_rate: float) -> None:
     """Raise a ValueError unless the optimizer can be built and make a step.
 
     It is tried on a matrix and a vector, since some optimizers refuse one of them, or gradients
     that are dense.
     """
-    if isinstance(optimizer, str):
-        return
     try:
         _trial_optimizer(optimizer, learning_rate).step(lambda: torch.zeros(()))
     # User-supplied code may raise anything.

@@ -78,13 +78,31 @@ class TrainingSet(NamedTuple):
         parts = [part if part is None else part[first] for part in parts]
         return TrainingSet(*parts, weights=None if np.ptp(merged) == 0 else merged)
 
-    def filled(self):
-        """Impute missing values by the mean of their feature, or zero if it has no values at all.
 
-        The set has to be dense and of floats.
-        """
-        X_target = None if self.X_target is None else _filled(self.X_target, self.weights)
-        return self._replace(X=_filled(self.X, self.weights), X_target=X_target)
+class Sample(NamedTuple):
+    """Part of a `TrainingSet`, dense and in float64.
+
+    Statistics are computed from it, and training starts from it.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_inputs)
+    rows : ndarray of shape (n_samples, n_features)
+        Target of the reconstruction: ``X`` itself where there is no other.
+    labels : ndarray of shape (n_samples, n_labels), or None
+    weights : ndarray of shape (n_samples,), or None
+    """
+
+    X: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray | None
+    weights: np.ndarray | None
+
+    def filled(self):
+        """Impute missing values by the mean of their feature, or zero if it has no values."""
+        X = _filled(self.X, self.weights)
+        rows = X if self.rows is self.X else _filled(self.rows, self.weights)
+        return self._replace(X=X, rows=rows)
 
 
 def _filled(rows, weights):
@@ -93,7 +111,7 @@ def _filled(rows, weights):
 
 
 def sample_rows(training_set, random_state):
-    """Return part of a `TrainingSet` as another one, dense and in float64.
+    """Return part of a `TrainingSet` as a `Sample`.
 
     It has up to 20,000 rows or, of sequences, frames; fewer where these are long.
     """
@@ -104,8 +122,8 @@ def sample_rows(training_set, random_state):
         # Sorted: rows of a memmap are read in their order.
         chosen = np.sort(random_state.choice(n_rows, n_wanted, replace=False))
     X, X_target, labels, weights = (None if p is None else p[chosen] for p in training_set)
-    X_target = None if X_target is None else to_float(X_target)
-    return TrainingSet(to_float(X), X_target, labels, weights)
+    X = to_float(X)
+    return Sample(X, X if X_target is None else to_float(X_target), labels, weights)
 
 
 class _Rows:
@@ -141,7 +159,8 @@ def _standardized(X, standardization):
     rows = torch.empty(*X.shape[:-1], standardization.n_outputs)
     standardization = copy.deepcopy(standardization).cpu()
     for some in gen_batches(len(X), max(_CONVERTED_VALUES // math.prod(X.shape[1:]), 1)):
-        rows[some] = standardization.standardize_exactly(torch.from_numpy(to_float(X[some])))
+        part = np.require(X[some], np.float64, requirements="CW")
+        rows[some] = standardization.standardize_exactly(torch.from_numpy(part))
     return rows
 
 

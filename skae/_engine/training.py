@@ -158,7 +158,6 @@ def make_net(
     callbacks = [("weight_average", average), ("best_weights", BestWeights()), LossParts()]
     if math.isfinite(plan.n_iter_no_change):
         stopping = LateStopping(
-            plan.n_warmup,
             monitor=monitor,
             patience=plan.n_iter_no_change,
             threshold=plan.tol,

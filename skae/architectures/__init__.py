@@ -23,10 +23,8 @@ def check_architecture(architecture: Any) -> None:
 
     Parameters
     ----------
-    architecture : str, Architecture or object with its members
+    architecture : Architecture or object with its members
     """
-    if isinstance(architecture, str):
-        return
     refuse_class("architecture", architecture)
     missing = [name for name in ARCHITECTURE_MEMBERS if not hasattr(architecture, name)]
     if missing:

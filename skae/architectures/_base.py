@@ -13,7 +13,7 @@ from .._sklearn_compat import (
     StrOptions,
     validate_parameter_constraints,
 )
-from ..networks.blocks import ACTIVATIONS, INITIALIZATIONS, initialize, with_linear_skip
+from ..networks.blocks import ACTIVATIONS, INITIALIZATIONS
 from ..networks.standardization import Standardization
 
 SIZES = [tuple, list, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
@@ -189,16 +189,6 @@ ARCHITECTURE_MEMBERS = (
     "has_pretrained_weights",
     "supports_meta_device",
 )
-
-
-def finish(
-    network: nn.Module, n_inputs: int, n_outputs: int, *, linear_skip: bool, weight_init: str
-) -> nn.Module:
-    """Initialize the weights by the given rule and add the linear skip connection."""
-    # Before the skip connection, whose own weights are set when the data are known.
-    if weight_init != "default":
-        initialize(network, weight_init)
-    return with_linear_skip(network, n_inputs, n_outputs) if linear_skip else network
 
 
 def positive_ints(owner: Architecture, name: str, value: Any) -> tuple[int, ...]:

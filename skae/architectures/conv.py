@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from .._sklearn_compat import Interval, StrOptions
+from ..networks.blocks import finish
 from ..networks.conv import (
     DOWNSAMPLING,
     IMAGE_NORMALIZATIONS,
@@ -17,7 +18,7 @@ from ..networks.conv import (
     conv_encoder,
     stage_sizes,
 )
-from ._base import COMMON_CONSTRAINTS, SIZES, Architecture, DataShape, finish, positive_ints
+from ._base import COMMON_CONSTRAINTS, SIZES, Architecture, DataShape, positive_ints
 
 # Channels of the automatic stages, for images that can be halved in each stage and for smaller
 # ones. 32-64 channels have 0.99 times the error on Fashion-MNIST for twice the time, a third

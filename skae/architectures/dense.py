@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from .._sklearn_compat import StrOptions
-from ..networks.blocks import NORMALIZATIONS, multilayer_perceptron
-from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, finish, positive_ints
+from ..networks.blocks import NORMALIZATIONS, finish, multilayer_perceptron
+from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
 # Automatic hidden layers of the encoder, for rows of at least so many features and for shorter
 # ones. On MNIST (784 features) 384-256 units reach a given error in 0.87 of the time of 512-256,

@@ -9,10 +9,9 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
-from .._arrays import check_weights
 from .._engine.checkpoint import check_writable, open_checkpoint
 from .._engine.checks import check_callbacks, check_optimizer
-from .._engine.data import TrainingData, TrainingSet, computing_dtype, sample_rows
+from .._engine.data import Sample, TrainingData, TrainingSet, computing_dtype, sample_rows
 from .._engine.environment import compute_threads, isolated_global_rng
 from .._engine.inference import map_rows
 from .._engine.noise import Corruption
@@ -21,20 +20,12 @@ from .._engine.training import continue_optimizer, make_net, train
 from .._utils import resolve_device, unchanged_on_error
 from ..architectures import DataShape, check_architecture, resolve_architecture
 from ..losses import Criterion, Loss, resolve_loss
-from ..models._linear import center_and_scale, count_components, principal_subspace
+from ..models._linear import count_components, fit_standardization
 from ..models.autoencoder import Network
-from ..networks.generators import SeededInit
-from ..networks.standardization import Standardization
+from ..networks.blocks import SeededInit
 from ..noises import Noise, resolve_noise
 from ._docs import DocLinkMixin
-from ._input import (
-    check_layout,
-    check_unit_interval,
-    read_image_shape,
-    read_rows,
-    read_target,
-    refuse_missing,
-)
+from ._input import check_unit_interval, read_training_set
 from ._parameters import PARAMETER_CONSTRAINTS
 from ._plan import (
     FIRST_BATCH,
@@ -107,9 +98,13 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
 
     def _validate_params(self):
         super()._validate_params()
-        check_architecture(self.architecture)
-        check_optimizer(self.optimizer, self.learning_rate_init)
-        check_callbacks(self.callbacks, self.optimizer, self.learning_rate_init)
+        # Names were checked by their constraints; what users supply is tried.
+        if not isinstance(self.architecture, str):
+            check_architecture(self.architecture)
+        if not isinstance(self.optimizer, str):
+            check_optimizer(self.optimizer, self.learning_rate_init)
+        if self.callbacks is not None:
+            check_callbacks(self.callbacks, self.optimizer, self.learning_rate_init)
 
     # -- fitting ---------------------------------------------------------------------------
 
@@ -134,7 +129,7 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
                 self._check_size_of_stream()
             run = self._begin(partial)
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)
-            if X_target is None and not self._uses_y():
+            if y is not None and X_target is None and not self._uses_y():
                 warn_of_ignored_target(X, y, self._advice_on_y)
             n_rows = training_set.X.shape[0]
             if not partial:  # whose first batch is soon trained on
@@ -157,7 +152,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         else:
             mode = WARM_START if self.warm_start and is_fitted else FIT
         previous = self.module_ if mode.continues else None
-        if mode.is_first:
+        # Nothing that an earlier call learned is kept.
+        if mode.resets and not mode.continues:
             for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
                 delattr(self, name)
         # As they are now: set_params after fit must not change how a fitted network is rebuilt.
@@ -175,23 +171,21 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         """Validate the data. Nothing but attributes of the input is set."""
-        resets = run.mode.resets
-        rows, layout = read_rows(
-            self, X, reset=resets, min_rows=run.mode.min_rows, check_finite="allow-nan"
+        training_set, sample_shape, image_shape = read_training_set(
+            self,
+            X,
+            sample_weight,
+            X_target,
+            mode=run.mode,
+            image_shape=self._image_shape,
+            allow_missing=self._mask_missing,
         )
-        image_shape = self._image_shape
-        if resets:
-            image_shape = read_image_shape(self.image_shape, layout, rows.shape[1])
-            self._set_shapes(layout or rows.shape[1:], image_shape)
-        check_layout(layout, image_shape)
-        weights = None if sample_weight is None else check_weights(sample_weight, rows)
-        target = None if X_target is None else read_target(X_target, rows)
-        if not self._mask_missing:
-            refuse_missing(self, X=rows, X_target=target)
+        if run.mode.resets:
+            self._set_shapes(sample_shape, image_shape)
         self._check_loss(run.loss)
         if run.loss.units == "logits":
-            check_unit_interval(rows if target is None else target, self.loss)
-        return TrainingSet(rows, target, weights=weights)
+            check_unit_interval(training_set.rows, self.loss)
+        return training_set
 
     def _set_shapes(self, sample_shape, image_shape):
         if isinstance(self.n_components, Integral):
@@ -231,6 +225,7 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
         merged = training_set.merged()
         sample = sample_rows(merged, random_state)
+        order, n_validation = self._split(merged, run, random_state)
         # Statistics and starting point need complete rows, even where training does not.
         known = sample.filled() if self._mask_missing else sample
         isolate_seed = seed if self._runs_user_code() else None
@@ -239,19 +234,22 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         if run.device.type == "mps":  # which has no float64
             network.float()
         data = TrainingData(merged, network.to(run.device), run.device)
-        # A batch of partial_fit is trained on as a whole: later ones would validate differently.
         training, validation = data, None
-        if not run.mode.is_partial:
-            training, validation = self._split(data, random_state)
-        plan = make_plan(self, self._traits(), len(training), run.mode, seed)
+        if n_validation:
+            training, validation = (
+                data.subset(order[n_validation:]),
+                data.subset(order[:n_validation]),
+            )
+        plan = make_plan(self, self._traits(), merged.X.shape[0] - n_validation, run.mode, seed)
         network.n_warmup = plan.n_warmup
+        corruption = self._corruption(run.noise, network, known)
         net = make_net(
             network,
             self._criterion(run.loss, np.ptp(known.rows)),
             plan,
             train_data=training,
             validation_data=validation,
-            corruption=self._corruption(run.noise, network.input_standardization, known),
+            corruption=corruption,
             checkpoint=checkpoint,
             stream=run.stream,
         )
@@ -279,8 +277,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
             rows, weights = self._reconstructed_rows(sample)
             fraction = size_for_pca(self.n_components)
             self.n_components_ = count_components(rows, weights, fraction)
-        standardization = self._fit_standardization(sample, run)
-        network = self._seeded_network(standardization, seed)
+        shape = self._data_shape(self._fit_standardization(sample, run))
+        network = self._seeded_network(shape, seed)
         if run.previous is None:
             network.start(sample, seed)
         else:
@@ -293,33 +291,32 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
     def _data_shape(self, standardization):
         return DataShape(standardization.n_outputs, self._image_shape, standardization)
 
-    def _seeded_network(self, standardization, seed):
+    def _seeded_network(self, shape, seed):
         with SeededInit(seed):
-            network = self._build_network(standardization)
-        return self._in_image_layout(network)
-
-    def _in_image_layout(self, network):
-        if self._image_shape is not None:
-            network.to(memory_format=torch.channels_last)
-        return network
+            network = self._build_network(shape)
+        # Convolutions are computed faster in this layout, and other layers do not change.
+        return network.to(memory_format=torch.channels_last)
 
     # -- standardization -------------------------------------------------------------------
 
     def _fit_standardization(self, sample, run):
         """Return how rows are standardized: along all features, or along a principal subspace."""
         rows, weights = self._reconstructed_rows(sample)
-        center, scale, basis = np.zeros(rows.shape[1]), 1.0, None
-        if self.architecture_.standardizes_input:
-            center, scale = center_and_scale(rows, weights)
+        along = {}
         if self._can_use_basis(run.loss):
             if run.mode == WARM_START:
                 # Only its shape matters: the values follow with the previous weights.
-                basis = run.previous.standardization.basis
+                along = {"basis": run.previous.standardization.basis}
             elif run.mode == FIT:
                 # The rows of a first batch need not span those of later ones.
-                basis = principal_subspace(rows - center, weights, self.n_components_)
-        sigmoid = run.loss.units == "logits"
-        return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, basis=basis)
+                along = {"n_components": self.n_components_}
+        return fit_standardization(
+            rows,
+            weights,
+            scales=self.architecture_.standardizes_input,
+            sigmoid=run.loss.units == "logits",
+            **along,
+        )
 
     def _reconstructed_rows(self, sample):
         """Return the rows that the network reconstructs, and their weights."""
@@ -342,28 +339,28 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
 
     # -- parts of training -----------------------------------------------------------------
 
-    def _split(self, data, random_state):
-        """Hold out rows for validation, where there are two or more."""
-        n_rows = len(data)
-        if not self.early_stopping or n_rows == 1:
-            return data, None
+    def _split(self, training_set, run, random_state):
+        """Return an order of the rows, and how many of the first ones are held out."""
+        n_rows = training_set.X.shape[0]
+        # A batch of partial_fit is trained on as a whole: later ones would validate differently.
+        if run.mode.is_partial or not self.early_stopping or n_rows == 1:
+            return None, 0
         n_validation = max(1, round(self.validation_fraction * n_rows))
         if n_validation == n_rows:
             raise ValueError(
                 f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to "
                 "train on: lower it, or set early_stopping=False."
             )
-        order = self._validation_order(data, random_state)
-        return data.subset(order[n_validation:]), data.subset(order[:n_validation])
+        return self._validation_order(training_set, random_state), n_validation
 
     def _validation_order(
-        self, data: TrainingData, random_state: np.random.RandomState
+        self, training_set: TrainingSet, random_state: np.random.RandomState
     ) -> np.ndarray:
         """Order the rows such that the first ones are those to validate on."""
-        return random_state.permutation(len(data))
+        return random_state.permutation(training_set.X.shape[0])
 
     def _corruption(
-        self, noise: Noise | None, standardization: Standardization, sample: TrainingSet
+        self, noise: Noise | None, network: Network, sample: Sample
     ) -> Corruption | None:
         hidden = HIDDEN_FRACTION if self._mask_missing else 0.0
         augment = getattr(self, "augment", None)
@@ -372,6 +369,7 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         # For images, the smallest and largest value are those of all pixels.
         axis = 0 if self._image_shape is None else None
         bounds = (torch.tensor(bound) for bound in (sample.X.min(axis), sample.X.max(axis)))
+        standardization = network.input_standardization
         limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
         return Corruption(
             noise=noise,
@@ -399,11 +397,11 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
         self.n_iter_ = len(self.history_)
 
-    def _finish(self, training_set: TrainingSet, sample: TrainingSet, mode: FitMode) -> None:
+    def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
         """Set the attributes that depend on the trained network."""
         self.reconstruction_err_ = self._measure(sample, computing_dtype(training_set.X))
 
-    def _measure(self, sample: TrainingSet, dtype: Any) -> float:
+    def _measure(self, sample: Sample, dtype: Any) -> float:
         """Return the mean squared error of the reconstruction, in the data's units squared."""
         rows = sample.X[:_MEASURED_ROWS].astype(dtype)
         errors = sample.rows[:_MEASURED_ROWS] - self._reconstruct(rows)

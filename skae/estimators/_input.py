@@ -9,7 +9,15 @@ from scipy import sparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, validate_data
 
-from .._arrays import as_array, check_finite, dense, is_plain_float, naming_types
+from .._arrays import (
+    as_array,
+    check_finite,
+    check_weights,
+    dense,
+    is_plain_float,
+    naming_types,
+)
+from .._engine.data import TrainingSet
 from ._frames import is_frame
 from ._readings import warn_of_frame_layout, warn_of_image_layout, warn_of_table
 
@@ -123,6 +131,40 @@ def _refuse_missing(estimator, X, samples):
         f"Input X contains NaN{where}. {type(estimator).__name__} needs complete rows: fill "
         "missing values before, for instance by SimpleImputer, or leave such rows out."
     )
+
+
+def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shape, allow_missing):
+    """Validate all that a fit is given, but labels.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As for `read_rows`.
+    X, X_target : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+    sample_weight : array-like of shape (n_samples,) or None
+    mode : FitMode
+    image_shape : tuple of int or None
+        That of the earlier fit, which X has to have where ``mode`` does not reset it.
+    allow_missing : bool
+        Whether NaN passes.
+
+    Returns
+    -------
+    training_set : TrainingSet
+    sample_shape : tuple of int
+    image_shape : tuple of int or None
+    """
+    rows, layout = read_rows(
+        estimator, X, reset=mode.resets, min_rows=mode.min_rows, check_finite="allow-nan"
+    )
+    if mode.resets:
+        image_shape = read_image_shape(estimator.image_shape, layout, rows.shape[1])
+    check_layout(layout, image_shape)
+    weights = None if sample_weight is None else check_weights(sample_weight, rows)
+    target = None if X_target is None else read_target(X_target, rows)
+    if not allow_missing:
+        refuse_missing(estimator, X=rows, X_target=target)
+    return TrainingSet(rows, target, weights=weights), layout or rows.shape[1:], image_shape
 
 
 def read_target(X_target, rows):

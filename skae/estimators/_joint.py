@@ -140,14 +140,13 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
             )
         return tuple(map(int, sizes))
 
-    def _build_network(self, standardization):
+    def _build_network(self, shape):
         # The head sees the code alone, which the decoder sees as well.
-        shape = self._data_shape(standardization)
         weight = self.network_options_["reconstruction_weight"]
         return SupervisedNetwork(
             self.architecture_.build_encoder(shape, self.n_components_),
             self.architecture_.build_decoder(shape, self.n_components_),
-            standardization,
+            shape.standardization,
             n_components=self.n_components_,
             head_sizes=(*self.network_options_["head_hidden_layer_sizes"], self.n_outputs_),
             prediction_loss=self._prediction_loss,

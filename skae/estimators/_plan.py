@@ -54,29 +54,23 @@ class FitMode(NamedTuple):
         Whether training starts from the weights of an earlier call.
     resets : bool
         Whether attributes of the input are set, rather than compared.
+    min_rows : int
+        Rows that the call needs.
     """
 
     is_partial: bool
     continues: bool
     resets: bool
-
-    @property
-    def is_first(self):
-        """Return whether nothing that an earlier call learned is kept."""
-        return self.resets and not self.continues
-
-    @property
-    def min_rows(self):
-        """Return how many rows the call needs: one says nothing of the scale, as a start."""
-        return 1 if self.is_partial else 2
+    min_rows: int
 
 
-FIT = FitMode(is_partial=False, continues=False, resets=True)
-WARM_START = FitMode(is_partial=False, continues=True, resets=True)
-FIRST_BATCH = FitMode(is_partial=True, continues=False, resets=True)
-NEXT_BATCH = FitMode(is_partial=True, continues=True, resets=False)
+# A fit needs two rows: one does not determine the scale. A stream may begin with one.
+FIT = FitMode(is_partial=False, continues=False, resets=True, min_rows=2)
+WARM_START = FitMode(is_partial=False, continues=True, resets=True, min_rows=2)
+FIRST_BATCH = FitMode(is_partial=True, continues=False, resets=True, min_rows=1)
+NEXT_BATCH = FitMode(is_partial=True, continues=True, resets=False, min_rows=1)
 # The network starts anew from the rows so far; what is known of the input stays.
-NEW_START = FitMode(is_partial=True, continues=False, resets=False)
+NEW_START = FitMode(is_partial=True, continues=False, resets=False, min_rows=1)
 
 
 class Traits(NamedTuple):

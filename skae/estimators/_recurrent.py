@@ -99,12 +99,11 @@ class SequenceEstimator(NetworkEstimator):
             return Dense((_NARROW_UNITS,))
         return super()._resolve_architecture(shape)
 
-    def _build_network(self, standardization):
-        shape = self._data_shape(standardization)
+    def _build_network(self, shape):
         return RecurrentNetwork(
             self.architecture_.build_encoder(shape, self.n_components_),
             self.architecture_.build_decoder(shape, self.n_components_),
-            standardization,
+            shape.standardization,
             n_components=self.n_components_,
             **self.network_options_,
         )
@@ -113,10 +112,10 @@ class SequenceEstimator(NetworkEstimator):
         # A frame counts as its sequence does.
         return as_frames(sample.X, sample.weights)
 
-    def _corruption(self, noise, standardization, sample):
+    def _corruption(self, noise, network, sample):
         # The smallest and largest value are those of all frames, whatever their time step.
         frames, _ = as_frames(sample.X, None)
-        return super()._corruption(noise, standardization, sample._replace(X=frames))
+        return super()._corruption(noise, network, sample._replace(X=frames))
 
     def _measure(self, sample, dtype):
         # (n_samples, n_timesteps, n_features): the last frames, predicted from the others.

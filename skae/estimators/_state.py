@@ -39,20 +39,20 @@ class StoredNetwork:
     def _rebuild_network(self, tensors, sigmoid):
         """Build the network around its weights: layers of other sizes are never allocated."""
         if not self.architecture_.supports_meta_device:
-            network = self._seeded_network(self._empty_standardization(tensors, sigmoid), seed=0)
+            network = self._seeded_network(self._empty_shape(tensors, sigmoid), seed=0)
             network.load_state_dict(tensors)
             return network
         # Layers on the meta device have shapes and no memory: the weights are assigned, not copied.
         with torch.device("meta"):
-            network = self._build_network(self._empty_standardization(tensors, sigmoid))
+            network = self._build_network(self._empty_shape(tensors, sigmoid))
         network.load_state_dict(tensors, assign=True)
-        return self._in_image_layout(network)
+        return network.to(memory_format=torch.channels_last)
 
-    def _empty_standardization(self, tensors, sigmoid):
+    def _empty_shape(self, tensors, sigmoid):
         basis = tensors.get("standardization.basis")
         basis = None if basis is None else torch.empty_like(basis, device="meta")
         center = torch.zeros(self._n_outputs)
-        return Standardization(center, 1.0, sigmoid=sigmoid, basis=basis)
+        return self._data_shape(Standardization(center, 1.0, sigmoid=sigmoid, basis=basis))
 
 
 def _without_learned(callback):

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from .._engine.data import TrainingSet
+from .._engine.data import Sample, TrainingSet
 from .._sklearn_compat import StrOptions
 from .._typing import Seed
+from ..architectures import DataShape
 from ..models.autoencoder import AutoencoderNetwork
-from ..networks.standardization import Standardization
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
@@ -202,21 +202,20 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     def _network_options(self) -> dict[str, Any]:
         return {"ordered": bool(self.ordered), "mask_missing": self.missing_values == "mask"}
 
-    def _build_network(self, standardization: Standardization) -> AutoencoderNetwork:
-        shape = self._data_shape(standardization)
+    def _build_network(self, shape: DataShape) -> AutoencoderNetwork:
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
         # With ordered components, the decoder also gets which components are present.
         n_inputs = (2 if self.network_options_["ordered"] else 1) * self.n_components_
         decoder = self.architecture_.build_decoder(shape, n_inputs)
         # The options are those of `fit`: parameters may have been set since.
-        return AutoencoderNetwork(encoder, decoder, standardization, **self.network_options_)
+        return AutoencoderNetwork(encoder, decoder, shape.standardization, **self.network_options_)
 
-    def _finish(self, training_set: TrainingSet, sample: TrainingSet, mode: FitMode) -> None:
+    def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
         super()._finish(training_set, sample, mode)
         if self.network_options_["ordered"]:
             self.explained_variance_ratio_ = self._added_fractions(sample)
 
-    def _added_fractions(self, sample: TrainingSet) -> np.ndarray:
+    def _added_fractions(self, sample: Sample) -> np.ndarray:
         """Return the fraction of the variance that each component adds."""
         # Spread over the sample, whose rows may be sorted.
         step = math.ceil(len(sample.X) / _MEASURED_ROWS)

@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._arrays import check_complete, check_labels
-from .._engine.data import TrainingData, TrainingSet
+from .._engine.data import TrainingSet
 from .._sklearn_compat import StrOptions
 from .._typing import MatrixLike, Seed
 from ..models.supervised import cross_entropy
@@ -341,7 +341,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         y = training_set.labels
         if classes is not None:
             classes = sorted_labels(check_labels(classes, "classes"), "classes")
-        if run.mode.is_first:
+        if run.mode.resets and not run.mode.continues:
             self.classes_ = sorted_labels(y, "y") if classes is None else classes
         elif classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -360,14 +360,14 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         return training_set._replace(labels=labels[:, None], weights=weights)
 
     def _validation_order(
-        self, data: TrainingData, random_state: np.random.RandomState
+        self, training_set: TrainingSet, random_state: np.random.RandomState
     ) -> np.ndarray:
         """Order the rows such that any number of first ones has the proportions of the classes.
 
         The last row of each class comes at the very end, so that training sees every class.
         """
-        order = super()._validation_order(data, random_state)
-        labels = data.labels[order, 0].cpu().numpy()
+        order = super()._validation_order(training_set, random_state)
+        labels = training_set.labels[order, 0]
         counts = np.bincount(labels)
         by_class = np.argsort(labels, kind="stable")
         # A row's rank within its class, divided by the size of the class: sorting by this fraction

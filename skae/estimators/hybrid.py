@@ -11,15 +11,16 @@ from sklearn.base import MetaEstimatorMixin
 from sklearn.decomposition import PCA
 from sklearn.utils.metadata_routing import MetadataRouter
 
-from .._engine.data import TrainingSet, computing_dtype
+from .._engine.data import Sample, TrainingSet, computing_dtype
 from .._engine.environment import compute_threads
 from .._engine.inference import record_feature_maps
 from .._engine.noise import Corruption
 from .._sklearn_compat import HasMethods, StrOptions
 from .._typing import MatrixLike, Seed
+from ..architectures import DataShape
 from ..metrics import reconstruction_error
+from ..models.autoencoder import Network
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
-from ..networks.standardization import Standardization
 from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
@@ -401,11 +402,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     def _network_options(self) -> dict[str, Any]:
         return {"distill": bool(self.distill)}
 
-    def _build_network(self, standardization: Standardization) -> DecoderNetwork:
-        shape = self._data_shape(standardization)
+    def _build_network(self, shape: DataShape) -> DecoderNetwork:
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         # Codes in their own units for user-supplied modules that work on data in theirs.
-        rest = (decoder, standardization, self.n_components_)
+        rest = (decoder, shape.standardization, self.n_components_)
         options = {"standardize_codes": self.architecture_.standardizes_input}
         if not self._is_distilled:
             return DecoderNetwork(*rest, **options)
@@ -413,15 +413,15 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         return DistilledNetwork(encoder, *rest, **options)
 
     def _corruption(
-        self, noise: Noise | None, standardization: Standardization, sample: TrainingSet
+        self, noise: Noise | None, network: Network, sample: Sample
     ) -> Corruption | None:
-        corruption = super()._corruption(noise, standardization, sample)
+        corruption = super()._corruption(noise, network, sample)
         if corruption is None or self._is_distilled:
             return corruption
         # The corrupted input is a batch of codes, even if the data are images.
         return dataclasses.replace(corruption, image_shape=None)
 
-    def _measure(self, sample: TrainingSet, dtype: Any) -> float:
+    def _measure(self, sample: Sample, dtype: Any) -> float:
         if self._is_distilled:
             return super()._measure(sample, dtype)
         return reconstruction_error(sample.rows, self._decode(sample.X.astype(dtype)))

@@ -9,13 +9,13 @@ from sklearn import config_context
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine.data import TrainingSet
+from .._engine.data import Sample, TrainingSet
 from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import MatrixLike, Seed
+from ..architectures import DataShape
 from ..losses import resolve_loss
 from ..models.variational import VariationalNetwork
-from ..networks.standardization import Standardization
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
@@ -296,15 +296,14 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
     def _network_options(self) -> dict[str, Any]:
         return {"beta": float(self.beta)}
 
-    def _build_network(self, standardization: Standardization) -> VariationalNetwork:
-        shape = self._data_shape(standardization)
+    def _build_network(self, shape: DataShape) -> VariationalNetwork:
         encoder = self.architecture_.build_encoder(shape, 2 * self.n_components_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         return VariationalNetwork(
-            encoder, decoder, standardization, self.n_components_, **self.network_options_
+            encoder, decoder, shape.standardization, self.n_components_, **self.network_options_
         )
 
-    def _finish(self, training_set: TrainingSet, sample: TrainingSet, mode: FitMode) -> None:
+    def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
         super()._finish(training_set, sample, mode)
         network = self.module_
         if not resolve_loss(self.loss).is_probabilistic:

@@ -10,6 +10,7 @@ from sklearn.utils.extmath import randomized_svd
 from torch import nn
 
 from ..networks.blocks import LinearSkip
+from ..networks.standardization import Standardization
 
 # Up to this many features the eigenvectors of the covariance matrix cost less than a randomized
 # SVD: both take about 0.5 s here.
@@ -28,6 +29,34 @@ _DEVIATION_ROWS = 2000
 _MAX_SCALE = 1e150
 # Standardized inputs that deviate less than this are constant: dividing by it would amplify noise.
 _MIN_DEVIATION = 1e-3
+
+
+def fit_standardization(rows, weights, *, scales, sigmoid, n_components=None, basis=None):
+    """Return how rows are standardized: along all features, or along a principal subspace.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+    scales : bool
+        Whether to center and scale; otherwise networks see the units of the data.
+    sigmoid : bool
+        Whether a sigmoid leads from the decoder to the data.
+    n_components : int, default=None
+        Size of the code whose principal subspace is looked for; None for all features.
+    basis : Tensor of shape (n_features, n_directions), default=None
+        A subspace that is given.
+
+    Returns
+    -------
+    standardization : Standardization
+    """
+    center, scale = np.zeros(rows.shape[1]), 1.0
+    if scales:
+        center, scale = center_and_scale(rows, weights)
+    if n_components is not None:
+        basis = principal_subspace(rows - center, weights, n_components)
+    return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, basis=basis)
 
 
 def center_and_scale(rows, weights):

@@ -72,7 +72,7 @@ class Network(nn.Module):
 
         Parameters
         ----------
-        sample : TrainingSet
+        sample : Sample
             (Part of) the training data, dense and in float64.
         seed : int
         """

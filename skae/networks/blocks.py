@@ -1,9 +1,10 @@
-"""Building blocks of dense and convolutional networks, with the tables of their names."""
+"""Building blocks of networks and their initial weights, with the tables of their names."""
 
 from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from .generators import bernoulli_mask
 
@@ -31,6 +32,9 @@ INITIALIZATIONS = {
     "xavier_uniform": nn.init.xavier_uniform_,
     "orthogonal": nn.init.orthogonal_,
 }
+
+# The methods that torch's layers initialize their weights with, besides torch.nn.init.
+_DRAWS = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.bernoulli_}
 
 # Normalization layers are not among them: their weights start at one.
 WEIGHTED_LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
@@ -81,6 +85,30 @@ def multilayer_perceptron(sizes, **following):
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
+class SeededInit(TorchFunctionMode):
+    """Within this context, modules that are built draw their weights from one seed.
+
+    torch's layers initialize themselves and accept no generator. The mode passes one to each
+    draw as it happens, which works for every layer, user-supplied ones included.
+
+    Parameters
+    ----------
+    seed : int
+    """
+
+    def __init__(self, seed):
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        # Functions of torch.nn.init arrive as a whole, with the generator that they pass on.
+        takes_generator = func in _DRAWS or "generator" in kwargs
+        if takes_generator and kwargs.get("generator") is None:
+            kwargs["generator"] = self.generator
+        return func(*args, **kwargs)
+
+
 def initialize(module, name):
     """Initialize the weights of every layer by the named rule, and biases at zero."""
     rule = INITIALIZATIONS[name]
@@ -108,3 +136,13 @@ def with_linear_skip(nonlinear, n_inputs, n_outputs):
     Training then starts at the best linear map, where the linear layer is set to it.
     """
     return LinearSkip(nn.Linear(n_inputs, n_outputs), zero_init_last_layer(nonlinear))
+
+
+def finish(
+    network: nn.Module, n_inputs: int, n_outputs: int, *, linear_skip: bool, weight_init: str
+) -> nn.Module:
+    """Initialize the weights by the given rule and add the linear skip connection."""
+    # Before the skip connection, whose own weights are set when the data are known.
+    if weight_init != "default":
+        initialize(network, weight_init)
+    return with_linear_skip(network, n_inputs, n_outputs) if linear_skip else network

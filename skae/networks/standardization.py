@@ -40,11 +40,8 @@ class Standardization(nn.Module):
             self._stretch = n_features / n_directions
             basis = basis.double() / math.sqrt(self._stretch)
         self.register_buffer("basis", basis)
-
-    @property
-    def n_outputs(self):
-        """Return the number of values in a row as the network sees it."""
-        return len(self.center) if self.basis is None else self.basis.shape[1]
+        # The number of values in a row as the network sees it.
+        self.n_outputs = center.shape[0] if basis is None else basis.shape[1]
 
     def standardize(self, x):
         """Map data to the encoder's units."""
