@@ -23,6 +23,7 @@ from ..losses import Criterion, Loss, resolve_loss
 from ..models._linear import count_components, fit_standardization
 from ..models.autoencoder import Network
 from ..networks.blocks import SeededInit
+from ..networks.standardization import Standardization
 from ..noises import Noise, resolve_noise
 from ._docs import DocLinkMixin
 from ._input import check_unit_interval, read_training_set
@@ -132,7 +133,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
             if y is not None and X_target is None and not self._uses_y():
                 warn_of_ignored_target(X, y, self._advice_on_y)
             n_rows = training_set.X.shape[0]
-            if not partial:  # whose first batch is soon trained on
+            # The first batch of partial_fit is soon trained on.
+            if not partial and self._runs_user_code():
                 self._try_user_code(training_set, run)
             if partial:
                 training_set, run = self._in_stream(training_set, run)
@@ -242,7 +244,7 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
             )
         plan = make_plan(self, self._traits(), merged.X.shape[0] - n_validation, run.mode, seed)
         network.n_warmup = plan.n_warmup
-        corruption = self._corruption(run.noise, network, known)
+        corruption = self._corruption(run.noise, data.inputs.standardization, known)
         net = make_net(
             network,
             self._criterion(run.loss, np.ptp(known.rows)),
@@ -360,7 +362,7 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         return random_state.permutation(training_set.X.shape[0])
 
     def _corruption(
-        self, noise: Noise | None, network: Network, sample: Sample
+        self, noise: Noise | None, standardization: Standardization, sample: Sample
     ) -> Corruption | None:
         hidden = HIDDEN_FRACTION if self._mask_missing else 0.0
         augment = getattr(self, "augment", None)
@@ -369,7 +371,6 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         # For images, the smallest and largest value are those of all pixels.
         axis = 0 if self._image_shape is None else None
         bounds = (torch.tensor(bound) for bound in (sample.X.min(axis), sample.X.max(axis)))
-        standardization = network.input_standardization
         limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
         return Corruption(
             noise=noise,

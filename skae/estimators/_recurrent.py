@@ -112,10 +112,10 @@ class SequenceEstimator(NetworkEstimator):
         # A frame counts as its sequence does.
         return as_frames(sample.X, sample.weights)
 
-    def _corruption(self, noise, network, sample):
+    def _corruption(self, noise, standardization, sample):
         # The smallest and largest value are those of all frames, whatever their time step.
         frames, _ = as_frames(sample.X, None)
-        return super()._corruption(noise, network, sample._replace(X=frames))
+        return super()._corruption(noise, standardization, sample._replace(X=frames))
 
     def _measure(self, sample, dtype):
         # (n_samples, n_timesteps, n_features): the last frames, predicted from the others.

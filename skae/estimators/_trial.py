@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .._engine.data import TrainingSet, to_float
+from .._engine.data import Sample, TrainingSet, to_float
 from .._engine.environment import isolated_global_rng
 from ..losses import Loss, Target
 from ..networks.generators import use_generator
@@ -43,20 +43,18 @@ class TrialMixin:
         }
         parameters = vars(self)
         given = [name for name in tries if not isinstance(parameters.get(name), str | None)]
-        if not given:
-            return
         batch_size = MIN_BATCH_ROWS if self.batch_size == "auto" else self.batch_size
-        sample = TrainingSet(
+        few = TrainingSet(
             *(None if part is None else part[:batch_size] for part in training_set.merged())
         )
-        sample = sample._replace(X=to_float(sample.X), X_target=to_float(sample.rows))
+        sample = Sample(to_float(few.X), to_float(few.rows), few.labels, few.weights)
         drawing = torch.Generator(run.device).manual_seed(0)
         with isolated_global_rng(0), use_generator(drawing):
             for name in given:
                 with _naming(name):
                     tries[name](sample, run)
 
-    def _try_loss(self, sample: TrainingSet, run: Any) -> None:
+    def _try_loss(self, sample: Sample, run: Any) -> None:
         units = _units(sample.rows, run.loss, run.device)
         # Frames of sequences are compared one by one.
         batch = _standardized(sample.rows, units).flatten(0, -2)
@@ -71,15 +69,15 @@ class TrialMixin:
             inner = prediction.detach().mean(0).expand_as(prediction).clone().requires_grad_()
             criterion(inner, Target(batch, weights=weights), units)
 
-    def _try_noise(self, sample: TrainingSet, run: Any) -> None:
+    def _try_noise(self, sample: Sample, run: Any) -> None:
         # Codes of a reducer are not known before it is fitted.
         if self._trains_on_rows:
             self._try_change(sample, run.noise, run, "corrupted")
 
-    def _try_augment(self, sample: TrainingSet, run: Any) -> None:
+    def _try_augment(self, sample: Sample, run: Any) -> None:
         self._try_change(sample, None, run, "augmented")
 
-    def _try_change(self, sample: TrainingSet, noise: Noise | None, run: Any, method: str) -> None:
+    def _try_change(self, sample: Sample, noise: Noise | None, run: Any, method: str) -> None:
         units = _units(sample.X, noise, run.device)
         corruption = self._corruption(noise, units, sample)
         getattr(corruption, method)(_standardized(sample.X, units))

@@ -19,8 +19,8 @@ from .._sklearn_compat import HasMethods, StrOptions
 from .._typing import MatrixLike, Seed
 from ..architectures import DataShape
 from ..metrics import reconstruction_error
-from ..models.autoencoder import Network
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
+from ..networks.standardization import Standardization
 from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
@@ -413,9 +413,9 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         return DistilledNetwork(encoder, *rest, **options)
 
     def _corruption(
-        self, noise: Noise | None, network: Network, sample: Sample
+        self, noise: Noise | None, standardization: Standardization, sample: Sample
     ) -> Corruption | None:
-        corruption = super()._corruption(noise, network, sample)
+        corruption = super()._corruption(noise, standardization, sample)
         if corruption is None or self._is_distilled:
             return corruption
         # The corrupted input is a batch of codes, even if the data are images.
