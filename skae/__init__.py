@@ -8,6 +8,7 @@ from .estimators.hybrid import HybridAutoencoder
 from .estimators.outlier import ReconstructionOutlierDetector
 from .estimators.regressor import AutoencoderRegressor
 from .estimators.sequence import SequencePredictor
+from .estimators.table_encoder import TableEncoder
 from .estimators.variational import VariationalAutoencoder
 from .persistence import load, save
 
@@ -21,6 +22,7 @@ __all__ = [
     "HybridAutoencoder",
     "ReconstructionOutlierDetector",
     "SequencePredictor",
+    "TableEncoder",
     "VariationalAutoencoder",
     "architectures",
     "compare",

@@ -38,6 +38,7 @@ ESTIMATORS = {
     "HybridAutoencoder-distilled": skae.HybridAutoencoder(2, distill=True, **SMALL),
     "SequencePredictor": skae.SequencePredictor(2, frame_shape=(4,), hidden_size=3, **SMALL),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
+    "TableEncoder": skae.TableEncoder(kinds={0: "categorical"}, max_categories=5),
     "Pipeline": make_pipeline(skae.Autoencoder(2, **SMALL), LogisticRegression()),
 }
 METHODS = ("transform", "reconstruct", "predict", "predict_proba", "score_samples")

@@ -10,6 +10,7 @@ from skae import (
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
+    TableEncoder,
     VariationalAutoencoder,
 )
 from skae.architectures import Dense
@@ -36,6 +37,8 @@ ESTIMATORS = [
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),
+    TableEncoder(),
+    TableEncoder(numeric_scaling="quantile", missing_values="nan"),
     # Takes sparse rows.
     ReconstructionOutlierDetector(TruncatedSVD(1)),
 ]

@@ -133,6 +133,8 @@ def fitted(name):
         return skae.ReconstructionOutlierDetector().fit(pd.DataFrame(rows).add_prefix("x"))
     if name == "skae.SequencePredictor":
         return skae.SequencePredictor(2, frame_shape=(1, 1), max_iter=1).fit(rows)
+    if name == "skae.TableEncoder":
+        return skae.TableEncoder().fit(pd.DataFrame(rows).add_prefix("x"))
     estimator = TRAINED[name](2, image_shape=(2, 2), max_iter=1)
     estimator.set_params(**{"ordered": True} if hasattr(estimator, "ordered") else {})
     return estimator.fit(pd.DataFrame(rows).add_prefix("x"), np.arange(40) % 2)

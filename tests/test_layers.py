@@ -23,6 +23,7 @@ LAYERS = {
     "metrics": 2,
     "_engine": 3,
     "models": 3,
+    "tables": 3,
     "estimators": 4,
     "persistence": 5,
     "plotting": 5,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import tables
 from ._modules import LAYERS, build_module, take_module
 
 # DistanceMetric of a tree: the name by which it is built anew.
@@ -161,6 +162,8 @@ REBUILT = {
     "numpy.random.RandomState": Rebuilt(_take_random_state, _build_random_state),
     "skae.losses.Loss": Rebuilt(_take_fields, _build_fields),
     "skae.noises.Noise": Rebuilt(_take_fields, _build_fields),
+    # Their fields are numbers, names and scalers, which are built by this table again.
+    **{f"skae.tables.{name}": Rebuilt(_take_fields, _build_fields) for name in tables.__all__},
     "sklearn.utils.Bunch": Rebuilt(dict, lambda cls, parts: cls(**parts)),
     "torch.device": Rebuilt(lambda device: [str(device)], _call),
     "sklearn.neighbors.KDTree": Rebuilt(_take_neighbors_tree, _call),
