@@ -1,29 +1,32 @@
 """Compare reducers: fit each on one part of the data, score it on the other."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import FitFailedWarning
-from sklearn.utils import check_random_state
-from tqdm.auto import tqdm
+from sklearn.utils import check_random_state, check_scalar
 
 from .._arrays import check_columns
 from .._typing import MatrixLike, Seed
 from .._utils import import_optional
-from ._data import Split, numbers, read_data, split_data
-from ._evaluation import COLUMNS, Evaluation, evaluate
-from ._reducers import default_reducers, prepare
+from ._data import feature_names, numbers, read_data, split_data
+from ._evaluation import Evaluation
+from ._record import (
+    describe_call,
+    describe_data,
+    describe_error,
+    describe_machine,
+    describe_split,
+    in_one_line,
+)
+from ._reducers import at_sizes, default_reducers, prepare
 from ._result import Comparison
-
-_DONE = "compared"
-_MAX_CHARACTERS = 80  # of an error in the table; `errors` has the whole
-# No rate and no time left: reducers differ too much in their seconds for either to mean anything.
-_BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} reducers, {elapsed}"
+from ._run import evaluate_all
+from ._tables import tabulate, tabulate_folds
 
 
 def compare(
@@ -31,9 +34,11 @@ def compare(
     y: ArrayLike | None = None,
     *,
     reducers: Mapping[str, Any] | None = None,
-    n_components: int = 16,
+    n_components: int | Sequence[int] = 16,
     image_shape: tuple[int, ...] | None = None,
     test_size: float = 0.25,
+    cv: Any = None,
+    n_jobs: int | None = None,
     random_state: Seed = None,
     verbose: int = 0,
 ) -> Comparison:
@@ -56,12 +61,22 @@ def compare(
         :class:`~skae.Autoencoder`, a convolutional one (if X holds images), a dense
         :class:`~skae.VariationalAutoencoder` and PCA with a trained decoder
         (:class:`~skae.HybridAutoencoder`) are compared.
-    n_components : int, default=16
-        Size of the latent code of the default reducers; ignored if `reducers` is given.
+    n_components : int or list of int, default=16
+        Size of the latent code of the default reducers; a single size is ignored if `reducers` is
+        given. If a list, every reducer is compared at each of these sizes, named as "PCA (8)",
+        and ``plot_sizes()`` draws the error against the size. Reducers that are given then need
+        a parameter ``n_components``; of a Pipeline, that of its last step that has one is set.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)``, if X is 2-D and its rows are images.
     test_size : float or int, default=0.25
-        Fraction or number of rows to hold out.
+        Fraction or number of rows to hold out; ignored if `cv` is given.
+    cv : int, cross-validation generator or iterable, default=None
+        If given, every reducer is fitted and scored on each of several splits: the table has the
+        means, ``folds`` the single scores. A number of folds is shuffled by `random_state`,
+        stratified if y is given. Estimators, codes and pictures are those of the first fold.
+    n_jobs : int, default=None
+        Number of processes; -1 uses all processors. Reducers that compute side by side slow each
+        other down: leave it at None (one) if the seconds matter.
     random_state : int, RandomState instance or None, default=None
         Seed of the split and of every reducer that has such a parameter. If None, reducers keep
         their own.
@@ -71,15 +86,17 @@ def compare(
     Returns
     -------
     Comparison
-        With the ``table``, ``errors``, ``plot()`` and ``to_html(path)``.
+        With the ``table``, ``errors``, ``plot()``, ``to_html(path)``, ``to_json()`` and
+        ``to_markdown()``.
 
     Raises
     ------
     ValueError
-        If X does not hold images of `image_shape`, y does not hold a class for each row, or too
-        few rows are held out.
+        If X does not hold images of `image_shape`, y does not hold a class for each row,
+        `n_components` is below 1 or holds a size twice, or too few rows are held out.
     TypeError
-        If one of `reducers` has no ``fit``, or neither ``transform`` nor ``fit_transform``.
+        If one of `reducers` has no ``fit``, or neither ``transform`` nor ``fit_transform``, or no
+        ``n_components`` to set to each size of a list.
     ImportError
         If pandas is missing.
 
@@ -119,35 +136,99 @@ def compare(
     PCA                0.67           0.95
     SVD                0.66           0.95
     """
+    options = {
+        "reducers": reducers,
+        "n_components": n_components,
+        "image_shape": image_shape,
+        "test_size": test_size,
+        "cv": cv,
+        "n_jobs": n_jobs,
+        "random_state": random_state,
+    }
+    call = describe_call("compare", {"X": X, "y": y}, _non_default(options))
     pandas = import_optional("pandas", "plot")
+    sizes = _read_sizes(n_components)
     X, y, image_shape = read_data(X, y, image_shape)
     seed = _as_seed(random_state)
     if reducers is None:
         check_columns(X)
         reducers = default_reducers(
-            n_components,
+            sizes[0],
             has_images=image_shape is not None,
             has_missing=bool(np.isnan(numbers(X)).any()),
             is_seeded=seed is not None,
         )
+    origins = None
+    if not isinstance(n_components, Integral):
+        reducers, origins = at_sizes(reducers, sizes)
     estimators = prepare(reducers, image_shape, seed)
-    split = split_data(X, y, test_size, seed)
-    evaluations = _evaluate_all(estimators, split, verbose)
-    codes = {name: each.codes for name, each in evaluations.items() if each.codes is not None}
+    splits = split_data(X, y, test_size=test_size, cv=cv, seed=seed)
+    evaluations = evaluate_all(estimators, splits, n_jobs, verbose)
+    errors = {name: error for name, each in evaluations.items() if (error := _first_error(each))}
+    for name, error in errors.items():
+        warnings.warn(
+            f"The reducer {name!r} failed with {describe_error(error)}",
+            FitFailedWarning,
+            stacklevel=2,
+        )
+    folds = tabulate_folds(pandas, evaluations, has_classes=y is not None)
     return Comparison(
-        table=_tabulate(pandas, evaluations, has_classes=y is not None),
-        estimators={name: estimators[name] for name in codes},
-        X_test=split.rows_test,
-        y_test=split.y_test,
-        codes=codes,
-        reconstructions={
+        table=tabulate(folds, errors, origins),
+        X_test=splits[0].rows_test,
+        y_test=splits[0].y_test,
+        image_shape=image_shape,
+        errors=errors,
+        folds=None if cv is None else folds,
+        feature_names=feature_names(X),
+        settings={
+            "call": call,
+            "data": describe_data(X, image_shape, y),
+            "split": describe_split(splits, cv, y),
+            "random state": str(random_state),
+            **describe_machine(),
+            "parameters": {name: in_one_line(each) for name, each in estimators.items()},
+        },
+        **_kept({name: each[0] for name, each in evaluations.items()}),
+    )
+
+
+def _kept(firsts: Mapping[str, Evaluation]) -> dict[str, dict[str, Any]]:
+    """Return what is kept of the first fold, of the reducers that got so far."""
+    with_codes = {name: each for name, each in firsts.items() if each.codes is not None}
+    return {
+        "estimators": {name: each.estimator for name, each in with_codes.items()},
+        "codes": {name: each.codes for name, each in with_codes.items()},
+        "reconstructions": {
             name: each.reconstruction
-            for name, each in evaluations.items()
+            for name, each in with_codes.items()
             if each.reconstruction is not None
         },
-        image_shape=image_shape,
-        errors={name: each.error for name, each in evaluations.items() if each.error is not None},
-    )
+    }
+
+
+def _non_default(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that differ from the defaults of :func:`compare`."""
+    defaults = compare.__kwdefaults__ or {}
+    return {
+        name: value
+        for name, value in options.items()
+        # Arrays, and others whose comparison is no truth value, are no defaults.
+        if not (
+            value is defaults[name] or (isinstance(value, int | float) and value == defaults[name])
+        )
+    }
+
+
+def _read_sizes(n_components: Any) -> list[int]:
+    """Return the sizes of the code, of which there is one unless they are given as a list."""
+    sizes = [n_components] if isinstance(n_components, Integral) else list(n_components)
+    for size in sizes:
+        check_scalar(size, "n_components", Integral, min_val=1)
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise ValueError(
+            f"n_components must hold at least one size, and each only once, got {n_components!r}."
+        )
+    return [int(size) for size in sizes]
 
 
 def _as_seed(random_state: Seed) -> int | None:
@@ -160,48 +241,5 @@ def _as_seed(random_state: Seed) -> int | None:
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _evaluate_all(estimators: dict[str, Any], split: Split, verbose: int) -> dict[str, Evaluation]:
-    """Evaluate one reducer after the other, and warn of those that fail."""
-    # Names of the same width, so that the bar does not jump.
-    width = max(len(str(name)) for name in [*estimators, _DONE])
-    evaluations = {}
-    with tqdm(total=len(estimators), bar_format=_BAR, disable=not verbose) as bar:
-        for name, reducer in estimators.items():
-            # Before the work: the bar names the reducer that is being fitted.
-            bar.set_description_str(str(name).ljust(width))
-            evaluations[name] = evaluate(reducer, split)
-            bar.update()
-            error = evaluations[name].error
-            if error is not None:
-                warnings.warn(
-                    f"The reducer {name!r} failed with {_describe(error)}",
-                    FitFailedWarning,
-                    stacklevel=3,
-                )
-        bar.set_description_str(_DONE.ljust(width))
-    return evaluations
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _in_short(error: Exception) -> str:
-    """Return the beginning of an error, which must leave the table readable."""
-    first, *_ = _describe(error).splitlines()
-    return shorten(first, _MAX_CHARACTERS, placeholder=" …")
-
-
-def _tabulate(pandas: Any, evaluations: Mapping[str, Evaluation], *, has_classes: bool) -> Any:
-    """Return a table of a row for each reducer, with a column of errors if one failed."""
-    columns = [name for name in COLUMNS if has_classes or name != "k-NN accuracy"]
-    table = pandas.DataFrame(
-        [[each.scores.get(name, np.nan) for name in columns] for each in evaluations.values()],
-        index=list(evaluations),
-        columns=columns,
-    )
-    # The table has a column of errors only if there are some.
-    errors = [each.error for each in evaluations.values()]
-    if any(errors):
-        table["error"] = [None if error is None else _in_short(error) for error in errors]
-    return table
+def _first_error(evaluations: list[Evaluation]) -> Exception | None:
+    return next((each.error for each in evaluations if each.error is not None), None)

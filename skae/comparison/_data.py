@@ -1,13 +1,15 @@
 """The data of a comparison: checked, split, and as the rows of numbers that are scored."""
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv, train_test_split
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
 from .._arrays import as_array, check_columns, check_labels, columns_without_numbers, dense
+from .._sklearn_compat import safe_indexing
 from ..plotting._images import as_images
 
 N_NEIGHBORS = 5  # of the neighbor scores; twice as many rows must be held out, and one more
@@ -55,18 +57,43 @@ def _read_classes(y: Any, X: Any) -> np.ndarray:
     return classes
 
 
-def split_data(X: Any, y: np.ndarray | None, test_size: float, seed: int | None) -> Split:
-    """Split the rows, stratified by class if there are classes."""
-    X_train, X_test, train, test = train_test_split(
-        X, np.arange(X.shape[0]), test_size=test_size, random_state=seed, stratify=y
-    )
-    if len(test) <= 2 * N_NEIGHBORS:
-        raise ValueError(
-            f"test_size must hold out more than {2 * N_NEIGHBORS} rows, "
-            f"got {test_size!r}, which makes {len(test)} of {X.shape[0]}."
-        )
+def split_data(
+    X: Any, y: np.ndarray | None, *, test_size: float, cv: Any, seed: int | None
+) -> list[Split]:
+    """Return one split, or one for each fold of `cv`; stratified by class if there are classes."""
+    if cv is None:
+        rows = np.arange(X.shape[0])
+        pairs = [train_test_split(rows, test_size=test_size, random_state=seed, stratify=y)]
+        held_out = f"test_size must hold out more than {2 * N_NEIGHBORS} rows, got {test_size!r}"
+    else:
+        pairs = list(_folds(cv, y, seed).split(np.empty((X.shape[0], 0)), y))
+        held_out = f"cv must hold out more than {2 * N_NEIGHBORS} rows in each fold, got {cv!r}"
+    fewest = min(len(test) for _, test in pairs)
+    if fewest <= 2 * N_NEIGHBORS:
+        raise ValueError(f"{held_out}, which makes {fewest} of {X.shape[0]}.")
+    return [_split(X, y, train, test) for train, test in pairs]
+
+
+def _folds(cv: Any, y: np.ndarray | None, seed: int | None) -> Any:
+    """Return a splitter; a number of folds is shuffled, since files are often sorted."""
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
+        kind = KFold if y is None else StratifiedKFold
+        return kind(int(cv), shuffle=True, random_state=seed)
+    return check_cv(cv, y, classifier=y is not None)
+
+
+def _split(X: Any, y: np.ndarray | None, train: np.ndarray, test: np.ndarray) -> Split:
+    X_train, X_test = safe_indexing(X, train), safe_indexing(X, test)
     y_train, y_test = (None, None) if y is None else (y[train], y[test])
     return Split(X, train, test, X_train, X_test, numbers(X_test), y_train, y_test)
+
+
+def feature_names(X: Any) -> list[str] | None:
+    """Return the names of a frame's columns of numbers, None for arrays."""
+    if not _is_frame(X):
+        return None
+    others = {name for name, _ in columns_without_numbers(X)}
+    return [str(name) for name in X.columns if name not in others]
 
 
 def numbers(X: Any, like: Any = None) -> np.ndarray:

@@ -24,16 +24,6 @@ from ._reducers import pipeline_steps
 
 T = TypeVar("T")
 
-COLUMNS = (
-    "reconstruction error",
-    "explained variance",
-    "trustworthiness",
-    "continuity",
-    "k-NN accuracy",
-    "fit seconds",
-    "transform seconds",
-)
-
 _MAX_ROWS = 2000  # for the neighbor scores, whose time and memory grow with the square of that
 
 # Their inverse searches for each row: seconds for a handful, and it fails above a few
@@ -43,17 +33,18 @@ _SLOW_INVERSES = {"UMAP", "ParametricUMAP"}
 
 @dataclass
 class Evaluation:
-    """What was measured of a reducer, up to its error if there was one."""
+    """What was measured of a reducer on one split, up to its error if there was one."""
 
     scores: dict[str, float] = field(default_factory=dict)
     codes: np.ndarray | None = None
     reconstruction: np.ndarray | None = None
     error: Exception | None = None
+    estimator: Any = None  # fitted
 
 
 def evaluate(reducer: Any, split: Split) -> Evaluation:
     """Fit a reducer on the training rows and score it on the held-out ones."""
-    evaluation = Evaluation()
+    evaluation = Evaluation(estimator=reducer)
     try:
         with unchanged_threads():
             _measure(reducer, split, evaluation)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -79,6 +79,41 @@ def prepare(
     return {
         name: _configure(clone(reducer), image_shape, seed) for name, reducer in reducers.items()
     }
+
+
+class Sized(NamedTuple):
+    """A reducer at one of several sizes of its code."""
+
+    name: str
+    n_components: int
+
+
+def at_sizes(reducers: Mapping[str, Any], sizes: list[int]) -> tuple[dict[str, Any], list[Sized]]:
+    """Return copies of each reducer with each size of the code, and what they are copies of."""
+    if not isinstance(reducers, Mapping):
+        raise TypeError(f"reducers must be a dict of name to reducer, got {reducers!r}.")
+    copies, origins = {}, []
+    for name, reducer in reducers.items():
+        _check_reducer(name, reducer)
+        parameter = _size_parameter(name, reducer)
+        for size in sizes:
+            copies[f"{name} ({size})"] = clone(reducer).set_params(**{parameter: size})
+            origins.append(Sized(name, size))
+    return copies, origins
+
+
+def _size_parameter(name: str, reducer: Any) -> str:
+    """Return the parameter that sets the size of the code, of a pipeline that of its last step."""
+    steps = getattr(reducer, "steps", [])
+    candidates = ["n_components", *(f"{step}__n_components" for step, _ in reversed(steps))]
+    parameters = reducer.get_params()
+    found = next((each for each in candidates if each in parameters), None)
+    if found is None:
+        raise TypeError(
+            "If n_components is a list, reducers must have a parameter n_components, got "
+            f"{name!r}: {type(reducer).__name__}, which has none."
+        )
+    return found
 
 
 def _check_reducer(name: str, reducer: Any) -> None:

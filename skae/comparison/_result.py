@@ -58,6 +58,13 @@ class Comparison:
         ``(height, width[, channels])`` if the rows are images.
     errors : dict of str to Exception, default=None
         The exceptions of the reducers that failed; empty if none did.
+    folds : pandas.DataFrame, default=None
+        The scores of each reducer in each fold, if there are several; the table has their means.
+    feature_names : list of str, default=None
+        Names of the columns of `X_test`. If None, they have none.
+    settings : dict of str to str or dict, default=None
+        How the comparison was made: the call, the data, the split, versions, date, and the
+        parameters of each reducer.
 
     See Also
     --------
@@ -84,6 +91,9 @@ class Comparison:
         reconstructions: dict[str, np.ndarray],
         image_shape: tuple[int, ...] | None,
         errors: dict[str, Exception] | None = None,
+        folds: Any = None,
+        feature_names: list[str] | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         self.table = table
         self.estimators = estimators
@@ -93,6 +103,9 @@ class Comparison:
         self.reconstructions = reconstructions
         self.image_shape = image_shape
         self.errors = {} if errors is None else errors
+        self.folds = folds
+        self.feature_names = feature_names
+        self.settings = {} if settings is None else settings
 
     def plot(self, *, n_images: int = 10) -> Any:
         """Draw held-out images with their reconstructions, and the codes colored by class.
