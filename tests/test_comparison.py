@@ -315,7 +315,7 @@ def test_the_page_holds_the_table_and_the_picture(comparison, tmp_path):
     path = tmp_path / "page.html"
     comparison.to_html(path)
     page = path.read_text(encoding="utf-8")
-    assert "<th>SVD</th>" in page
+    assert 'data-value="SVD"' in page
     assert f"{comparison.table.loc['SVD', 'explained variance']:.3g}" in page
     assert "data:image/png;base64,iVBOR" in page
 

@@ -57,15 +57,47 @@ def test_the_tiles_are_the_images_and_their_reconstructions(digits):
     # A tile is 8 pixels and a gap of one.
     assert_allclose(mosaic[:8, 9:17], images[1] / 16)
     assert_allclose(mosaic[9:17, 18:26], images[2, :, ::-1] / 16)
-    assert_array_equal(mosaic[8], 1)
+    # Transparent, on a page of any color.
+    assert_array_equal(display.im_.to_rgba(mosaic)[8, :, 3], 0)
 
 
 def test_reconstructions_share_the_brightness_of_the_originals(digits):
-    images = digits[0][:2].reshape(-1, 8, 8).astype("uint8")
+    images = digits[0][:2].reshape(-1, 8, 8)
     pale = {"pale": images / 2, "glaring": images * 2.0}
     mosaic = ReconstructionDisplay.from_reconstructions(images, pale).im_.get_array()
     assert_allclose(mosaic[9:17, :8], images[0] / 32)
-    assert mosaic.max() == 1
+    assert mosaic[18:26, :8].max() == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "limits"),
+    [
+        (np.array([[[3, 200]]], dtype="uint8"), (0, 255)),
+        (np.array([[[3, 200]]]), (0, 200)),
+        (np.array([[[0.2, 0.7]]]), (0, 1)),
+        (np.array([[[-1.5, 0.7]]]), (-1.5, 0.7)),
+        (np.array([[[0.001, 0.002]]]), (0, 0.002)),
+        (np.array([[[np.nan, np.nan]]]), (0, 1)),
+        (np.zeros((1, 1, 2)), (0, 1)),
+    ],
+    ids=["bytes", "integers", "fractions", "negative", "tiny", "missing", "black"],
+)
+def test_black_is_zero_and_white_the_end_of_the_scale_of_the_data(images, limits):
+    display = ReconstructionDisplay.from_reconstructions(images, {})
+    assert display.value_range == limits
+
+
+def test_the_grey_scale_is_that_of_all_images_given_not_only_of_those_shown():
+    images = np.stack([np.full((2, 2), 0.02), np.ones((2, 2))])
+    display = ReconstructionDisplay.from_reconstructions(images, {}, n_images=1)
+    assert_allclose(display.im_.get_array()[:2, :2], 0.02)
+
+
+def test_the_first_row_is_called_what_the_caller_says(digits):
+    display = ReconstructionDisplay.from_reconstructions(
+        digits[0][:2], {}, image_shape=(8, 8), label="samples"
+    )
+    assert texts(display.ax_.get_yticklabels()) == ["samples"]
 
 
 def test_no_more_images_are_shown_than_asked_for(digits):
@@ -75,7 +107,7 @@ def test_no_more_images_are_shown_than_asked_for(digits):
     assert display.images.shape == display.reconstructions["PCA"].shape == (4, 8, 8)
 
 
-@pytest.mark.parametrize(("n_channels", "shown"), [(1, ()), (2, ()), (3, (3,))])
+@pytest.mark.parametrize(("n_channels", "shown"), [(1, ()), (2, ()), (3, (4,))])
 def test_three_channels_are_colors_and_others_grey(n_channels, shown):
     images = np.random.default_rng(0).uniform(size=(2, 6, 5, n_channels))
     display = ReconstructionDisplay.from_reconstructions(images, {"same": images})
@@ -128,11 +160,10 @@ def test_missing_pixels_are_light_blue(channels):
     images[0, 2, 3] = np.nan
     display = ReconstructionDisplay.from_reconstructions(images, {"same": np.nan_to_num(images)})
     picture = display.im_.get_array()
-    shown = picture[2, 3] if channels else display.im_.to_rgba(picture)[2, 3, :3]
-    assert_allclose(shown, (0.62, 0.79, 0.88))
-    assert_allclose(
-        picture[:6, 6:11][0], (images[1] - np.nanmin(images))[0] / np.ptp(images[~np.isnan(images)])
-    )
+    colors = picture if channels else display.im_.to_rgba(picture)
+    assert_allclose(colors[2, 3], (0.62, 0.79, 0.88, 1))
+    shown = picture[:6, 6:11, :3] if channels else picture[:6, 6:11]
+    assert_allclose(shown, images[1])
 
 
 # -- codes -------------------------------------------------------------------------------------
@@ -166,7 +197,7 @@ def test_classes_are_named_in_a_legend(n_classes):
     display = LatentSpaceDisplay.from_codes(codes, y)
     handles = display.ax_.get_legend().legend_handles
     assert texts(display.ax_.get_legend().get_texts()) == list(np.unique(y))
-    assert len({handle.get_color() for handle in handles}) == n_classes
+    assert len({(each.get_color(), each.get_marker()) for each in handles}) == n_classes
 
 
 @pytest.mark.parametrize("column", [0, 2])

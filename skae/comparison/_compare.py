@@ -221,7 +221,7 @@ def _non_default(options: dict[str, Any]) -> dict[str, Any]:
 
 def _read_sizes(n_components: Any) -> list[int]:
     """Return the sizes of the code, of which there is one unless they are given as a list."""
-    sizes = [n_components] if isinstance(n_components, Integral) else list(n_components)
+    sizes = list(n_components) if np.iterable(n_components) else [n_components]
     for size in sizes:
         check_scalar(size, "n_components", Integral, min_val=1)
     if not sizes or len(set(sizes)) < len(sizes):

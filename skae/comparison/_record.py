@@ -49,7 +49,8 @@ def describe_split(splits: list[Split], cv: Any, y: np.ndarray | None) -> str:
     n_train, n_test = len(splits[0].train), len(splits[0].test)
     if cv is None:
         return f"{n_train} rows to fit on, {n_test} held out{stratified}"
-    return f"{len(splits)} folds, about {n_test} rows held out in each: {in_one_line(cv)}"
+    kind = stratified if isinstance(cv, int) else f", {in_one_line(cv)}"
+    return f"{len(splits)} folds, about {n_test} rows held out in each{kind}"
 
 
 def describe_machine() -> dict[str, str]:

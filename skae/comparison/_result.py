@@ -1,35 +1,17 @@
 """What a comparison found, and how it is shown."""
 
-from base64 import b64encode
-from io import BytesIO
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._utils import import_optional
-from ..plotting import plot_comparison
+from .._files import target, write_atomically
+from ..plotting import TradeOffDisplay, plot_comparison
+from ._exports import as_json, as_markdown
+from ._page import render
 
 # Three digits are what scores of some hundred held-out rows are good for.
 _STYLE: dict[str, Any] = {"float_format": "{:.3g}".format, "na_rep": "–"}
-
-# Without links to scripts, styles or pictures: the page works offline, and in a mail.
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Comparison of reducers</title>
-<style>
-body {{ font-family: sans-serif; margin: 2em }}
-table {{ border-collapse: collapse }}
-th, td {{ padding: 0.4em 0.8em; text-align: right; border: 0; border-bottom: 1px solid #ccc }}
-img {{ max-width: 100%; margin-top: 2em }}
-</style>
-<h1>Comparison of reducers</h1>
-{table}
-<img alt="Reconstructions and codes" src="data:image/png;base64,{picture}">
-</html>
-"""
 
 
 class Comparison:
@@ -129,27 +111,93 @@ class Comparison:
         """
         return plot_comparison(self, n_images=n_images)
 
+    def plot_sizes(self, score: str = "reconstruction error", *, ax: Any = None) -> Any:
+        """Draw a score over the size of the code, a curve for each reducer.
+
+        It shows how many components are enough.
+
+        Parameters
+        ----------
+        score : str, default="reconstruction error"
+            A column of the table.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. If None, a new figure is made.
+
+        Returns
+        -------
+        TradeOffDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the comparison was not made with a list of ``n_components``, or has no such score.
+        """
+        return TradeOffDisplay.from_comparison(self, score=score, cost="n_components", ax=ax)
+
     def to_html(self, path: str | PathLike[str]) -> None:
-        """Write the table and the picture to one page that needs no other file.
+        """Write a report: one page that needs no other file.
+
+        It explains and marks the scores, shows errors against seconds and sizes of the code,
+        errors of each feature or pixel, images beside their reconstructions, the codes and the
+        losses, and records the call, the data, the parameters and the versions. Columns of its
+        tables can be sorted. It follows the light or dark theme of the reader, and can be printed.
 
         Parameters
         ----------
         path : str or path-like
             The file to write; ``~`` is the home folder.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ImportError
+            If jinja2 or matplotlib is missing.
         """
-        plt = import_optional("matplotlib.pyplot", "plot")
-        figure, picture = self.plot(), BytesIO()
-        figure.savefig(picture, format="png", dpi=150)
-        # pyplot would keep it, and show it in a notebook as well.
-        plt.close(figure)
-        # The picture as text within the page.
-        page = _PAGE.format(
-            table=self._repr_html_(), picture=b64encode(picture.getvalue()).decode()
-        )
-        Path(path).expanduser().write_text(page, encoding="utf-8")
+        path = target(path)  # before the work
+        write_atomically(path, render(self).encode())
+
+    def to_json(self, path: str | PathLike[str] | None = None) -> str:
+        """Return the scores, errors and settings as JSON.
+
+        Parameters
+        ----------
+        path : str or path-like, default=None
+            A file to write as well; ``~`` is the home folder.
+
+        Returns
+        -------
+        str
+            A document with ``scores`` and, of a cross-validation, ``folds`` (a list of one object
+            for each row; what was not measured is null), ``errors`` and ``settings``.
+        """
+        return _written(as_json(self), path)
+
+    def to_markdown(self, path: str | PathLike[str] | None = None) -> str:
+        """Return the table as Markdown, with a line on how it was made.
+
+        Parameters
+        ----------
+        path : str or path-like, default=None
+            A file to write as well; ``~`` is the home folder.
+
+        Returns
+        -------
+        str
+            The table in GitHub's form.
+        """
+        return _written(as_markdown(self), path)
 
     def __repr__(self) -> str:
         return str(self.table.to_string(**_STYLE))
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(**_STYLE))
+
+
+def _written(text: str, path: str | PathLike[str] | None) -> str:
+    """Return a text, and write it where a path is given."""
+    if path is not None:
+        write_atomically(path, text.encode())
+    return text

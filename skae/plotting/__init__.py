@@ -2,12 +2,15 @@
 
 from ._comparison import plot_comparison
 from ._latent import LatentSpaceDisplay
-from ._loss import LossCurveDisplay
+from ._loss import LossComparisonDisplay, LossCurveDisplay
 from ._reconstruction import ReconstructionDisplay
+from ._trade_offs import TradeOffDisplay
 
 __all__ = [
     "LatentSpaceDisplay",
+    "LossComparisonDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
+    "TradeOffDisplay",
     "plot_comparison",
 ]

@@ -84,7 +84,7 @@ def _upper_height(comparison: Any, n_images: int, width: float) -> float:
 
 
 def _draw_images(comparison: Any, n_images: int, ax: Any) -> None:
-    rows = _one_of_each(comparison.y_test, n_images)
+    rows = one_of_each(comparison.y_test, n_images)
     table = comparison.table
     reconstructions = {
         f"{name}\n{table.loc[name, 'explained variance']:.0%} explained": X[rows]
@@ -100,7 +100,7 @@ def _draw_images(comparison: Any, n_images: int, ax: Any) -> None:
     ax.set_title("Held-out images and their reconstructions")
 
 
-def _one_of_each(y: np.ndarray | None, n_images: int) -> Any:
+def one_of_each(y: np.ndarray | None, n_images: int) -> Any:
     """Return rows to show: one of each class if classes are known, then the first others."""
     if y is None:
         return slice(n_images)

@@ -1,6 +1,5 @@
-"""The latent space as a scatter plot."""
+"""The latent space as a scatter plot, or as a density if it has one dimension."""
 
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -8,20 +7,26 @@ from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
-from .._arrays import as_array, is_missing, naming_types
+from .._arrays import as_array, naming_types
 from .._typing import MatrixLike
-from .._utils import import_optional
+from ._style import COLORS, axes_or_new
+from ._targets import TargetColors, read_target
 
-_MAX_CLASSES = 20  # more have no colors that an eye distinguishes
-# A light grey, which neither color map has.
-_MISSING_COLOR = (0.8, 0.8, 0.8)
+# A point may be 0.75 widths of the central 96 % away from these: 5 standard deviations of a normal
+# distribution. One that is farther would squeeze all others into a corner.
+_CENTRAL = (0.02, 0.98)
+_REACH = 0.75  # of the width of the central part, on either side
+_MARGIN_FRACTION = 0.05
+_GRID_POINTS = 256  # of a density
 
 
 class LatentSpaceDisplay:
     """Scatter plot of latent codes in two dimensions, colored by a target.
 
     Codes of more than two dimensions are shown by their first two principal components, codes
-    of one dimension along a line. Build it by :meth:`from_estimator` or :meth:`from_codes`.
+    of one dimension as a density above the points. The axes leave out points that are so far away
+    that they would hide the structure of the others, and say how many. Build it by
+    :meth:`from_estimator` or :meth:`from_codes`.
 
     Parameters
     ----------
@@ -29,9 +34,13 @@ class LatentSpaceDisplay:
         Coordinates of the points.
     y : array-like of shape (n_samples,), default=None
         Target that colors the points. Classes get a legend; continuous targets, and numbers of
-        more than 20 values, a color bar. Points without a target (None, NaN) are grey.
+        more than 20 values, a color bar. Points without a target (None, NaN) are grey, and of more
+        than 20 classes all but the 19 largest.
     axis_labels : tuple of two str, default=("code 1", "code 2")
-        Labels of the two axes.
+        Labels of the two axes; the second is empty for codes of one dimension.
+    cyclic : bool, default=False
+        Whether y is an angle or another quantity whose smallest and largest value meet; they get
+        the same color.
 
     Attributes
     ----------
@@ -59,10 +68,12 @@ class LatentSpaceDisplay:
         positions: np.ndarray,
         y: ArrayLike | None = None,
         axis_labels: tuple[str, str] = ("code 1", "code 2"),
+        cyclic: bool = False,
     ) -> None:
         self.positions = positions
         self.y = y
         self.axis_labels = axis_labels
+        self.cyclic = cyclic
 
     @classmethod
     def from_estimator(
@@ -71,6 +82,7 @@ class LatentSpaceDisplay:
         X: MatrixLike,
         y: ArrayLike | None = None,
         *,
+        cyclic: bool = False,
         ax: Any = None,
         legend: bool = True,
         **scatter_kwargs: Any,
@@ -85,6 +97,8 @@ class LatentSpaceDisplay:
             The data, in a layout that the reducer takes.
         y : array-like of shape (n_samples,), default=None
             Target that colors the points; None and NaN mark missing entries.
+        cyclic : bool, default=False
+            Whether y is an angle or another quantity whose smallest and largest value meet.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is made.
         legend : bool, default=True
@@ -98,7 +112,7 @@ class LatentSpaceDisplay:
             The display, drawn.
         """
         codes = estimator.transform(X)
-        return cls.from_codes(codes, y, ax=ax, legend=legend, **scatter_kwargs)
+        return cls.from_codes(codes, y, cyclic=cyclic, ax=ax, legend=legend, **scatter_kwargs)
 
     @classmethod
     def from_codes(
@@ -106,6 +120,7 @@ class LatentSpaceDisplay:
         codes: ArrayLike,
         y: ArrayLike | None = None,
         *,
+        cyclic: bool = False,
         ax: Any = None,
         legend: bool = True,
         **scatter_kwargs: Any,
@@ -118,6 +133,8 @@ class LatentSpaceDisplay:
             The codes.
         y : array-like of shape (n_samples,), default=None
             Target that colors the points; None and NaN mark missing entries.
+        cyclic : bool, default=False
+            Whether y is an angle or another quantity whose smallest and largest value meet.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is made.
         legend : bool, default=True
@@ -137,7 +154,7 @@ class LatentSpaceDisplay:
         if y is not None:
             y = column_or_1d(as_array(y, "y"))
             check_consistent_length(codes, y)
-        display = cls(positions=positions, y=y, axis_labels=axis_labels)
+        display = cls(positions=positions, y=y, axis_labels=axis_labels, cyclic=cyclic)
         return display.plot(ax=ax, legend=legend, **scatter_kwargs)
 
     def plot(self, ax: Any = None, *, legend: bool = True, **scatter_kwargs: Any) -> Self:
@@ -157,23 +174,81 @@ class LatentSpaceDisplay:
         LatentSpaceDisplay
             The display itself.
         """
-        plt = import_optional("matplotlib.pyplot", "plot")
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
-        classes, colors = _colors(self.y, plt)
+        ax = axes_or_new(ax)
+        target = None if self.y is None else read_target(self.y, cyclic=self.cyclic)
+        colors = {"color": COLORS[0]} if target is None else target.scatter_arguments()
         # Points of many rows are smaller, so that they do not cover each other.
-        style = {
-            "s": np.clip(15000 / len(self.positions), 3, 25),
-            "linewidths": 0,
-            "alpha": 0.8,
-        }
+        style = {"s": np.clip(15000 / len(self.positions), 3, 25), "linewidths": 0, "alpha": 0.8}
+        # The caller's own colors replace those of the target.
+        if {"color", "c"} & scatter_kwargs.keys():
+            colors = {}
         self.scatter_ = ax.scatter(*self.positions.T, **{**style, **colors, **scatter_kwargs})
+        if target is not None and colors:
+            target.draw_markers(self.scatter_)
         ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         ax.set(xticks=[], yticks=[])  # latent codes have no units
-        if legend and self.y is not None:
-            _explain(self.scatter_, classes, ax)
+        _set_limits(ax, self.positions)
+        if not self.axis_labels[1]:
+            _draw_densities(ax, self.positions[:, 0], target)
+        if legend and target is not None and colors:
+            target.explain(self.scatter_, ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _set_limits(ax: Any, positions: np.ndarray) -> None:
+    """Show all points but those that would squeeze the others, and count these."""
+    limits = np.array([robust_limits(values) for values in positions.T])
+    ax.set(xlim=limits[0], ylim=limits[1])
+    n_outside = int(np.any((positions < limits[:, 0]) | (positions > limits[:, 1]), axis=1).sum())
+    if n_outside:
+        place = {"xy": (0.99, 0.99), "xycoords": "axes fraction", "ha": "right", "va": "top"}
+        ax.annotate(f"{n_outside} farther away", **place, size="small")
+
+
+def robust_limits(values: np.ndarray) -> tuple[float, float]:
+    """Return limits of an axis that no point squeezes which is far from the central ones."""
+    low, high = np.quantile(values, _CENTRAL)
+    reach = _REACH * (high - low)
+    low, high = max(values.min(), low - reach), min(values.max(), high + reach)
+    # Equal values have no range: any will do.
+    margin = _MARGIN_FRACTION * (high - low) or 1
+    return float(low - margin), float(high + margin)
+
+
+def _draw_densities(ax: Any, values: np.ndarray, target: TargetColors | None) -> None:
+    """Draw the density of codes of one dimension, of each class by itself, above the points."""
+    groups = [(values, COLORS[0])]
+    if target is not None and target.classes is not None:
+        groups = [
+            (values[target.values == i], COLORS[i % len(COLORS)])
+            for i in range(len(target.classes))
+        ]
+    left, right = ax.get_xlim()
+    grid = np.linspace(left, right, _GRID_POINTS)
+    densities = [len(group) / len(values) * _density(group, grid) for group, _ in groups]
+    for density, (_, color) in zip(densities, groups, strict=True):
+        ax.fill_between(grid, density, color=color, alpha=0.3, linewidth=0)
+        ax.plot(grid, density, color=color, linewidth=1)
+    # The points lie below the curves.
+    highest = max(float(density.max()) for density in densities)
+    ax.set_ylim(-0.08 * highest, 1.05 * highest)
+    ax.set_ylabel("density")
+
+
+def _density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return a Gaussian kernel density, by way of a histogram: linear in the number of values."""
+    step = grid[1] - grid[0]
+    edges = np.append(grid - step / 2, grid[-1] + step / 2)
+    counts, _ = np.histogram(values, edges)
+    # Silverman's rule; values that are all alike still get a bump of some width.
+    spread = min(np.std(values), np.subtract(*np.quantile(values, (0.75, 0.25))) / 1.34)
+    width = max(0.9 * spread * len(values) ** -0.2, 2 * step)
+    kernel = np.exp(-0.5 * (np.arange(1 - len(grid), len(grid)) * step / width) ** 2)
+    # The kernel's center is its entry len(grid) - 1.
+    smooth: np.ndarray = np.convolve(counts, kernel / kernel.sum())[len(grid) - 1 :][: len(grid)]
+    density: np.ndarray = smooth / (len(values) * step)
+    return density
 
 
 def _to_plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
@@ -187,57 +262,3 @@ def _to_plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     # A single component is drawn along a line: the second coordinate is zero.
     n_absent = 2 - n_components
     return np.pad(codes, [(0, 0), (0, n_absent)]), ("code 1", "" if n_absent else "code 2")
-
-
-def _colors(y: ArrayLike | None, plt: Any) -> tuple[np.ndarray | None, dict[str, Any]]:
-    """Return the classes in y, None if it is a quantity, and arguments of ``scatter``."""
-    if y is None:
-        return None, {}
-    y = np.asarray(y)
-    missing = is_missing(y)
-    classes, indices = np.unique(_of_one_type(y[~missing]), return_inverse=True)
-    is_quantity = _is_quantity(classes)
-    # NaN gets the color of missing entries from the cmap.
-    values = np.full(len(y), np.nan)
-    values[~missing] = y[~missing] if is_quantity else indices
-    cmap, limits = plt.get_cmap("viridis"), dict[str, float]()
-    if not is_quantity:
-        n_classes = len(classes)
-        # tab10 is made for classes, and has ten colors.
-        cmap = plt.get_cmap("tab10") if n_classes <= 10 else plt.get_cmap("turbo", n_classes)
-        # Each class is in the middle of its color.
-        limits = {"vmin": -0.5, "vmax": cmap.N - 0.5}
-    colors = {"c": values, "cmap": cmap.with_extremes(bad=_MISSING_COLOR), "plotnonfinite": True}
-    return None if is_quantity else classes, colors | limits
-
-
-def _of_one_type(values: np.ndarray) -> np.ndarray:
-    """Return objects as numbers if they are such, and as text if they cannot be sorted."""
-    if values.dtype.kind != "O":
-        return values
-    if all(isinstance(value, Real) and not isinstance(value, bool) for value in values):
-        return values.astype(float if any(value % 1 for value in values) else int)
-    return values.astype(str)
-
-
-def _is_quantity(values: np.ndarray) -> bool:
-    """Return whether sorted distinct values are a quantity rather than classes."""
-    is_continuous = values.dtype.kind == "f" and np.any(values % 1)
-    return values.dtype.kind in "iuf" and bool(is_continuous or len(values) > _MAX_CLASSES)
-
-
-def _explain(scatter: Any, classes: np.ndarray | None, ax: Any) -> None:
-    """Explain the colors: by a legend for classes, by a color bar for a quantity."""
-    if classes is None:
-        ax.figure.colorbar(scatter, ax=ax)
-        return
-    Line2D = import_optional("matplotlib.lines", "plot").Line2D
-    colors = map(tuple, scatter.cmap(scatter.norm(np.arange(len(classes)))))
-    # Classes that came as floats only because some are missing read as integers.
-    labels = [f"{label:.0f}" if isinstance(label, float) else str(label) for label in classes]
-    entries = list(zip(labels, colors, strict=True))
-    if np.ma.is_masked(scatter.get_array()):
-        entries.append(("missing", _MISSING_COLOR))
-    point = {"linestyle": "", "marker": scatter.get_paths()[0]}
-    handles = [Line2D([], [], color=color, label=label, **point) for label, color in entries]
-    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

@@ -9,17 +9,17 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_scalar
 
 from .._arrays import as_array
-from .._utils import import_optional
 from ._estimators import held_attribute
-from ._images import MISSING_COLOR, as_images, mosaic, to_grey_or_rgb, to_unit_range
+from ._images import as_images, draw_rows, value_range
 
 
 class ReconstructionDisplay:
     """Rows of images: the originals on top, one row of reconstructions for each reducer below.
 
-    All rows share the brightness scale of the originals, so that a reconstruction that is too
-    pale looks so. Missing values are light blue. Build it by :meth:`from_estimator` or
-    :meth:`from_reconstructions`.
+    All rows share the grey scale of the originals, so that a reconstruction that is too pale
+    looks so: 0 is black unless there are negative values, white is 255 for bytes, 1 for fractions
+    and the largest value otherwise. Missing values are light blue. Build it by
+    :meth:`from_estimator` or :meth:`from_reconstructions`.
 
     Parameters
     ----------
@@ -27,6 +27,10 @@ class ReconstructionDisplay:
         The originals. Three channels are shown as colors, any other number by their mean.
     reconstructions : dict of str to ndarray of the same shape
         The reconstructions, by the name to write beside the row.
+    label : str, default="original"
+        The name beside the first row.
+    value_range : tuple of two float, default=None
+        The values that are drawn black and white. If None, those of `images`.
 
     Attributes
     ----------
@@ -49,9 +53,18 @@ class ReconstructionDisplay:
     ['original', 'PCA']
     """
 
-    def __init__(self, *, images: np.ndarray, reconstructions: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self,
+        *,
+        images: np.ndarray,
+        reconstructions: dict[str, np.ndarray],
+        label: str = "original",
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
         self.images = images
         self.reconstructions = reconstructions
+        self.label = label
+        self.value_range = value_range
 
     @classmethod
     def from_estimator(
@@ -61,6 +74,7 @@ class ReconstructionDisplay:
         *,
         image_shape: tuple[int, ...] | None = None,
         n_images: int = 10,
+        label: str = "original",
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> Self:
@@ -78,6 +92,8 @@ class ReconstructionDisplay:
             within a Pipeline or a search.
         n_images : int, default=10
             The largest number of images to show; they are the first.
+        label : str, default="original"
+            The name beside the first row.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is made.
         **imshow_kwargs : dict
@@ -104,7 +120,13 @@ class ReconstructionDisplay:
             for name, reducer in reducers.items()
         }
         return cls.from_reconstructions(
-            X, reconstructions, image_shape=image_shape, n_images=n_images, ax=ax, **imshow_kwargs
+            X,
+            reconstructions,
+            image_shape=image_shape,
+            n_images=n_images,
+            label=label,
+            ax=ax,
+            **imshow_kwargs,
         )
 
     @classmethod
@@ -115,6 +137,7 @@ class ReconstructionDisplay:
         *,
         image_shape: tuple[int, ...] | None = None,
         n_images: int = 10,
+        label: str = "original",
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> Self:
@@ -130,6 +153,8 @@ class ReconstructionDisplay:
             ``(height, width)`` or ``(height, width, channels)``. Needed if X is 2-D.
         n_images : int, default=10
             The largest number of images to show; they are the first.
+        label : str, default="original"
+            The name beside the first row.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is made.
         **imshow_kwargs : dict
@@ -146,10 +171,17 @@ class ReconstructionDisplay:
             If X does not hold images of this shape, or `n_images` is below 1.
         """
         check_scalar(n_images, "n_images", Integral, min_val=1)
-        images = as_images(X, image_shape)[:n_images]
+        images = as_images(X, image_shape)
         shape = images.shape[1:]
         others = {name: as_images(R, shape)[:n_images] for name, R in reconstructions.items()}
-        return cls(images=images, reconstructions=others).plot(ax=ax, **imshow_kwargs)
+        display = cls(
+            images=images[:n_images],
+            reconstructions=others,
+            label=label,
+            # Of all images: some may be darker than others.
+            value_range=value_range(images),
+        )
+        return display.plot(ax=ax, **imshow_kwargs)
 
     def plot(self, ax: Any = None, **imshow_kwargs: Any) -> Self:
         """Draw the rows.
@@ -166,25 +198,12 @@ class ReconstructionDisplay:
         ReconstructionDisplay
             The display itself.
         """
-        plt = import_optional("matplotlib.pyplot", "plot")
         # (n_reducers + 1, n_images, height, width[, channels])
         rows = np.stack([self.images, *self.reconstructions.values()])
-        picture = mosaic(to_unit_range(to_grey_or_rgb(rows), self.images))
-        height, width = picture.shape[:2]
-        if ax is None:
-            # An inch for each image, and room for the names.
-            size = (len(self.images) + 1.5, len(self.images) * height / width)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        cmap = plt.get_cmap("gray").with_extremes(bad=MISSING_COLOR)
-        self.im_ = ax.imshow(picture, **{"cmap": cmap, "vmin": 0, "vmax": 1, **imshow_kwargs})
-        ax.set_xticks([])
-        # In pixels, of which the first has its center at 0.
-        centers = (np.arange(len(rows)) + 0.5) * height / len(rows) - 1
-        ax.set_yticks(centers, ["original", *self.reconstructions])
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        ax.set_anchor("W")  # otherwise constrained layout leaves too little room for the names
-        self.ax_, self.figure_ = ax, ax.figure
+        limits = value_range(self.images) if self.value_range is None else self.value_range
+        labels = [self.label, *self.reconstructions]
+        self.im_ = draw_rows(rows, limits, row_labels=labels, ax=ax, **imshow_kwargs)
+        self.ax_, self.figure_ = self.im_.axes, self.im_.figure
         return self
 
 
