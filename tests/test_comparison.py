@@ -22,8 +22,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
+from threadpoolctl import threadpool_limits
 
 from skae import Autoencoder, compare
+from skae.comparison._reducers import default_reducers
 from skae.metrics import (
     continuity,
     explained_variance,
@@ -242,6 +244,20 @@ def test_a_broken_umap_is_left_out_with_its_own_error(digits, tmp_path, monkeypa
     with pytest.warns(FitFailedWarning, match=r"UMAP is not compared.*OSError: libllvm"):
         result = compare(digits[0][:60], n_components=2, random_state=0)
     assert "UMAP" not in result.table.index
+
+
+def test_importing_umap_changes_no_number_of_threads(digits, tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    (tmp_path / "umap.py").write_text(
+        "import threadpoolctl\nthreadpoolctl.ThreadpoolController().limit(limits=3)\nUMAP = dict\n"
+    )
+    # Set before it is deleted, so that nothing of it is left to other tests.
+    monkeypatch.setitem(sys.modules, "umap", None)
+    monkeypatch.delitem(sys.modules, "umap")
+    monkeypatch.syspath_prepend(tmp_path)
+    with threadpool_limits(None):
+        default_reducers(2, has_images=False, has_missing=False, is_seeded=True)
+        assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,21 @@ def test_features_without_names_are_numbered():
     assert list(made.columns) == ["x0", "x1", "x2", "x3", "x4"]
 
 
+@pytest.mark.parametrize(("frame_shape", "shape"), [((), (45,)), ((5,), (45, 5))])
+def test_predicted_frames_of_sequences_stay_arrays_and_their_codes_follow_set_output(
+    frame_shape, shape
+):
+    sequences = pd.DataFrame(np.tile(X, 2), columns=[f"t{i}" for i in range(10)], index=FRAME.index)
+    estimator = clone(ESTIMATORS["SequencePredictor"]).set_params(frame_shape=frame_shape)
+    codes = estimator.set_output(transform="pandas").fit_transform(sequences)
+    pd.testing.assert_index_equal(codes.index, FRAME.index)
+    assert list(codes.columns) == ["sequencepredictor0", "sequencepredictor1"]
+    for made in (estimator.inverse_transform(codes), estimator.predict(sequences)):
+        assert type(made) is np.ndarray
+        assert made.shape == shape
+    assert type(estimator.forecast(sequences, 2)) is np.ndarray
+
+
 def test_images_stay_arrays():
     pictures, _ = images()
     estimator = clone(ESTIMATORS["Autoencoder"]).set_params(max_iter=1).fit(pictures)

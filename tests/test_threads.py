@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -215,6 +216,23 @@ class Threads(Callback):
             self.of_others_ = pool.submit(torch.get_num_threads).result()
 
 
+def pools():
+    """How many threads each of torch's two libraries would compute with, in this thread."""
+    info = torch.__config__.parallel_info()
+    return {int(n) for n in re.findall(r"(?:omp|mkl)_get_max_threads\(\) : (\d+)", info)}
+
+
+def test_all_libraries_of_torch_compute_short_steps_by_one_thread(digits, two_threads):
+    class Pools(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.own_ = pools()
+
+    callback = Pools()
+    Autoencoder(max_iter=1, callbacks=[callback]).fit(digits[:100])
+    assert callback.own_ == {1}
+    assert pools() == {2}
+
+
 def threads_of(estimator, X):
     threads = Threads()
     estimator.set_params(max_iter=1, callbacks=[threads]).fit(X)
@@ -283,6 +301,61 @@ def test_a_fit_that_fails_gives_the_threads_back(digits, two_threads):
     with pytest.raises(RuntimeError, match="no more"):
         Autoencoder(callbacks=[Failure()]).fit(digits[:100])
     assert torch.get_num_threads() == 2
+
+
+WITH_UMAP = '''
+import torch
+from sklearn.datasets import load_digits
+from sklearn.base import BaseEstimator
+from skorch.callbacks import Callback
+from skae import Autoencoder, HybridAutoencoder
+from skae.architectures import Conv, Dense
+
+torch.set_num_threads(1)
+digits = load_digits()
+X, images = digits.data[:60], digits.images[:60]
+
+class Threads(Callback):
+    def on_train_begin(self, net, **kwargs):
+        print(torch.get_num_threads())
+
+def fit(estimator, X):
+    estimator.set_params(max_iter=1, callbacks=[Threads()]).fit(X).transform(X)
+    print(torch.get_num_threads())
+
+class Late(BaseEstimator):
+    """UMAP, imported where it is fitted: Numba starts its threads at once, two of them."""
+
+    def fit(self, X, y=None):
+        from umap import UMAP
+        self.umap_ = UMAP(n_neighbors=5).fit(X)
+        print("in UMAP", torch.get_num_threads())
+        return self
+
+    def transform(self, X):
+        return self.umap_.transform(X)
+
+LONG = Dense((1000, 1000))
+fit(HybridAutoencoder(reducer=Late(), architecture=LONG), X)
+torch.set_num_threads(2)
+for estimator, rows in [
+    (Autoencoder(architecture=Dense((8,))), X),
+    (Autoencoder(architecture=Conv((4,))), images),
+    (Autoencoder(architecture=LONG), X),
+]:
+    fit(estimator, rows)
+'''
+
+
+def test_umap_changes_no_number_of_threads_of_a_fit():
+    pytest.importorskip("umap")
+    run = [sys.executable, "-W", "ignore", "-c", WITH_UMAP]
+    # Compiling takes most of the time; two threads on a machine of any size.
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    shown = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
+    # Within and after: the hybrid; short steps, dense and convolutional; long steps.
+    counts = shown.stdout.split()
+    assert counts == ["in", "UMAP", "2", "1", "1", *["1", "2"] * 2, "2", "2"]
 
 
 # -- processes that are forked -----------------------------------------------------------------

@@ -1,9 +1,12 @@
 """Global state that computing must not change: torch's generator, numbers of threads."""
 
+import ctypes
 import math
 import os
+import sys
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from threading import RLock
 
 import torch
@@ -55,7 +58,8 @@ def compute_threads(network=None, batch_size=1, row_shape=()):
     """Limit the number of threads of computations within, if more would slow them down.
 
     A process that was forked from one that had computed gets one thread. So do training steps
-    that are too short to be split, in this thread alone. Other computations are not affected. The
+    that are too short to be split, in this thread alone. Other computations are not affected, and
+    torch's number of threads is the same afterwards, whatever ran within. The
     rule depends on shapes and not on timings: results may differ in the last digits between
     numbers of threads.
 
@@ -74,11 +78,55 @@ def compute_threads(network=None, batch_size=1, row_shape=()):
     if forked_after_computing():
         return _one_thread_everywhere()
     if network is None:
-        return nullcontext()
+        return _UnchangedThreads()
     n_multiplications = batch_size * _multiplications_per_row(network, row_shape)
     if n_multiplications > _SHORT_STEP_MULTIPLICATIONS:
         return nullcontext()
-    return _controller().limit(limits=1, user_api="openmp")
+    return _one_thread_here()
+
+
+class _UnchangedThreads:
+    """Give torch its number of threads back where code of others has changed it.
+
+    Numba's OpenMP layer, which UMAP starts, sets it to the number of cores.
+    """
+
+    def __enter__(self):
+        self.n_threads = torch.get_num_threads()
+
+    def __exit__(self, *error):
+        if torch.get_num_threads() != self.n_threads:
+            # By OpenMP's own number, as Numba does: torch's would also be MKL's from then on.
+            _controller().limit(limits=self.n_threads, user_api="openmp")
+
+
+@contextmanager
+def _one_thread_here():
+    """Limit torch in this thread alone."""
+    # Once the user has called `torch.set_num_threads`, MKL has a number of its own. It must be the
+    # same: OpenMP starts its threads anew each time the number changes, which makes steps ten times
+    # as long.
+    set_of_mkl = _thread_setter_of_mkl()
+    with _controller().limit(limits=1, user_api="openmp"):
+        before = set_of_mkl(1)
+        try:
+            yield
+        finally:
+            set_of_mkl(before)
+
+
+@cache
+def _thread_setter_of_mkl():
+    """Return the function of torch's MKL that sets the calling thread's number of threads.
+
+    It returns the number before, zero for that of the process. Without MKL it does nothing.
+    """
+    file = "torch_cpu.dll" if sys.platform == "win32" else "libtorch_cpu.so"
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / file))
+        return library.MKL_Set_Num_Threads_Local
+    except (OSError, AttributeError):
+        return lambda n_threads: 0
 
 
 @contextmanager

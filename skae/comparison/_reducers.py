@@ -10,6 +10,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
+from .._engine.environment import compute_threads
 from .._utils import import_optional
 from ..estimators.autoencoder import Autoencoder
 from ..estimators.hybrid import HybridAutoencoder
@@ -52,7 +53,8 @@ def default_reducers(
 def _import_umap() -> Any:
     """Return umap, None if it is not installed or, with a warning, if it is broken."""
     try:
-        return import_optional("umap", "umap")
+        with compute_threads():  # Numba changes torch's number where it is imported
+            return import_optional("umap", "umap")
     except ModuleNotFoundError:
         return None
     except ImportError as error:

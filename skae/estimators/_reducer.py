@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import has_fit_parameter
 
 from .._arrays import check_finite, dense, is_plain_float
+from .._engine.environment import compute_threads
 from .._sklearn_compat import (
     check_method_params,
     raise_for_params,
@@ -70,6 +71,11 @@ def fit_reducer(
     """
     # The parameter itself is never fitted: scikit-learn's contract of meta-estimators.
     reducer = clone(reducer)
+    with compute_threads():  # what is trained afterwards has the threads that it had before
+        return _fitted(reducer, X, y, sample_weight, owner, parameter, caller, params)
+
+
+def _fitted(reducer, X, y, sample_weight, owner, parameter, caller, params):
     X, y = indexable(X, y)
     params = _params_of_fit(reducer, sample_weight, params, owner, parameter, caller)
     if sample_weight is None:

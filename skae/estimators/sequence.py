@@ -274,7 +274,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components)
-            Latent codes of the predicted next frames.
+            Latent codes of the predicted next frames; a DataFrame if `set_output` asks for one.
         """
         codes: np.ndarray = self._encode(self._read(X)[0])
         return codes
@@ -290,7 +290,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         Returns
         -------
         frames : ndarray of shape (n_samples, *frame_shape)
-            The frames; of shape (n_samples, frame size) if X was flat in `fit`.
+            The frames; of shape (n_samples, frame size) if X was flat in `fit`. An array whatever
+            `set_output` asks for: the values of a frame have no names.
         """
         check_is_fitted(self)
         frames: np.ndarray = self._decode(read_codes(self, X))
@@ -308,7 +309,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         -------
         frames : ndarray of shape (n_samples, *frame_shape)
             The frames; of shape (n_samples, frame size) if X is flat, and (n_samples,) if a frame
-            is a number.
+            is a number. An array whatever `set_output` asks for, here as in `forecast`.
         """
         sequences, is_flat = self._read(X)
         frames: np.ndarray = self._to_frames(self._predict(sequences), is_flat)
