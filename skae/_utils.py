@@ -73,6 +73,15 @@ def refuse_class(parameter: str, value: object) -> None:
         )
 
 
+# The GPUs of Apple.
+DEVICES_WITHOUT_FLOAT64 = frozenset({"mps"})
+
+
+def has_float64(device: torch.device) -> bool:
+    """Return whether a device computes in float64."""
+    return device.type not in DEVICES_WITHOUT_FLOAT64
+
+
 def resolve_device(device: str | torch.device) -> torch.device:
     """Turn ``"auto"``, a name or a ``torch.device`` into a ``torch.device`` that is there."""
     if device == "auto":

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 from skorch.dataset import Dataset
 
-from .._arrays import dense
+from .._arrays import chunks, dense
 from ..losses import Target
 
 # Training on up to this many rows does not depend on their order or repetition.
@@ -20,8 +19,6 @@ _MERGED_ROWS = 1000
 # Statistics of larger sets, and where training starts, come from a sample of so many rows, fewer
 # where they are long: it is held in float64, several times over.
 _SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
-# Values that are converted at a time, so that intermediate arrays stay small: 2 MB in float64.
-_CONVERTED_VALUES = 2**18
 
 
 def computing_dtype(X):
@@ -158,7 +155,7 @@ def _standardized(X, standardization):
     """Return all rows in the network's units, as a tensor."""
     rows = torch.empty(*X.shape[:-1], standardization.n_outputs)
     standardization = copy.deepcopy(standardization).cpu()
-    for some in gen_batches(len(X), max(_CONVERTED_VALUES // math.prod(X.shape[1:]), 1)):
+    for some in chunks(len(X), math.prod(X.shape[1:])):
         part = np.require(X[some], np.float64, requirements="CW")
         rows[some] = standardization.standardize_exactly(torch.from_numpy(part))
     return rows
@@ -183,7 +180,11 @@ class TrainingData(Dataset):
         self.targets = None
         if X_target is not None:
             self.targets = _Rows(X_target, network.standardization, device)
-        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+        self.labels = None
+        if labels is not None:
+            labels = torch.from_numpy(labels)
+            # Numbers in float32, as the network gives them: a device may have no other.
+            self.labels = labels.to(device, torch.float32 if labels.is_floating_point() else None)
         self.weights = None
         if weights is not None:
             # With a mean of one, losses and learning rate mean the same as without weights.

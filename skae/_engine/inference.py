@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from .._arrays import check_finite, chunks
+from .._utils import has_float64
 from .data import computing_dtype, to_float
 from .environment import compute_threads
 from .precision import in_precision
@@ -44,9 +45,8 @@ def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
         If X holds infinity or, unless allowed, NaN.
     """
     dtype = computing_dtype(X)
-    # The GPUs of Apple have no float64: the results are float32's, in the dtype of X.
-    has_float64 = network.standardization.scale.device.type != "mps"
-    computed = dtype if has_float64 else np.float32
+    # Without float64 the results are float32's, in the dtype of X.
+    computed = dtype if has_float64(network.standardization.scale.device) else np.float32
     network, device = in_precision(network, _TORCH_DTYPES[computed])
     row_size = max(math.prod(X.shape[1:]), n_outputs)
     outputs = np.empty((X.shape[0], n_outputs), dtype=dtype)

@@ -17,7 +17,7 @@ from .._engine.inference import map_rows
 from .._engine.noise import Corruption
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
-from .._utils import resolve_device, unchanged_on_error
+from .._utils import has_float64, resolve_device, unchanged_on_error
 from ..architectures import DataShape, check_architecture, resolve_architecture
 from ..losses import Criterion, Loss, resolve_loss
 from ..models._linear import count_components, fit_standardization
@@ -233,7 +233,7 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         isolate_seed = seed if self._runs_user_code() else None
         with nullcontext() if isolate_seed is None else isolated_global_rng(seed):
             network = self._prepare_network(known, run, seed)
-        if run.device.type == "mps":  # which has no float64
+        if not has_float64(run.device):
             network.float()
         data = TrainingData(merged, network.to(run.device), run.device)
         training, validation = data, None

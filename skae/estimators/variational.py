@@ -288,7 +288,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         half = np.random.RandomState(0).standard_normal(((n_draws + 1) // 2, self.n_components_))
         # Mean zero by pairs of opposite sign, and here variance one: few draws are then enough.
         half /= np.sqrt(np.mean(half**2, axis=0))
-        return torch.from_numpy(np.concatenate([half, -half])).to(self.module_.noise_variance)
+        return torch.from_numpy(np.concatenate([half, -half])).float()
 
     def _traits(self) -> Traits:
         return Traits(kl_warmup=self.kl_warmup)

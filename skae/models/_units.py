@@ -51,7 +51,8 @@ def change_inputs(layers, factor, shift):
     """Let layers compute the same of ``(x - shift) / factor`` as of x."""
     for layer in layers:
         if isinstance(layer, nn.Linear):  # others take no shift, see `moved_units`
-            layer.bias += (layer.weight.double() @ shift).float()
+            # In the precision of the shift: float64, unless the device has none.
+            layer.bias += (layer.weight.to(shift.dtype) @ shift).float()
         layer.weight *= factor
 
 
