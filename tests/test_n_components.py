@@ -1,11 +1,15 @@
 """Sizes of the code that the data decide: a fraction of the variance, as PCA takes one."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from small import ESTIMATORS, NETWORKS, wine
+
+from skae import Autoencoder, load, save
 
 X, Y = wine()
 OF_ROWS = sorted({*NETWORKS} - {"SequencePredictor"})
@@ -70,3 +74,53 @@ def test_searches_and_another_fit_decide_anew():
 def test_other_sizes_are_refused(size):
     with pytest.raises(ValueError, match="'n_components' parameter"):
         small("Autoencoder", size).fit(X)
+
+
+# -- ordered components: as few as explain the fraction themselves ---------------------------
+
+
+@pytest.fixture(scope="module")
+def ordered():
+    """An ordered fit of curved rows, whose codes need fewer components than PCA's."""
+    angles = np.random.default_rng(0).uniform(0, 2 * np.pi, (500, 1))
+    rows = np.hstack([np.cos(angles), np.sin(angles), np.cos(2 * angles), np.sin(2 * angles)])
+    fitted = Autoencoder(0.9, ordered=True, max_iter=30, random_state=0).fit(rows)
+    return fitted, rows
+
+
+def test_ordered_components_are_as_few_as_explain_the_fraction_themselves(ordered):
+    fitted, rows = ordered
+    ratios = fitted.explained_variance_ratio_
+    assert len(ratios) == fitted.n_components_ < PCA(0.9).fit(rows).n_components_
+    assert ratios.sum() >= 0.9 > ratios[:-1].sum()
+    assert fitted.score(rows) > 0.89
+
+
+def test_components_that_are_left_out_are_in_no_code(ordered):
+    fitted, rows = ordered
+    codes = fitted.transform(rows)
+    assert codes.shape == (500, fitted.n_components_)
+    assert len(fitted.get_feature_names_out()) == fitted.n_components_
+    np.testing.assert_allclose(fitted.inverse_transform(codes), fitted.reconstruct(rows))
+    np.testing.assert_allclose(fitted.transform(rows.astype(np.float32)), codes, atol=1e-4)
+    error = np.mean((fitted.reconstruct(rows) - rows) ** 2)
+    assert fitted.reconstruction_err_ == pytest.approx(error)
+
+
+def test_what_leaves_components_out_is_kept_and_trained_on(ordered, tmp_path):
+    fitted, rows = ordered
+    size, expected = fitted.n_components_, fitted.transform(rows)
+    save(fitted, tmp_path / "ordered.skae")
+    for copied in (load(tmp_path / "ordered.skae"), pickle.loads(pickle.dumps(fitted))):
+        np.testing.assert_allclose(copied.transform(rows), expected, atol=1e-6)
+        assert copied.partial_fit(rows[:50]).n_components_ == size
+        assert copied.set_params(warm_start=True, max_iter=1).fit(rows).n_components_ == size
+        assert copied.transform(rows).shape == (500, size)
+    assert clone(fitted).set_params(n_components=3, max_iter=1).fit(rows).n_components_ == 3
+
+
+def test_all_components_are_kept_where_they_do_not_reach_the_fraction():
+    noise = np.random.default_rng(0).normal(size=(300, 12))
+    fitted = Autoencoder(0.9, ordered=True, max_iter=1, random_state=0).fit(noise)
+    assert fitted.n_components_ <= PCA(0.9).fit(noise).n_components_
+    assert fitted.explained_variance_ratio_[:-1].sum() < 0.9

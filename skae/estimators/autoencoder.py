@@ -1,6 +1,7 @@
 """The autoencoder: a transformer that is used like PCA."""
 
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ._parameters import (
     NoiseLike,
     OptimizerLike,
 )
-from ._plan import FitMode, Traits
+from ._plan import FIT, FitMode, Traits, size_for_pca
 
 # Rows on which the variance of each component is measured: all are decoded once per component.
 _MEASURED_ROWS = 2000
@@ -52,8 +53,11 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         (nested dropout; Rippel et al., 2014), twice at each step. ``max_iter='auto'`` then allows
         three times the epochs, and as many more without improvement, and ``alpha='auto'`` is half
         as large. The decoder gets ``2 * n_components`` numbers: the code, and ones and zeros that
-        indicate which components are present. On digits, MNIST and Fashion-MNIST the first k of 8
-        components have at most about 1.15 times the error of a code of size k.
+        indicate which components are present. If `n_components` is a fraction, codes have the
+        smallest number of components whose own `explained_variance_ratio_` reaches it: at most
+        as many as PCA needs, of which the others are trained and left out. On digits, MNIST and
+        Fashion-MNIST the first k of 8 components have at most about 1.15 times the error of a code
+        of size k.
     architecture, image_shape, loss
         Shared.
     missing_values : {None, 'mask'}, default=None
@@ -200,20 +204,36 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         return Traits(ordered=self.network_options_["ordered"])
 
     def _network_options(self) -> dict[str, Any]:
-        return {"ordered": bool(self.ordered), "mask_missing": self.missing_values == "mask"}
+        options = {"ordered": bool(self.ordered), "mask_missing": self.missing_values == "mask"}
+        # Of the network that a warm start continues with; another fit has dropped it by now.
+        earlier = getattr(self, "network_options_", {})
+        return options | {name: earlier[name] for name in earlier if name == "n_left_out"}
 
     def _build_network(self, shape: DataShape) -> AutoencoderNetwork:
-        encoder = self.architecture_.build_encoder(shape, self.n_components_)
+        n_components = self.n_components_ + self.network_options_.get("n_left_out", 0)
+        encoder = self.architecture_.build_encoder(shape, n_components)
         # With ordered components, the decoder also gets which components are present.
-        n_inputs = (2 if self.network_options_["ordered"] else 1) * self.n_components_
+        n_inputs = (2 if self.network_options_["ordered"] else 1) * n_components
         decoder = self.architecture_.build_decoder(shape, n_inputs)
         # The options are those of `fit`: parameters may have been set since.
         return AutoencoderNetwork(encoder, decoder, shape.standardization, **self.network_options_)
 
     def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
-        super()._finish(training_set, sample, mode)
         if self.network_options_["ordered"]:
             self.explained_variance_ratio_ = self._added_fractions(sample)
+            if mode == FIT and not isinstance(self.n_components, Integral):
+                self._leave_out(size_for_pca(self.n_components))
+        super()._finish(training_set, sample, mode)
+
+    def _leave_out(self, fraction: float) -> None:
+        """Leave out the last components if those before explain the fraction already."""
+        reached = np.cumsum(self.explained_variance_ratio_) >= fraction
+        n_left_out = len(reached) - int(np.argmax(reached)) - 1 if reached.any() else 0
+        if n_left_out:
+            self.network_options_ = {**self.network_options_, "n_left_out": n_left_out}
+            self.module_.leave_out(n_left_out)
+            self.n_components_ -= n_left_out
+            self.explained_variance_ratio_ = self.explained_variance_ratio_[: self.n_components_]
 
     def _added_fractions(self, sample: Sample) -> np.ndarray:
         """Return the fraction of the variance that each component adds."""

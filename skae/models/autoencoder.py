@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ..networks.blocks import LinearSkip
 from ..networks.generators import uniform
@@ -130,14 +131,24 @@ class AutoencoderNetwork(Network):
     ordered : bool, default=False
         Whether training decodes only the first components of each code, at random how many
         (see `truncated`), and the decoder is given which ones these are (see `with_presence`).
+    n_left_out : int, default=0
+        Number of ordered components that are trained and that codes leave out: the last ones.
     """
 
-    def __init__(self, encoder, decoder, standardization, *, mask_missing=False, ordered=False):
+    def __init__(
+        self, encoder, decoder, standardization, *, mask_missing=False, ordered=False, n_left_out=0
+    ):
         super().__init__(standardization)
         self.encoder = encoder
         self.decoder = decoder
         self.mask_missing = mask_missing
         self.ordered = ordered
+        self.n_left_out = n_left_out
+
+    def leave_out(self, n_components):
+        """Leave this many of the last components out of codes."""
+        self.n_left_out = n_components
+        self.__dict__.pop("_kept_conversions", None)  # copies that inference has made
 
     # -- data to data ----------------------------------------------------------------------
 
@@ -147,10 +158,12 @@ class AutoencoderNetwork(Network):
 
     def encode(self, x):
         """Map rows (n_samples, n_features) to codes (n_samples, n_components)."""
-        return self._code(self.standardization.standardize(x))
+        code = self._code(self.standardization.standardize(x))
+        return code[:, : -self.n_left_out] if self.n_left_out else code
 
     def decode(self, code):
         """Map codes (n_samples, n_components) to rows (n_samples, n_features)."""
+        code = F.pad(code, (0, self.n_left_out)) if self.n_left_out else code
         return self.standardization.to_data(self._decoded(code))
 
     def _code(self, rows):
