@@ -1,6 +1,8 @@
 """Training: what stops it, what it keeps, and the skorch callbacks that take part."""
 
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -323,3 +325,32 @@ def test_no_batch_has_a_single_row(n_rows, sizes):
             return indices
 
     assert [len(batch) for batch in BatchIterator(Rows(), 4)] == sizes
+
+
+def test_the_bar_of_a_fit_that_fails_ends_its_line(capsys, digits):
+    class Failure(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        Autoencoder(**SMALL, max_iter=3, verbose=1, callbacks=[Failure()]).fit(digits)
+    assert capsys.readouterr().err.endswith("\n")
+
+
+def test_fits_in_workers_show_a_line_each_and_no_bar_that_is_drawn_over():
+    script = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from sklearn.datasets import load_digits\n"
+        "from sklearn.model_selection import GridSearchCV\n"
+        "from skae import Autoencoder\n"
+        "estimator = Autoencoder(2, max_iter=3, verbose=1)\n"
+        "search = GridSearchCV(estimator, {'n_components': [1, 2]}, cv=2, n_jobs=2, refit=False)\n"
+        "search.fit(load_digits().data[:60])\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    lines = shown.stderr.splitlines()
+    assert len(lines) == 4
+    assert all("| 3/3 [" in line and "valid_loss=" in line for line in lines)
+    assert "\r" not in shown.stderr

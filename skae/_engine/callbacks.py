@@ -1,9 +1,11 @@
 """Optional behavior of training, as skorch callbacks."""
 
 import math
+import sys
 import warnings
 from collections import defaultdict
 from itertools import chain
+from multiprocessing import current_process
 
 import numpy as np
 import torch
@@ -177,11 +179,18 @@ class LateStopping(EarlyStopping):
 
 
 class EpochBar(Callback):
-    """Show a bar with the finished epochs, the losses, and the time left."""
+    """Show a bar with the finished epochs, the losses, and the time left.
+
+    In a worker process, as of a search with ``n_jobs``, it is shown once, as a line at the end:
+    bars of several processes would overwrite each other.
+    """
 
     def on_train_begin(self, net, **kwargs):
-        # ``leave=None``: a bar below another one, as in a search or a comparison, vanishes.
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", leave=None)
+        self.is_worker_ = current_process().name != "MainProcess"
+        # ``leave=None``: a bar below another one, as in a search or a comparison, vanishes. One
+        # whose delay never ends is not drawn.
+        delay = math.inf if self.is_worker_ else 0
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", leave=None, delay=delay)
 
     def on_epoch_end(self, net, **kwargs):
         losses = net.history[-1]
@@ -191,5 +200,13 @@ class EpochBar(Callback):
         self.bar_.update(len(net.history) - self.bar_.n)
 
     def on_train_end(self, net, **kwargs):
-        self.bar_.close()
-        del self.bar_
+        line = str(self.bar_)
+        self.close()
+        if self.is_worker_:
+            tqdm.write(line, file=sys.stderr)
+
+    def close(self):
+        """Leave the bar as it is, also where training has failed: text begins a line of its own."""
+        bar = self.__dict__.pop("bar_", None)
+        if bar is not None:
+            bar.close()

@@ -238,6 +238,9 @@ def train(net, data, isolate_seed=None):
             return _run(net, data)
     except BaseException:
         net.module_.load_state_dict(before)
+        for _, callback in net.callbacks_:
+            if isinstance(callback, EpochBar):
+                callback.close()
         raise
     finally:
         net.module_.eval()

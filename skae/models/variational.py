@@ -16,6 +16,8 @@ from .autoencoder import AutoencoderNetwork
 _MIN_NOISE_FRACTION = 1e-6
 # Running statistics average over about this many rows: some batches, but not a whole epoch.
 _RUNNING_ROWS = 1000
+# Values of the reconstructions that are held at once to estimate a bound: 2 MB in float64.
+_DECODED_VALUES = 2**18
 
 
 class VariationalNetwork(AutoencoderNetwork):
@@ -95,13 +97,18 @@ class VariationalNetwork(AutoencoderNetwork):
         """
         rows = self.standardization.standardize(x)
         mean, log_variance = self._distribution(rows)
+        # Several draws at a time, of a few rows all: each pass through the decoder takes time.
+        n_at_once = max(1, _DECODED_VALUES // max(rows.numel(), 1))
         total = 0.0
-        # One draw at a time: all of them together would take n_draws times the memory.
-        for draw in draws.to(x):
-            reconstruction = self._decoded_draw(mean, log_variance, draw)
-            errors = criterion.per_sample(reconstruction, rows, self.standardization)
+        for some in draws.to(x).split(n_at_once):
+            # (n_some, n_samples, n_components): the same draws for every row.
+            code = mean + torch.exp(log_variance / 2) * some[:, None]
+            reconstruction = self._decoded(code.flatten(0, 1))
+            target = rows.repeat(len(some), 1)
+            errors = criterion.per_sample(reconstruction, target, self.standardization)
+            errors = errors.unflatten(0, (len(some), len(rows)))
             nll, kl = self._terms(errors, mean, log_variance, rows.shape[1], criterion)
-            total = total - nll - kl
+            total = total - (nll + kl).sum(0)
         return total[:, None] / len(draws)
 
     def _distribution(self, rows):
