@@ -5,13 +5,14 @@ smaller squared error. UMAP keeps neighbours together and gives up rebuilding. A
 bends the code to the data, and rebuilds from it. Which of them is worth its price depends on
 the images and on what the code is for. So all are fitted on the same three quarters of the
 images, and the rest is asked: how much of the variance is rebuilt, are neighbours still
-neighbours, and can the class be told from the code? A table answers in numbers, a picture to
-the eye.
+neighbours, and can the class be told from the code? A table answers in numbers, and a report, one
+page for the browser, shows the images, their reconstructions and the codes.
 
-    python -m examples.compare_reducers --data digits --n-components 16 --output demo.png
+    python -m examples.compare_reducers --data digits --n-components 16 --report demo.html
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -34,7 +35,7 @@ def parse_arguments(argv=None):
     )
     parser.add_argument("--n-samples", type=int, default=4000, help="number of images at most")
     parser.add_argument("--n-components", type=int, default=16, help="size of the code")
-    parser.add_argument("--output", default="demo.png", help="where the picture goes")
+    parser.add_argument("--report", default="demo.html", help="where the report goes")
     parser.add_argument("--random-state", type=int, default=0, help="seed of all chance")
     return parser.parse_args(argv)
 
@@ -63,8 +64,9 @@ def main(argv=None):
         verbose=1,
     )
     print(f"\n{comparison}\n")
-    comparison.plot().savefig(arguments.output, dpi=150)
-    print(f"The picture is in {arguments.output}")
+    comparison.to_html(arguments.report)
+    # An address that terminals make a link of.
+    print(f"The report: {Path(arguments.report).resolve().as_uri()}")
 
 
 if __name__ == "__main__":
