@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -22,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skae import HybridAutoencoder
-from skae.architectures import Conv, Dense
+from skae.architectures import Conv, Custom, Dense
 
 
 class BatchCentred(TransformerMixin, BaseEstimator):
@@ -389,3 +390,32 @@ def test_an_n_components_that_is_the_default_or_fits_the_reducer_does_not_warn(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         HybridAutoencoder(n_components, reducer=PCA(4), max_iter=1).fit(digits[:50])
+
+
+@pytest.mark.parametrize("distill", [False, True])
+def test_a_decoder_given_alone_gets_codes_and_returns_data_in_their_own_units(distill):
+    X = 100 + 50 * load_iris().data
+    pca = PCA(2).fit(X)
+    decoder = torch.nn.Linear(2, 4)
+    with torch.no_grad():
+        decoder.weight.copy_(torch.from_numpy(pca.components_.T))
+        decoder.bias.copy_(torch.from_numpy(pca.mean_))
+    unchanged = {"learning_rate_init": 1e-12, "max_iter": 1, "alpha": 0.0}
+    hybrid = HybridAutoencoder(
+        reducer=pca, distill=distill, architecture=Custom(decoder=decoder), **unchanged
+    ).fit(X)
+    codes = pca.transform(X)
+    np.testing.assert_allclose(
+        hybrid.inverse_transform(codes), pca.inverse_transform(codes), rtol=1e-5
+    )
+
+
+def test_hidden_layers_start_with_components_of_equal_weight():
+    X = load_iris().data * [10, 1, 1, 1]
+    unchanged = {"learning_rate_init": 1e-12, "max_iter": 1, "alpha": 0.0}
+    hybrid = HybridAutoencoder(3, architecture=Dense((500,)), random_state=0, **unchanged).fit(X)
+    deviations = hybrid.transform(X).std(axis=0)
+    assert deviations[0] > 10 * deviations[2]
+    first = next(m for m in hybrid.module_.decoder.nonlinear if isinstance(m, torch.nn.Linear))
+    reached = first.weight.detach().numpy().std(axis=0) * deviations
+    np.testing.assert_allclose(reached / reached[0], 1, rtol=0.15)

@@ -20,7 +20,7 @@ from .._typing import MatrixLike, Seed
 from ..architectures import DataShape
 from ..metrics import reconstruction_error
 from ..models.hybrid import DecoderNetwork, DistilledNetwork
-from ..networks.standardization import Standardization
+from ..networks.standardization import DecodesToData, Standardization
 from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
@@ -406,7 +406,8 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         # Codes in their own units for user-supplied modules that work on data in theirs.
         rest = (decoder, shape.standardization, self.n_components_)
-        options = {"standardize_codes": self.architecture_.standardizes_input}
+        sees_units = not self.architecture_.standardizes_input or isinstance(decoder, DecodesToData)
+        options = {"standardize_codes": not sees_units}
         if not self._is_distilled:
             return DecoderNetwork(*rest, **options)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
