@@ -23,6 +23,8 @@ _SSIM_WINDOW_PIXELS = 7
 _CERTAIN_LOGIT = 1e3
 # Added to the fraction of observed values: a batch without any must not divide by zero.
 _MIN_OBSERVED_FRACTION = 1e-3
+# 'logits' are units of their own: the sigmoid and its logarithm, taken apart, lose all digits
+# of values near 0 and 1.
 _UNITS = ("standardized", "logits", "data")
 
 
@@ -184,6 +186,7 @@ class Loss:
                 "sample_weight is given or rows of a small X are equal, got a tensor of shape "
                 f"{tuple(values.shape)}."
             )
+        # The mean, not the sum: long rows have losses of the scale of short ones, and so rates.
         return values.flatten(1).mean(dim=1) if values.ndim > 1 else values
 
     def mean(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -207,6 +210,7 @@ def _checked(loss: Any, prediction: torch.Tensor) -> torch.Tensor:
     """Return the loss if it is a tensor along which gradients flow back to the prediction."""
     if not isinstance(loss, torch.Tensor):
         raise TypeError(f"loss must return a torch.Tensor, got {loss!r}.")
+    # Without gradients, as in validation, nothing can be known of the graph.
     if prediction.requires_grad and not loss.requires_grad and torch.is_grad_enabled():
         raise ValueError(
             "loss must depend on the reconstruction by torch's functions, so that it can be "
@@ -222,6 +226,8 @@ def _one_minus_ssim(
     return loss if reduction == "none" else loss.mean()
 
 
+# Squared errors alone are the same along any basis: rotations keep lengths, but not
+# sums of absolute values.
 LOSSES = {
     "mse": Loss(F.mse_loss, takes_reduction=True, is_rotation_invariant=True),
     "l1": Loss(F.l1_loss, takes_reduction=True),
@@ -267,6 +273,7 @@ def resolve_loss(loss: "str | Callable[..., Any] | Loss") -> Loss:
     if isinstance(loss, Loss):
         return loss
     if callable(loss):
+        # Its author thinks of the data: of grey values, not of standard deviations.
         return Loss(loss, units="data")
     return lookup("loss", loss, LOSSES)
 
@@ -386,6 +393,8 @@ class Criterion(nn.Module):
             loss = weighted_mean(self.loss.per_sample(prediction, rows), target.weights)
         if not self.observed_only:
             return loss
+        # The means above count missing values as zero loss: divided by the fraction that is
+        # observed, batches with many of them weigh as much as others.
         missing_fraction = target.rows.isnan().to(loss.dtype).mean()
         return loss / (1 - missing_fraction).clamp(min=_MIN_OBSERVED_FRACTION)
 
@@ -403,6 +412,7 @@ class Criterion(nn.Module):
             if self.loss.units == "data":
                 reconstruction = standardization.to_data(reconstruction)
             if self.loss.needs_images:
+                # The constants of SSIM are fractions of the range.
                 reconstruction, rows = reconstruction / self.data_range, rows / self.data_range
             reconstruction, rows = self._as_images(reconstruction), self._as_images(rows)
         if not self.observed_only:

@@ -112,15 +112,18 @@ def _gaussian(batch: torch.Tensor, level: float, context: NoiseContext) -> torch
 
 def _masking(batch: torch.Tensor, level: float, context: NoiseContext) -> torch.Tensor:
     """Set a fraction of the entries to the data's zero."""
+    # Of the data and not of the standardized rows, whose zero is the mean: black stays black.
     return torch.where(bernoulli_mask(batch, 1 - level).bool(), batch, context.zero)
 
 
 def _salt_pepper(batch: torch.Tensor, level: float, context: NoiseContext) -> torch.Tensor:
     """Set a fraction of the entries to the smallest or the largest value, each as often."""
+    # Two masks: which extreme it is must not depend on where it strikes.
     extremes = torch.where(bernoulli_mask(batch, 0.5).bool(), context.largest, context.smallest)
     return torch.where(bernoulli_mask(batch, 1 - level).bool(), batch, extremes)
 
 
+# Standardized rows are at hand in the loop: units of the data would cost two conversions a batch.
 NOISES = {
     "gaussian": Noise(_gaussian),
     "masking": Noise(_masking, level_is_fraction=True),

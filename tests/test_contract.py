@@ -15,25 +15,28 @@ from skae import (
 )
 from skae.architectures import Dense
 
+# Few epochs where no check asks how well something is learned: of one kind of estimator, the
+# defaults are checked as they are.
+QUICK = {"max_iter": 3}
 QUICK_CONV = {"architecture": "conv", "max_iter": 10}
 QUICK_DENSE = {"architecture": Dense(16), "learning_rate_init": 0.02, "max_iter": 12}
 
 ESTIMATORS = [
     Autoencoder(),
-    Autoencoder(**QUICK_CONV),
-    Autoencoder(missing_values="mask", max_iter=10),
-    Autoencoder(ordered=True, max_iter=10),
+    Autoencoder(architecture="conv", **QUICK),
+    Autoencoder(missing_values="mask", **QUICK),
+    Autoencoder(ordered=True, **QUICK),
     VariationalAutoencoder(),
-    VariationalAutoencoder(**QUICK_CONV),
-    HybridAutoencoder(max_iter=10),
-    HybridAutoencoder(distill=True, max_iter=10),
+    VariationalAutoencoder(architecture="conv", **QUICK),
+    HybridAutoencoder(**QUICK),
+    HybridAutoencoder(distill=True, **QUICK),
     AutoencoderClassifier(),
     AutoencoderRegressor(),
     # Neither decoder nor balance.
     AutoencoderClassifier(reconstruction_weight=0, **QUICK_DENSE),
     AutoencoderRegressor(reconstruction_weight=0.3, **QUICK_DENSE),
-    SequencePredictor(max_iter=10),
-    SequencePredictor(4, cell="gru", hidden_size=16, architecture="conv", max_iter=5),
+    SequencePredictor(**QUICK),
+    SequencePredictor(4, cell="gru", hidden_size=16, architecture="conv", **QUICK),
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),

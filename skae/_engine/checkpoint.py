@@ -162,6 +162,7 @@ def identify(parameters, training_set):
     }
     parts = zip(("X", "X_target", "y", "sample_weight"), training_set, strict=True)
     data = {
+        # A hash: the data themselves would make each file as large as they are.
         name: f"of shape {part.shape} with hash {joblib.hash(part)}"
         for name, part in parts
         if part is not None
@@ -175,6 +176,7 @@ def _describe(value):
     if isinstance(value, np.random.RandomState):
         return f"RandomState {joblib.hash(value.get_state())}"
     if isinstance(value, torch.nn.Module) or hasattr(value, "get_params"):
+        # What an estimator holds is described by names of its own, as architecture__dropout.
         return type(value).__qualname__
     return getattr(value, "__qualname__", None) or repr(value)
 
@@ -191,6 +193,7 @@ def _collect(net):
         "optimizer": net.optimizer_.state_dict(),
         "callbacks": {name: _state_of(callback, names) for name, callback, names in _stateful(net)},
         "history": [_plain(epoch, without="batches") for epoch in net.history],
+        # The same batches, and the same noise, as if nothing had happened.
         "generators": [generator.get_state() for generator in (net.shuffling, net.drawing)],
         "global_generator": torch.random.get_rng_state() if net.draws_globally else None,
     }
@@ -198,6 +201,7 @@ def _collect(net):
 
 def _restore(net, state):
     """Bring a net to the state that `_collect` gathered."""
+    # Into the tensors that are there: callbacks and the optimizer hold on to them.
     net.module_.load_state_dict(state["module"])
     net.criterion_.load_state_dict(state["criterion"])
     for name, callback, _ in _stateful(net):

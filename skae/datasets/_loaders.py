@@ -167,10 +167,12 @@ def _load(
 
 def _read(path: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the images and labels of a file, or raise a ValueError if it holds others."""
+    # A file of a stranger must run no code.
     with np.load(path, allow_pickle=False) as arrays:
         if not {"X", "y"} <= set(arrays.files):
             raise ValueError(f"{path} must hold arrays X and y, got {arrays.files}.")
         images, target = arrays["X"], arrays["y"]
+    # Fractions would pass unseen and be taken for nearly black images.
     if images.dtype != np.uint8 or images.shape != (len(target), 28, 28):
         raise ValueError(
             f"{path} must hold X of shape (n_samples, 28, 28) of uint8 and y of shape "
@@ -202,6 +204,7 @@ def _download(
         raise OSError(
             f"{name} could not be downloaded to {root}: {error}\n{alternative}"
         ) from error
+    # The tensors as a whole: indexing a data set makes a PIL image of each.
     images = np.concatenate([part.data.numpy() for part in parts])
     target = np.concatenate([part.targets.numpy() for part in parts])
     return images, target

@@ -25,6 +25,7 @@ def frame_like(values, X):
     # Frames of polars have no index.
     if not hasattr(X, "iloc"):
         return sys.modules["polars"].DataFrame(values, schema=X.columns)
+    # Fewer or more rows have no index of their own to take over.
     index = X.index if len(values) == len(X) else None
     return sys.modules["pandas"].DataFrame(values, index=index, columns=X.columns)
 
@@ -52,6 +53,7 @@ def in_output_container(estimator, values, X):
     if values.ndim != 2 or not is_frame(X):
         return values
     library = get_output_config("transform", estimator)["dense"]
+    # As scikit-learn's own inverse transforms, which return arrays.
     if library == "default":
         return values
     names = getattr(estimator, "feature_names_in_", None)
@@ -72,6 +74,7 @@ def single_row(sample, shape):
     shape : tuple of int
         Of a sample in ``fit``.
     """
+    # A Series of pandas: as an array it would lose the names, and estimators fitted on names warn.
     if hasattr(sample, "iloc") and hasattr(sample, "to_frame"):
         return sample.to_frame().T
     sample = sample if hasattr(sample, "shape") else np.asarray(sample)

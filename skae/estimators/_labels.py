@@ -15,7 +15,12 @@ def read_numbers(estimator: Any, y: Any) -> np.ndarray:
     with naming_types(y, "y"):
         check_complete(y, "y", "a number")
         return check_array(
-            y, ensure_2d=False, dtype=np.float64, estimator=estimator, input_name="y"
+            # In float64: years and prices lose digits in float32 before they are standardized.
+            y,
+            ensure_2d=False,
+            dtype=np.float64,
+            estimator=estimator,
+            input_name="y",
         )
 
 
@@ -24,6 +29,7 @@ def sorted_labels(y: np.ndarray, name: str) -> np.ndarray:
     try:
         return np.unique(y)
     except TypeError as error:
+        # numpy's error names two types of the many, and not the parameter.
         kinds = sorted({type(label).__name__ for label in y})
         raise TypeError(
             f"{name} must hold labels of one type, got labels of types {', '.join(kinds)}."
@@ -54,11 +60,14 @@ def class_weights(
     weights = np.ones(len(labels)) if weights is None else weights
     if isinstance(class_weight, str):
         totals = np.bincount(labels, weights, minlength=len(classes))
+        # Unlike scikit-learn's, which counts rows: weights of rows count, and a class whose rows
+        # all weigh nothing does not divide by zero.
         present = totals > 0
         each = totals.sum() / np.count_nonzero(present)
         factors = np.divide(each, totals, out=np.zeros(len(classes)), where=present)
     else:
         factors = compute_class_weight(class_weight, classes=classes, y=classes[labels])
+    # A negative weight would train towards wrong answers, without an error of its own.
     if not (factors >= 0).all() or not np.isfinite(factors).all():
         raise ValueError(
             f"class_weight must hold finite numbers of at least 0, got {class_weight!r}."

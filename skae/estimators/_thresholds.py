@@ -75,6 +75,7 @@ def _offset_by_false_positive_rate(detector, rate):
     scores = detector.calibration_scores_
     # The last is 1, the p-value of rows that score above all held-out ones.
     p_values = p_values_of_ranks(len(scores), detector._calibration_weights)[:-1]
+    # Of equal p-values all or none: a rate that one of them reaches includes it.
     n_positives = np.searchsorted(p_values, rate, side="right")
     if n_positives == 0:
         raise ValueError(
@@ -105,6 +106,7 @@ class ThresholdMixin:
     def _calibrate(self, split):
         """Store the scores and weights from which thresholds and p-values are computed."""
         scores = self.training_scores_[split.held_out]
+        # Sorted once, so that a p-value is a binary search.
         order = np.argsort(scores, kind="stable")
         self.calibration_scores_ = scores[order]
         self._calibration_weights = split.weights(split.held_out[order])
@@ -139,6 +141,7 @@ class ThresholdMixin:
         labels : ndarray of shape (n_samples,)
             1 for normal rows, -1 for outliers.
         """
+        # Zero is normal, by scikit-learn's convention of detectors.
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def set_threshold(

@@ -274,6 +274,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         labels : ndarray of shape (n_samples,)
             The most probable classes.
         """
+        # Of logits as of probabilities: softmax keeps the order.
         best = self._outputs(X).argmax(axis=1)
         labels: np.ndarray = self.classes_[best]
         return labels
@@ -307,6 +308,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         log_probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
+        # Not the logarithm of `predict_proba`, which is minus infinity where that rounds to zero.
         log_probabilities: np.ndarray = log_softmax(self._outputs(X), axis=1)
         return log_probabilities
 
@@ -324,12 +326,14 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             In the order of `classes_`. For two classes, the log-odds of the second.
         """
         outputs = self._outputs(X)
+        # One column for two classes, as scikit-learn's thresholds and curves expect.
         return outputs[:, 1] - outputs[:, 0] if self.n_outputs_ == 2 else outputs
 
     def _read_y(self, y: Any) -> Any:
         check_complete(y, "y", "a label")
         y = column_or_1d(y, warn=True)
         if y.dtype == object:
+            # Before the checks of scikit-learn, whose error on mixed types does not name y.
             sorted_labels(y, "y")
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
@@ -354,6 +358,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         labels = encoder.transform(y)
         weights = training_set.weights
         if not run.mode.is_partial:
+            # A batch of a stream may well hold one class.
             _check_classes(labels, weights, self.classes_)
         if self.class_weight is not None:
             weights = class_weights(self.class_weight, self.classes_, labels, weights)
@@ -369,6 +374,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         order = super()._validation_order(training_set, random_state)
         labels = training_set.labels[order, 0]
         counts = np.bincount(labels)
+        # Stable, here and below: the order within a class stays random, as drawn.
         by_class = np.argsort(labels, kind="stable")
         # A row's rank within its class, divided by the size of the class: sorting by this fraction
         # spreads every class evenly.

@@ -187,6 +187,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
             )
         elif run.mode.is_partial:
             self._move_targets(labels, weights, run)
+        # In float32, as the network predicts them; their large center is gone by now.
         labels = self.target_scaler_.transform(labels).astype(np.float32)
         return training_set._replace(labels=labels)
 
@@ -195,6 +196,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         before = self.target_scaler_
         weights = None if weights is None else weights / weights.mean()
         self.target_scaler_ = copy.deepcopy(before).partial_fit(labels, sample_weight=weights)
+        # The last layer takes up the change, so that predictions in the units of y stay the same.
         factor = self.target_scaler_.scale_ / before.scale_
         shift = (self.target_scaler_.mean_ - before.mean_) / before.scale_
         run.stream.change(run.previous, lambda network: network.change_targets(factor, shift))

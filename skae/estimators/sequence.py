@@ -276,6 +276,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         codes : ndarray of shape (n_samples, n_components)
             Latent codes of the predicted next frames; a DataFrame if `set_output` asks for one.
         """
+        # Not of the last frame: only a code of the next one decodes to what `predict` returns.
         codes: np.ndarray = self._encode(self._read(X)[0])
         return codes
 
@@ -335,6 +336,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         # (n_samples, n_steps * frame size), all steps side by side.
         n_values = n_steps * self._n_outputs
+        # Within one pass: the recurrent state is kept, and frames before are not read again.
         frames: np.ndarray = map_rows(self.module_, "forecast", sequences, n_values, n_steps)
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
@@ -391,6 +393,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         sequences, _ = self._read(X, min_timesteps=2)
         # As at the end of each sequence when it was one frame shorter.
         predicted = self._predict(sequences[:, :-1])
+        # The last frame alone: the score of a sequence then means the same as `predict` on it.
         return sequences[:, -2], sequences[:, -1], predicted
 
     @property

@@ -279,6 +279,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         return scores[:, 0]
 
     def _posterior(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        # Side by side: one pass through the encoder has both.
         both = map_rows(self.module_, "posterior", rows, 2 * self.n_components_)
         mean, std = np.hsplit(both, 2)
         return mean, std
@@ -297,6 +298,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         return {"beta": float(self.beta)}
 
     def _build_network(self, shape: DataShape) -> VariationalNetwork:
+        # Mean and log-variance of each component.
         encoder = self.architecture_.build_encoder(shape, 2 * self.n_components_)
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
         return VariationalNetwork(
@@ -311,6 +313,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
             scale = network.standardization.scale.item()
             self.noise_variance_ = network.noise_variance.item() * scale**2
         if mode.is_partial:
+            # That of earlier rows would not follow the stream, and a batch is too few for another.
             self.__dict__.pop("code_density_", None)
         else:
             self.code_density_ = self._fit_density(training_set)
@@ -330,6 +333,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         )
         # Sorted: rows of a memmap are read in their order.
         mean, std = self._posterior(X[np.sort(chosen)])
+        # Draws and not means: a density of means is too narrow where codes are uncertain.
         codes = mean + std * random_state.standard_normal(mean.shape)
         density = GaussianMixture(
             min(max(n_rows // _MIN_PART_ROWS, 1), _MAX_PARTS),

@@ -108,6 +108,7 @@ class DistilledNetwork(DecoderNetwork):
     standardize_codes : bool, default=True
     """
 
+    # The reducer's codes come as labels: the inputs are the rows.
     needs_labels = True
 
     def __init__(self, encoder, decoder, standardization, n_components, **options):
@@ -135,6 +136,7 @@ class DistilledNetwork(DecoderNetwork):
         code = self.encoder(inputs)
         # Both in standardized units: the distance counts as much whatever the reducer's scale.
         wanted = self.code_standardization.standardize(target.labels).to(code.dtype)
+        # By row, so that sample weights apply as in the reconstruction.
         distances = F.mse_loss(code, wanted, reduction="none").mean(dim=1)
         distillation = weighted_mean(distances, target.weights)
         # Detached: the decoder adapts to the encoder's codes, the encoder to the given ones alone.

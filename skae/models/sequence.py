@@ -54,6 +54,7 @@ class RecurrentNetwork(AutoencoderNetwork):
         frames, state = [], None
         for _ in range(n_steps):
             codes, state = self._next_codes(self.standardization.standardize(x), state)
+            # Decoded at once: the next input is the frame as it would be measured, not the code.
             frames.append(self.decode(codes[:, -1]))
             # (n_samples, 1, n_features): the state holds all that came before.
             x = frames[-1][:, None]

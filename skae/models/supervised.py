@@ -83,6 +83,7 @@ class SupervisedNetwork(AutoencoderNetwork):
         """
         last = self.head[-1]
         factor, shift = (torch.from_numpy(of).to(last.weight) for of in (factor, shift))
+        # The inverse of the change of the scaler, so that predictions in the units of y stay.
         last.bias.sub_(shift).div_(factor)
         last.weight.div_(factor[:, None])
 
@@ -91,6 +92,7 @@ class SupervisedNetwork(AutoencoderNetwork):
         # A part without weight is not computed: its layers get no gradient, not even weight decay.
         weight, code = self.reconstruction_weight, self.encoder(inputs)
         if weight == 1:
+            # Without parts: the one there is would be recorded twice.
             return self.reconstruction_loss(code, target, criterion), {}
         losses = self.prediction_loss(self.head(code), target.labels)
         prediction = weighted_mean(losses, target.weights)
@@ -102,6 +104,7 @@ class SupervisedNetwork(AutoencoderNetwork):
             if not criterion.is_builtin:
                 _check_not_negative(reconstruction)
             return balanced(reconstruction, prediction), parts
+        # Weights that sum to one: `tol` and divergence mean the same whatever they are.
         return weight * reconstruction + (1 - weight) * prediction, parts
 
     @torch.no_grad()
@@ -111,6 +114,7 @@ class SupervisedNetwork(AutoencoderNetwork):
         rows = sample.X[:: max(len(sample.X) // _DEVIATION_ROWS, 1)]
         # Not by `encode`: in single precision nothing may be left of rows far from zero.
         rows = self.standardization.standardize_exactly(torch.from_numpy(rows))
+        # In evaluation mode: neither dropout nor the statistics of this sample belong in them.
         deviations = self.eval().encoder(rows).std(dim=0, correction=0)
         self.head[0].weight /= safe_deviations(deviations)
         if self.zero_init_code:

@@ -238,11 +238,13 @@ def _build(manifest: Any, tensors: dict[str, np.ndarray], trusted: frozenset[str
     decoder = Decoder(tensors, classes, [value for _, value in values])
     estimator = decoder.decode(manifest["root"])
     if not hasattr(estimator, "get_params"):
+        # A forged root could be any object that the table of names allows.
         raise TypeError(f"it holds no estimator but a {type(estimator).__name__}")
     return estimator
 
 
 def _checked_version(name: str, version: object) -> int:
+    # Not `isinstance`: True is an integer as well, and no version.
     if type(version) is not int or version < 1:
         raise ValueError(f"the version of the state of {name} must be 1 or more, got {version!r}")
     return version

@@ -67,6 +67,7 @@ class Encoder:
     def _describe(self, value, where):
         if type(value) is list:
             return [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        # Keys as a list beside the values: JSON knows text alone as keys.
         if type(value) is dict:
             items = [self.encode(item, f"{where}.{key}") for key, item in value.items()]
             return {"dict": [[self.encode(key, f"a key of {where}") for key in value], items]}
@@ -81,6 +82,7 @@ class Encoder:
             return {"objects": [list(array.shape), self.encode(array.ravel().tolist(), where)]}
         if array.dtype.kind not in _KINDS:
             return self._refuse(f"numpy.ndarray of dtype {array.dtype}", where)
+        # Complex numbers, dates and text: bytes and a dtype hold any of them.
         if array.dtype not in _TENSOR_TYPES:
             flat = np.frombuffer(array.tobytes(), np.uint8)
             return {"bytes": [self._store(flat, where), array.dtype.str, list(array.shape)]}

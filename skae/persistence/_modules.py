@@ -99,6 +99,7 @@ def take_module(module):
         "layers": dict(module._modules),
     }
     try:
+        # Tried while saving: a file that cannot be read is found out when it is too late.
         twin = build_module(type(module), parts)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"it cannot be built from its attributes: {error}") from error
@@ -114,6 +115,7 @@ def build_module(cls, parts):
         raise ValueError(f"{cls.__name__} is stored as {sorted(parts)}")
     arguments, tensors, layers = parts["arguments"], parts["tensors"], parts["layers"]
     _check_arguments(cls, arguments, len(tensors))
+    # Others may be attached by hand, and would be called by nobody.
     if layers and cls is not nn.Sequential:
         raise ValueError(f"{cls.__name__} cannot hold other layers")
     given = {name: _to_argument(value) for name, value in arguments.items()}
@@ -131,6 +133,7 @@ def _check_whole(module):
         raise ValueError(f"it has hooks ({', '.join(hooks)}), and those are code")
     owners = [tensor for layer in module.modules() for tensor in layer.parameters(recurse=False)]
     if len({id(tensor) for tensor in owners}) < len(owners):
+        # Each would be built with a copy, and training would let the copies part.
         raise ValueError("two of its layers share a parameter")
 
 

@@ -200,6 +200,7 @@ def _set_limits(ax: Any, positions: np.ndarray) -> None:
     """Show all points but those that would squeeze the others, and count these."""
     limits = np.array([robust_limits(values) for values in positions.T])
     ax.set(xlim=limits[0], ylim=limits[1])
+    # Said and not hidden: these may be the outliers one looks for.
     n_outside = int(np.any((positions < limits[:, 0]) | (positions > limits[:, 1]), axis=1).sum())
     if n_outside:
         place = {"xy": (0.99, 0.99), "xycoords": "axes fraction", "ha": "right", "va": "top"}
@@ -226,6 +227,7 @@ def _draw_densities(ax: Any, values: np.ndarray, target: TargetColors | None) ->
         ]
     left, right = ax.get_xlim()
     grid = np.linspace(left, right, _GRID_POINTS)
+    # By their size: the areas of all classes sum to one.
     densities = [len(group) / len(values) * _density(group, grid) for group, _ in groups]
     for density, (_, color) in zip(densities, groups, strict=True):
         ax.fill_between(grid, density, color=color, alpha=0.3, linewidth=0)

@@ -111,6 +111,7 @@ class LossCurveDisplay:
         style = {"label": f"{prefix}training", **line_kwargs}
         self.lines_ = ax.plot(epochs, self.train_loss, **style)
         if self.valid_loss is not None:
+            # The epoch whose weights were kept.
             best = {"marker": "o", "markevery": [int(np.nanargmin(np.asarray(self.valid_loss)))]}
             style = {"label": f"{prefix}validation", **best, **line_kwargs}
             self.lines_ += ax.plot(epochs, self.valid_loss, **style)
@@ -251,5 +252,6 @@ def _to_own_range(losses: np.ndarray) -> np.ndarray:
     """Return losses such that the lowest is 0 and the highest 1; equal ones are all 0."""
     finite = losses[np.isfinite(losses)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    # A constant curve has no range to divide by.
     unit: np.ndarray = (losses - low) / ((high - low) or 1)
     return unit
