@@ -258,6 +258,7 @@ def _unit_images(images: Any) -> np.ndarray:
 
 def _mask(n_images: int, fraction: float, rng: np.random.RandomState) -> np.ndarray:
     """Return a mask in which this fraction is true, in random places."""
+    # A permutation and not draws: the fraction holds exactly, also of few images.
     return rng.permutation(n_images) < round(fraction * n_images)
 
 
@@ -266,6 +267,7 @@ def _draw_sides(
 ) -> np.ndarray:
     """Return the side of each square in pixels."""
     if square_size == "random":
+        # Up to half of the image: a larger square would hide what is to be healed.
         return rng.randint(1, max(1, size // 2) + 1, n_images)
     return np.full(n_images, square_size)
 
@@ -310,6 +312,7 @@ def _rotate(images: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     size = images.shape[1]
     center = (size - 1) / 2
     # Coordinates from the center, in pixels: for each pixel of the result, where it comes from.
+    # In float32: half the memory traffic, and errors far below a grey level.
     x = np.arange(size, dtype=np.float32) - np.float32(center)
     angles = np.deg2rad(degrees)[..., None, None]
     cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)

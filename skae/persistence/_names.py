@@ -35,6 +35,7 @@ def public_name(value):
     name = f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', '?')}"
     package = name.partition(".")[0]
     if package == "skae":
+        # The names that users import: modules behind them may move without breaking files.
         return _own_names().get(value, name)
     return _reexported_name(value, name) if package in ("sklearn", "torch") else name
 
@@ -74,6 +75,7 @@ def _own_classes():
 
 @cache
 def _own_names():
+    # Reversed: of two names of one class the first counts, which is the shorter one.
     return {cls: name for name, cls in reversed(_own_classes().items())}
 
 
@@ -145,6 +147,7 @@ def _is_plain(cls, name):
 def find_value(name, trusted):
     """Return the function or class of this name if a parameter may hold it, else None."""
     known = known_values()
+    # From a table: to import whatever is named would run a module's code.
     if name in known:
         return known[name]
     return _import(name) if name in trusted else None
@@ -152,6 +155,7 @@ def find_value(name, trusted):
 
 def _import(name):
     """Import what has this name, or return None."""
+    # Before importing: a name in a file is any text.
     if not _NAME.fullmatch(name):
         return None
     module, _, attribute = name.rpartition(".")

@@ -59,6 +59,7 @@ def _attributes(*names):
 
 def _take_dtype(dtype):
     if dtype.names is not None:
+        # Fields may hold objects, which are no numbers of a known size.
         raise ValueError(f"a dtype with fields cannot be saved: {dtype}")
     return [dtype.str]
 
@@ -76,6 +77,7 @@ def _build_masked(cls, parts):
 
 
 def _take_sparse(matrix):
+    # Not the state of the object, whose attributes differ between releases of scipy.
     return [matrix.data, matrix.indices, matrix.indptr, list(matrix.shape)]
 
 
@@ -128,6 +130,7 @@ def _build_decision_tree(cls, parts):
     arguments, state = parts
     tree = cls(*arguments)
     nodes = np.zeros(state["node_count"], dtype=tree.__getstate__()["nodes"].dtype)
+    # By name: releases of scikit-learn order and extend the fields.
     for name, column in state["nodes"].items():
         nodes[name] = column
     tree.__setstate__({**state, "nodes": nodes})
@@ -140,6 +143,7 @@ def _build_path(cls, parts):
 
 
 def _take_fields(value):
+    # Not by `asdict`, which would take apart what the fields hold as well.
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
