@@ -43,14 +43,17 @@ PARTS = {
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all by default")
-    parts = parser.parse_args().parts or PARTS
+    parser.add_argument("--seeds", type=int, default=5, help="of streams: seeds of each figure")
+    options = parser.parse_args()
+    parts = options.parts or PARTS
     print(
         f"{platform.machine()}, {torch.get_num_threads()} threads, Python "
         f"{platform.python_version()}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, skorch {skorch.__version__}\n"
     )
     for part in parts:
-        show(PARTS[part].measure())
+        # The others have too many kinds of repetitions for one number.
+        show(streams.measure(options.seeds) if part == "streams" else PARTS[part].measure())
 
 
 def show(rows):

@@ -20,7 +20,7 @@ _NOT_NUMBERS = (str, bytes, date, time, timedelta)
 _MAX_SMALL_VALUES = 2**13
 # The chunks in which rows are worked on: values at most, but so many rows at least.
 # Arithmetic: 2 MB in float64 stay in a processor's cache. Made images and errors of MNIST take 1.1
-# to 2 times as long in chunks of eight times this size, and no less in half of it.
+# to 2.2 times as long in chunks of eight times this size, and hardly less in half of it.
 _ARITHMETIC_VALUES, _MIN_ARITHMETIC_ROWS = 2**18, 1
 # Products with matrices: chunks of fewer than 2,000 rows of 784 lose more to starting threads than
 # the cache brings. A single row would not be a product of matrices at all.
