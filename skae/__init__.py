@@ -8,6 +8,7 @@ from .estimators.hybrid import HybridAutoencoder
 from .estimators.outlier import ReconstructionOutlierDetector
 from .estimators.regressor import AutoencoderRegressor
 from .estimators.sequence import SequencePredictor
+from .estimators.table import TableAutoencoder
 from .estimators.table_encoder import TableEncoder
 from .estimators.variational import VariationalAutoencoder
 from .persistence import load, save
@@ -22,6 +23,7 @@ __all__ = [
     "HybridAutoencoder",
     "ReconstructionOutlierDetector",
     "SequencePredictor",
+    "TableAutoencoder",
     "TableEncoder",
     "VariationalAutoencoder",
     "architectures",

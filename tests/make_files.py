@@ -39,6 +39,7 @@ ESTIMATORS = {
     "SequencePredictor": skae.SequencePredictor(2, frame_shape=(4,), hidden_size=3, **SMALL),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
     "TableEncoder": skae.TableEncoder(kinds={0: "categorical"}, max_categories=5),
+    "TableAutoencoder": skae.TableAutoencoder(2, numeric_scaling="standard", **SMALL),
     "Pipeline": make_pipeline(skae.Autoencoder(2, **SMALL), LogisticRegression()),
 }
 METHODS = ("transform", "reconstruct", "predict", "predict_proba", "score_samples")

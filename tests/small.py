@@ -11,6 +11,8 @@ from skae import (
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
+    TableAutoencoder,
+    TableEncoder,
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, Dense
@@ -28,6 +30,12 @@ NETWORKS = {
     "SequencePredictor": SequencePredictor(2, hidden_size=8, **QUICK),
 }
 ESTIMATORS = {**NETWORKS, "detector": ReconstructionOutlierDetector(random_state=0)}
+# They take arrays as well, and return them as they were, of truth values or text too.
+FOR_TABLES = {
+    "TableEncoder": TableEncoder(),
+    "TableAutoencoder": TableAutoencoder(2, **QUICK),
+    "variational table": TableAutoencoder(2, variational=True, **QUICK),
+}
 FOR_IMAGES = {
     name: estimator.__class__(**{**estimator.get_params(deep=False), "architecture": Conv((2,))})
     for name, estimator in NETWORKS.items()
@@ -57,4 +65,6 @@ def results(estimator, X):
         made.append(estimator.predict_proba(X))
     elif hasattr(estimator, "predict"):
         made.append(estimator.predict(X))
-    return [np.asarray(each) for each in [*made, estimator.score_samples(X)]]
+    if hasattr(estimator, "score_samples"):
+        made.append(estimator.score_samples(X))
+    return [np.asarray(each) for each in made]

@@ -10,6 +10,7 @@ from skae import (
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
+    TableAutoencoder,
     TableEncoder,
     VariationalAutoencoder,
 )
@@ -40,6 +41,8 @@ ESTIMATORS = [
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),
+    TableAutoencoder(max_iter=10),
+    TableAutoencoder(variational=True, max_iter=10),
     TableEncoder(),
     TableEncoder(numeric_scaling="quantile", missing_values="nan"),
     # Takes sparse rows.

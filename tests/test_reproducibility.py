@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from small import ESTIMATORS, FOR_IMAGES, images, results, wine
+from small import ESTIMATORS, FOR_IMAGES, FOR_TABLES, images, results, wine
 
 from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Custom, Dense
@@ -38,17 +38,20 @@ import numpy as np, torch
 from sklearn.base import clone
 from skae import Autoencoder
 from skae.architectures import Conv
-from small import ESTIMATORS, FOR_IMAGES, images, results, wine
+from small import ESTIMATORS, FOR_IMAGES, FOR_TABLES, images, results, wine
 others_were_busy = sys.argv[1] == "busy"
 noisy = Autoencoder(
     3, architecture=Conv((4,), dropout=0.2), noise="masking", max_iter=2, random_state=0
 )
-for estimators, (X, y) in [(ESTIMATORS, wine()), ({**FOR_IMAGES, "noisy": noisy}, images())]:
+of_rows, of_images = {**ESTIMATORS, **FOR_TABLES}, {**FOR_IMAGES, "noisy": noisy}
+for estimators, (X, y) in [(of_rows, wine()), (of_images, images())]:
     for name, estimator in estimators.items():
         if others_were_busy:
             np.random.seed(3)
             torch.manual_seed(3)
-            clone(estimator).set_params(random_state=1).fit(X[::-1].copy(), y[::-1])
+            other = clone(estimator)
+            other.set_params(**{"random_state": 1} if hasattr(other, "random_state") else {})
+            other.fit(X[::-1].copy(), y[::-1])
             estimator = pickle.loads(pickle.dumps(clone(estimator).fit(X, y)))
         fitted = estimator.fit(X, y)
         if others_were_busy:
@@ -68,14 +71,14 @@ def test_every_estimator_gives_the_same_bits_in_another_process_whatever_was_don
         done = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
         shown.append(done.stdout.splitlines())
     assert shown[0] == shown[1]
-    assert len(shown[0]) == len(ESTIMATORS) + len(FOR_IMAGES) + 1
+    assert len(shown[0]) == len(ESTIMATORS) + len(FOR_TABLES) + len(FOR_IMAGES) + 1
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-4)])
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", [*ESTIMATORS, *FOR_TABLES])
 def test_a_row_gives_the_same_whatever_the_number_of_rows(name, dtype, tolerance):
     X, y = wine()
-    fitted = clone(ESTIMATORS[name]).fit(X, y)
+    fitted = clone({**ESTIMATORS, **FOR_TABLES}[name]).fit(X, y)
     # Such as are worked off in several chunks, too.
     many = results(fitted, np.tile(X, (200, 1)).astype(dtype))
     for n_rows in (1, 2, 7, 45):

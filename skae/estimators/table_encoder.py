@@ -327,6 +327,20 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
             stacklevel=4,
         )
 
+    def _drawn(self, rows: np.ndarray, generator: np.random.RandomState) -> np.ndarray:
+        """Return encoded rows in which categories are drawn from their probabilities."""
+        drawn = [
+            column.drawn(
+                rows[:, self.output_indices_[column.name]] * column.scale + column.center,
+                generator,
+            )
+            - column.center
+            for column in self.columns_
+        ]
+        scales = np.concatenate([column.scale[: column.n_encoded] for column in self.columns_])
+        encoded: np.ndarray = np.hstack(drawn) / scales
+        return encoded
+
     def _values(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return the decoded values of each column."""
         return [

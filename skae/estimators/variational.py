@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn import config_context
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +16,7 @@ from ..architectures import DataShape
 from ..losses import resolve_loss
 from ..models.variational import VariationalNetwork
 from ._base import NetworkEstimator
+from ._density import draw_codes, fit_density
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
 from ._parameters import (
@@ -31,10 +31,6 @@ from ._parameters import (
     OptimizerLike,
 )
 from ._plan import FitMode, Traits
-
-# The density of codes is fitted to at most this many rows, as a mixture of at most this many
-# normal distributions with at least this many rows each: enough to estimate means and variances.
-_DENSITY_ROWS, _MAX_PARTS, _MIN_PART_ROWS = 10_000, 50, 30
 
 
 @shared_docs
@@ -240,12 +236,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         generator = check_random_state(random_state)
-        # Standard normal numbers are draws from the prior, and deviations within the mixture.
-        codes = generator.standard_normal((n_samples, self.n_components_))
         density = getattr(self, "code_density_", None)
-        if density is not None:
-            parts = generator.choice(density.n_components, n_samples, p=density.weights_)
-            codes = density.means_[parts] + np.sqrt(density.covariances_[parts]) * codes
+        codes = draw_codes(density, n_samples, self.n_components_, generator)
         samples: np.ndarray = self.inverse_transform(codes)
         return samples
 
@@ -316,33 +308,4 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
             # That of earlier rows would not follow the stream, and a batch is too few for another.
             self.__dict__.pop("code_density_", None)
         else:
-            self.code_density_ = self._fit_density(training_set)
-
-    def _fit_density(self, training_set: TrainingSet) -> Any:
-        """Describe how codes drawn for the training rows are distributed."""
-        # Imported here: it takes time, since it imports clustering and trees.
-        from sklearn.mixture import GaussianMixture
-
-        random_state = check_random_state(self.random_state)
-        X, weights = training_set.X, training_set.weights
-        n_rows = min(X.shape[0], _DENSITY_ROWS)
-        probabilities = None if weights is None else weights / weights.sum()
-        # By their weights: a row of weight two describes two rows.
-        chosen = random_state.choice(
-            X.shape[0], n_rows, replace=weights is not None, p=probabilities
-        )
-        # Sorted: rows of a memmap are read in their order.
-        mean, std = self._posterior(X[np.sort(chosen)])
-        # Draws and not means: a density of means is too narrow where codes are uncertain.
-        codes = mean + std * random_state.standard_normal(mean.shape)
-        density = GaussianMixture(
-            min(max(n_rows // _MIN_PART_ROWS, 1), _MAX_PARTS),
-            # Full covariances would take n_components squared numbers each.
-            covariance_type="diag",
-            # Ten times scikit-learn's: a density to sample from needs no more iterations.
-            tol=1e-2,
-            random_state=random_state.randint(2**31 - 1),
-        )
-        # Its start by k-means refuses to run under scikit-learn's dispatch of array libraries.
-        with config_context(array_api_dispatch=False):
-            return density.fit(codes)
+            self.code_density_ = fit_density(self._posterior, training_set, self.random_state)

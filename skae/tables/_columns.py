@@ -71,6 +71,10 @@ class Column:
         """Return the values that raw numbers (n_samples, n_encoded) stand for."""
         raise NotImplementedError
 
+    def drawn(self, raw, generator):
+        """Return raw numbers drawn from what is decoded: of categories these are probabilities."""
+        return raw
+
     def feature_names(self):
         """List the names of the encoded features."""
         return [self.label]
@@ -189,6 +193,9 @@ class BooleanColumn(Column):
     def values(self, raw):
         return raw[:, 0] > 0.5
 
+    def drawn(self, raw, generator):
+        return (generator.uniform(size=(len(raw), 1)) < raw).astype(float)
+
 
 @dataclass
 class CategoricalColumn(Column):
@@ -247,6 +254,11 @@ class CategoricalColumn(Column):
     def values(self, raw):
         return self._named(raw.argmax(axis=1))
 
+    def drawn(self, raw, generator):
+        limits = raw.cumsum(axis=1)
+        draws = generator.uniform(size=(len(raw), 1)) * limits[:, -1:]
+        return np.eye(raw.shape[1])[(draws > limits).sum(axis=1)]
+
     def _named(self, positions):
         names = np.empty(len(self.categories), dtype=object)
         names[:] = self.categories
@@ -276,6 +288,11 @@ class OrdinalColumn(CategoricalColumn):
 
     def values(self, raw):
         return self._named((raw > 0.5).sum(axis=1))
+
+    def drawn(self, raw, generator):
+        # One number for all steps: a value that reaches one has reached those before.
+        draws = generator.uniform(size=(len(raw), 1))
+        return (draws < np.minimum.accumulate(raw, axis=1)).astype(float)
 
     def feature_names(self):
         return [f"{self.label}>={category}" for category in self.categories[1:]]

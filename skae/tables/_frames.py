@@ -195,14 +195,18 @@ def make_frame(columns, library, index=None):
     index : Index, default=None
         Of a pandas frame.
     """
-    make = _MAKERS[library]
     module = import_optional(library, "plot")
-    made = [(name, make(module, *rest)) for name, *rest in columns]
+    made = [(name, series_of(library, *rest)) for name, *rest in columns]
     if library == "polars":
         return module.DataFrame([series.alias(name) for name, series in made])
     frame = module.concat([series for _, series in made], axis=1, ignore_index=True)
     frame.columns = [name for name, _ in made]
     return frame if index is None else frame.set_axis(index)
+
+
+def series_of(library, values, dtype, categories):
+    """Return decoded values as a series of a library, of the type that a column had."""
+    return _MAKERS[library](import_optional(library, "plot"), values, dtype, categories)
 
 
 def _pandas_series(pd, values, spec, categories):
