@@ -32,6 +32,8 @@ LAYERS = {
     "plotting": 5,
     "comparison": 6,
     "__init__": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 
 
