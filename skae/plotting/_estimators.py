@@ -1,6 +1,9 @@
 """Find the estimator that has an attribute within the pipelines and searches around it."""
 
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 # An attribute may be None, which is not the same as none.
 _MISSING = object()
@@ -28,3 +31,10 @@ def _held(estimator: Any) -> Any:
     if steps:
         return steps[-1][1]
     return next((getattr(estimator, name) for name in _HELD if hasattr(estimator, name)), None)
+
+
+def fitted_image_shape(reducers: Iterable[Any], n_features: int) -> tuple[int, ...] | None:
+    """Return the image shape of the first reducer that has one for so many features, or None."""
+    shapes = (held_attribute(reducer, "image_shape_") for reducer in reducers)
+    # A pipeline may end in images of another size than those it is given.
+    return next((shape for shape in shapes if shape and np.prod(shape) == n_features), None)

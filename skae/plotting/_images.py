@@ -90,21 +90,29 @@ def draw_rows(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     cmap: Any = "gray",
+    hides_missing: bool = False,
+    image_inches: float = 1.0,
     ax: Any = None,
     **imshow_kwargs: Any,
 ) -> Any:
     """Draw rows of images (n_rows, n_images, height, width[, channels]); return the AxesImage.
 
-    `limits` are the values that become black and white.
+    `limits` are the values that become black and white. Missing values are light blue, or
+    transparent where `hides_missing` is True: there, they are images that do not exist.
     """
     colormaps = import_optional("matplotlib", "plot").colormaps
     picture = mosaic(to_unit_range(to_grey_or_rgb(rows), limits))
     height, width = picture.shape[:2]
     n_rows, n_images = rows.shape[:2]
-    # An inch for each image, and room for the names.
-    size = (n_images + 1.5, n_images * height / width + 0.3 * bool(column_labels))
+    # Room for the names, and for what stands above.
+    drawn = image_inches * n_images
+    size = (
+        drawn + (1.5 if row_labels else 0.3),
+        drawn * height / width + 0.3 * bool(column_labels),
+    )
     ax = axes_or_new(ax, figsize=size)
-    colors = colormaps.get_cmap(cmap).with_extremes(bad=MISSING_COLOR, over=(1, 1, 1, 0))
+    missing = (1, 1, 1, 0) if hides_missing else MISSING_COLOR
+    colors = colormaps.get_cmap(cmap).with_extremes(bad=missing, over=(1, 1, 1, 0))
     image = ax.imshow(picture, **{"cmap": colors, "vmin": 0, "vmax": 1, **imshow_kwargs})
     # In pixels, of which the first has its center at 0. Labels are left out if there are none.
     ax.set_yticks(_centers(n_rows, height)[: len(row_labels)], row_labels)

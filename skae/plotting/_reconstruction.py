@@ -1,6 +1,5 @@
 """Images above their reconstructions."""
 
-from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, Self
 
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_scalar
 
 from .._arrays import as_array
-from ._estimators import held_attribute
+from ._estimators import fitted_image_shape
 from ._images import as_images, draw_rows, value_range
 
 
@@ -114,7 +113,7 @@ class ReconstructionDisplay:
         check_scalar(n_images, "n_images", Integral, min_val=1)
         X = as_array(X)[:n_images]
         if image_shape is None and len(X.shape) == 2:
-            image_shape = _fitted_image_shape(reducers.values(), X.shape[1])
+            image_shape = fitted_image_shape(reducers.values(), X.shape[1])
         reconstructions = {
             name: reducer.inverse_transform(reducer.transform(X))
             for name, reducer in reducers.items()
@@ -205,10 +204,3 @@ class ReconstructionDisplay:
         self.im_ = draw_rows(rows, limits, row_labels=labels, ax=ax, **imshow_kwargs)
         self.ax_, self.figure_ = self.im_.axes, self.im_.figure
         return self
-
-
-def _fitted_image_shape(reducers: Iterable[Any], n_features: int) -> tuple[int, ...] | None:
-    """Return the image shape of the first reducer that has one for so many features, or None."""
-    shapes = (held_attribute(reducer, "image_shape_") for reducer in reducers)
-    # A pipeline may end in images of another size than those it is given.
-    return next((shape for shape in shapes if shape and np.prod(shape) == n_features), None)
