@@ -1,7 +1,6 @@
 """Arrays of every kind: conversion, checks of their values and weights, chunks of rows."""
 
 import math
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, time, timedelta
 
@@ -176,7 +175,7 @@ def dense(X):
     return X.toarray() if sparse.issparse(X) else X
 
 
-def chunks(n_rows: int, row_size: int, *, for_products: bool = False) -> Iterator[slice]:
+def chunks(n_rows: int, row_size: int, *, for_products: bool = False) -> list[slice]:
     """Split rows into consecutive slices, which bound the memory of intermediate arrays.
 
     Results must not depend on them but by rounding.
@@ -189,14 +188,13 @@ def chunks(n_rows: int, row_size: int, *, for_products: bool = False) -> Iterato
     for_products : bool, default=False
         Whether the rows are multiplied with matrices, rather than worked on value by value.
 
-    Yields
-    ------
-    rows : slice
+    Returns
+    -------
+    parts : list of slice
     """
     n_values, min_rows = _ARITHMETIC_VALUES, _MIN_ARITHMETIC_ROWS
     if for_products:
         n_values, min_rows = _PRODUCT_VALUES, _MIN_PRODUCT_ROWS
     # Not gen_batches, whose validation of its parameters takes longer than a row.
     step = min(max(n_values // row_size, min_rows), _MAX_CHUNK_ROWS)
-    for start in range(0, n_rows, step):
-        yield slice(start, start + step)
+    return [slice(start, start + step) for start in range(0, n_rows, step)]

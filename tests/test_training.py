@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 from skorch.callbacks import (
     Callback,
@@ -52,16 +54,37 @@ def test_weights_before_the_first_step_count_as_well(digits):
     assert fitted.score(digits) > 0.4
 
 
-def test_training_stops_where_validation_no_longer_improves(digits):
+@pytest.mark.parametrize(
+    ("learning_rate", "n_epochs"), [("constant", 4), ("adaptive", 4), ("one_cycle", 14)]
+)
+def test_training_stops_where_validation_no_longer_improves_once_a_schedule_is_half_done(
+    digits, learning_rate, n_epochs
+):
     fitted = Autoencoder(
-        **SMALL, learning_rate_init=1e-9, max_iter=50, tol=0.01, n_iter_no_change=3
+        **SMALL,
+        learning_rate=learning_rate,
+        learning_rate_init=1e-9,
+        max_iter=20,
+        tol=0.01,
+        n_iter_no_change=3,
     )
-    assert fitted.fit(digits).n_iter_ == 4
+    with pytest.warns(ConvergenceWarning, match="found nothing beyond its start"):
+        assert fitted.fit(digits).n_iter_ == n_epochs
+    assert fitted.best_n_iter_ == 0
+
+
+def test_a_fit_that_gains_says_after_which_epoch_and_warns_of_nothing(digits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = Autoencoder(**SMALL, max_iter=4).fit(digits)
+    losses = [epoch["valid_loss"] for epoch in fitted.history_]
+    assert fitted.best_n_iter_ == 1 + np.argmin(losses)
 
 
 def test_training_stops_where_the_training_loss_stalls_without_validation(digits):
     fitted = Autoencoder(
         **SMALL,
+        learning_rate="constant",
         learning_rate_init=1e-9,
         max_iter=50,
         tol=0.01,
@@ -70,6 +93,7 @@ def test_training_stops_where_the_training_loss_stalls_without_validation(digits
     ).fit(digits)
     assert fitted.n_iter_ == 4
     assert "valid_loss" not in fitted.history_[0]
+    assert not hasattr(fitted, "best_n_iter_")
 
 
 def test_patience_without_end_trains_all_epochs(digits):

@@ -114,6 +114,7 @@ class BestWeights(Callback):
     def on_train_begin(self, net, **kwargs):
         self.validates_ = net.validation_data is not None
         self.best_loss_ = net.validation_loss() if self.validates_ else math.inf
+        self.start_loss_, self.best_epoch_ = self.best_loss_, 0
         self.diverged_ = False
         self._remember(net)
 
@@ -126,7 +127,7 @@ class BestWeights(Callback):
         monitored = losses.get("valid_loss", -math.inf)
         # A loss at the start that is not finite loses to any that is.
         if not self.validates_ or not monitored >= self.best_loss_:
-            self.best_loss_ = monitored
+            self.best_loss_, self.best_epoch_ = monitored, len(net.history)
             self._remember(net)
 
     def on_train_end(self, net, **kwargs):
@@ -170,11 +171,13 @@ class LossParts(Callback):
 
 
 class LateStopping(EarlyStopping):
-    """skorch's early stopping, which ignores the epochs in which a term of the loss rises."""
+    """skorch's early stopping, which ignores the first epochs: ``n_ignored`` of them."""
+
+    n_ignored = 0
 
     def on_epoch_end(self, net, **kwargs):
-        # While the factor of the divergence rises, so does the loss: no reason to stop.
-        if len(net.history) > net.module_.n_warmup:
+        # While a learning rate is high, or a term of the loss rises: no reason to stop.
+        if len(net.history) > self.n_ignored:
             super().on_epoch_end(net, **kwargs)
 
 
@@ -195,6 +198,10 @@ class EpochBar(Callback):
     def on_epoch_end(self, net, **kwargs):
         losses = net.history[-1]
         shown = {name: losses[name] for name in ("train_loss", "valid_loss") if name in losses}
+        start = dict(net.callbacks_)["best_weights"].start_loss_
+        if "valid_loss" in losses and start > 0:
+            # What training has gained: below one, it is better than PCA where it starts there.
+            shown["of_start"] = losses["valid_loss"] / start
         self.bar_.set_postfix(shown, refresh=False)
         # Training that continues from a checkpoint jumps ahead.
         self.bar_.update(len(net.history) - self.bar_.n)

@@ -18,7 +18,7 @@ _FORMAT = 1
 # The attributes on which further training depends, by the kind of callback.
 _STATE = {
     WeightAverage: ("hidden_", "shows_mean_", "n_averaged_", "n_waiting_"),
-    BestWeights: ("best_loss_", "diverged_", "weights_"),
+    BestWeights: ("start_loss_", "best_loss_", "best_epoch_", "diverged_", "weights_"),
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
     LRScheduler: ("batch_idx_", "lr_scheduler_"),
     PassthroughScoring: ("best_score_",),

@@ -167,19 +167,19 @@ class TrainingData(Dataset):
     Parameters
     ----------
     training_set : TrainingSet
-    network : Module
-        Its ``standardization`` is applied to targets, its ``input_standardization`` to inputs.
+    standardization, input_standardization : Standardization
+        Of targets, and of inputs.
     device : torch.device
     """
 
-    def __init__(self, training_set, network, device):
+    def __init__(self, training_set, standardization, input_standardization, device):
         X, X_target, labels, weights = training_set
         self.training_set = training_set
         self.device = device
-        self.inputs = _Rows(X, network.input_standardization, device)
+        self.inputs = _Rows(X, input_standardization, device)
         self.targets = None
         if X_target is not None:
-            self.targets = _Rows(X_target, network.standardization, device)
+            self.targets = _Rows(X_target, standardization, device)
         self.labels = None
         if labels is not None:
             labels = torch.from_numpy(labels)

@@ -48,7 +48,8 @@ class Net(NeuralNet):
             )
         target = None if y is None else self._as_rows(y)
         training_set = TrainingSet(self._as_rows(X), target)
-        return TrainingData(training_set, self.module_, torch.device(self.device))
+        units = self.module_.standardization, self.module_.input_standardization
+        return TrainingData(training_set, *units, torch.device(self.device))
 
     def _as_rows(self, X):
         """Return an array or a tensor in float32, images as rows of pixels."""
@@ -69,16 +70,21 @@ class Net(NeuralNet):
         )
 
     def get_params_for_optimizer(self, prefix, named_parameters):
-        """Exempt the parameters from weight decay that the network names."""
+        """Group the parameters by the weight decay and the learning rate that the network asks."""
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
-        undecayed = {id(parameter) for parameter in self.module_.undecayed_parameters()}
-        if not undecayed or "weight_decay" not in kwargs:
-            return args, kwargs
-        [[group]] = args
-        # By identity: parameters are tensors, which compare entry by entry.
-        decayed = [p for p in group["params"] if id(p) not in undecayed]
-        others = [p for p in group["params"] if id(p) in undecayed]
-        return ([{"params": others, "weight_decay": 0.0}, {"params": decayed}],), kwargs
+        # Sets and dictionaries find tensors by identity.
+        factors, undecayed = self.module_.rate_factors(), set(self.module_.undecayed_parameters())
+        groups = defaultdict(list)
+        for parameter in args[0][0]["params"]:
+            groups[parameter in undecayed, factors.get(parameter, 1.0)].append(parameter)
+        decay = kwargs.get("weight_decay", 0.0)
+        # The optimizers keep what they do not know, such as the factor, for schedules to read.
+        listed = [
+            {"params": parameters, "rate_factor": factor, "lr": self.optimizer__lr * factor}
+            | ({"weight_decay": 0.0} if is_undecayed and decay else {})
+            for (is_undecayed, factor), parameters in groups.items()
+        ]
+        return (listed,), kwargs
 
     # -- steps -----------------------------------------------------------------------------
 
@@ -169,7 +175,8 @@ class Net(NeuralNet):
             last_rates = schedule.lr_scheduler_.get_last_lr()
             for group, last in zip(self.optimizer_.param_groups, last_rates, strict=True):
                 # Not if the user has set another meanwhile.
-                group["lr"] = self.optimizer__lr if group["lr"] == last else group["lr"]
+                if group["lr"] == last:
+                    group["lr"] = self.optimizer__lr * group["rate_factor"]
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; one that raises KeyboardInterrupt, as skorch's do, ends training."""

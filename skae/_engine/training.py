@@ -57,6 +57,7 @@ class TrainingPlan:
     verbose: int
     seed: int
     n_warmup: int = 0
+    n_unstopped: int = 0
 
 
 class _Run(NamedTuple):
@@ -90,6 +91,12 @@ def _cosine(run):
     return [LRScheduler(policy, T_max=run.n_steps, **_EVERY_STEP)]
 
 
+def _one_cycle_of_groups(optimizer, max_lr, **arguments):
+    """Return torch's schedule with a peak for each group of parameters."""
+    peaks = [max_lr * group["rate_factor"] for group in optimizer.param_groups]
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, **arguments)
+
+
 def _one_cycle(run):
     # The rate is set at the start and after every step: once more than there are steps.
     total_steps = run.n_steps + 1
@@ -97,7 +104,7 @@ def _one_cycle(run):
     fraction = min(_MAX_WARMUP_FRACTION, _WARMUP_STEPS / run.n_steps)
     return [
         LRScheduler(
-            torch.optim.lr_scheduler.OneCycleLR,
+            _one_cycle_of_groups,
             max_lr=run.learning_rate,
             total_steps=total_steps,
             pct_start=max(fraction, _MIN_WARMUP_STEPS / total_steps),
@@ -163,6 +170,7 @@ def make_net(
             threshold=plan.tol,
             sink=noop,
         )
+        stopping.n_ignored = plan.n_unstopped
         callbacks.append(("early_stopping", stopping))
     callbacks += SCHEDULES[plan.learning_rate](run)
     callbacks += [EpochBar()] if plan.verbose else []

@@ -1,5 +1,6 @@
 """Description of convolutional networks."""
 
+import math
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -22,10 +23,13 @@ from ._base import COMMON_CONSTRAINTS, SIZES, Architecture, DataShape, positive_
 
 # Channels of the automatic stages, for images that can be halved in each stage and for smaller
 # ones. 32-64 channels have 0.99 times the error on Fashion-MNIST for twice the time, a third
-# stage 1.07 times. Smaller images keep their size in the first stages: two more halvings of the
+# stage 1.07 times. There are two, and more until the longer side has this many pixels left: dense
+# layers after larger feature maps would hold nearly all weights.
+# Smaller images keep their size in the first stages: two more halvings of the
 # digits (8×8) end with 1.08 to 1.13 times the error of a dense network, one with 0.95 to 1.00.
 # They have fewer pixels to compute, which pays for 24-48 channels (0.98 with 16-32).
-_AUTO_CHANNELS, _AUTO_CHANNELS_OF_SMALL_IMAGES = (16, 32), (24, 48)
+_AUTO_CHANNELS, _AUTO_CHANNELS_OF_SMALL_IMAGES = (16, 32, 64, 64, 64), (24, 48)
+_MIN_STAGES, _MAX_PIXELS = 2, 8
 # Pixels of the longer side that automatic strides leave at least: from 2×2 pixels, see above,
 # too little comes back.
 _MIN_PIXELS = 4
@@ -51,8 +55,9 @@ class Conv(Architecture):
     Parameters
     ----------
     channels : tuple of int or 'auto', default='auto'
-        Channels of the encoder's stages. ``'auto'`` is (16, 32), or (24, 48) for images of at
-        most 12 pixels on the longer side.
+        Channels of the encoder's stages. ``'auto'`` is (16, 32) for images of up to 32 pixels on
+        the longer side, or (24, 48) up to 12, and as much of (16, 32, 64, 64, 64) for larger ones
+        as leaves eight pixels.
     kernel_size : odd int, default=3
         Side of every convolution kernel, in pixels.
     stride : int, tuple of int or 'auto', default='auto'
@@ -271,8 +276,10 @@ class Conv(Architecture):
     def _encoder_channels(self, image_shape: ImageShape) -> Sizes:
         if not isinstance(self.channels, str):
             return positive_ints(self, "channels", self.channels)
-        can_halve_in_each = _n_halvings(image_shape) >= len(_AUTO_CHANNELS)
-        return _AUTO_CHANNELS if can_halve_in_each else _AUTO_CHANNELS_OF_SMALL_IMAGES
+        if _n_halvings(image_shape) < _MIN_STAGES:
+            return _AUTO_CHANNELS_OF_SMALL_IMAGES
+        n_stages = math.ceil(math.log2(max(image_shape[:2]) / _MAX_PIXELS))
+        return _AUTO_CHANNELS[: max(n_stages, _MIN_STAGES)]
 
     def _encoder_strides(self, image_shape: ImageShape, channels: Sizes) -> Sizes:
         if not isinstance(self.stride, str):

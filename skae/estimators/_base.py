@@ -1,5 +1,7 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
+import math
+import warnings
 from contextlib import nullcontext
 from numbers import Integral
 from typing import Any, NamedTuple, Self
@@ -7,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._engine.checkpoint import check_writable, open_checkpoint
@@ -56,6 +59,7 @@ class _Run(NamedTuple):
     loss: Loss
     noise: Noise | None
     device: torch.device
+    is_double: bool
     stream: Stream | None = None
 
 
@@ -169,7 +173,8 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
             )
         if self.checkpoint is not None and not mode.is_partial:
             check_writable(self.checkpoint)
-        return _Run(mode, previous, resolve_loss(self.loss), noise, resolve_device(self.device))
+        loss, device = resolve_loss(self.loss), resolve_device(self.device)
+        return _Run(mode, previous, loss, noise, device, has_float64(device))
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         """Validate the data. Nothing but attributes of the input is set."""
@@ -233,9 +238,11 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         isolate_seed = seed if self._runs_user_code() else None
         with nullcontext() if isolate_seed is None else isolated_global_rng(seed):
             network = self._prepare_network(known, run, seed)
-        if not has_float64(run.device):
+        if not run.is_double:
             network.float()
-        data = TrainingData(merged, network.to(run.device), run.device)
+        network.to(run.device)
+        units = network.standardization, network.input_standardization
+        data = TrainingData(merged, *units, run.device)
         training, validation = data, None
         if n_validation:
             training, validation = (
@@ -397,6 +404,25 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         self.history_ = earlier + epochs
         self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
         self.n_iter_ = len(self.history_)
+        if net.validation_data is not None:
+            self.best_n_iter_ = dict(net.callbacks_)["best_weights"].best_epoch_
+            self._warn_of_no_gain(net)
+
+    def _warn_of_no_gain(self, net):
+        """Say that the fitted network is the one that training started from."""
+        # Fits that Ctrl-C or a callback ended early do not show what training can find, nor do those
+        # that diverged, which were warned of.
+        was_ended = net.interrupt is not None or 2 * self.n_iter_ < net.max_epochs
+        if self.best_n_iter_ or was_ended or not math.isfinite(self.loss_curve_[-1]):
+            return
+        warnings.warn(
+            f"{type(self).__name__} found nothing beyond its start, which is PCA for networks with "
+            f"a linear skip connection: no epoch of {self.n_iter_} had a lower validation loss. "
+            "Try a lower learning_rate_init, a larger max_iter, more rows, or more n_components; "
+            "early_stopping=False trains without validation.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
 
     def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
         """Set the attributes that depend on the trained network."""

@@ -80,7 +80,9 @@ early_stopping : bool, default=True
 validation_fraction : float in (0, 1), default=0.1
     Fraction of the rows to hold out for early stopping.
 n_iter_no_change : int or inf, default=10
-    Number of epochs without improvement after which training stops.
+    Number of epochs without improvement after which training stops. They count from the middle
+    of a schedule that anneals the learning rate (``'one_cycle'``, ``'cosine'``), before which
+    losses may rise for a while.
 tol : float, default=1e-4
     Smallest decrease of the loss that counts as an improvement, as a fraction of the loss.
 warm_start : bool, default=False
@@ -116,6 +118,10 @@ network_options_ : dict
     The parameters, besides the architecture, with which the network was built.
 n_iter_ : int
     Number of epochs that were run.
+best_n_iter_ : int
+    Number of epochs after which the validation loss was lowest: their weights are kept. Zero if
+    no epoch was better than the start, with a ``ConvergenceWarning``. Only with
+    ``early_stopping``, and not after `partial_fit`.
 n_samples_seen_ : int
     Number of samples in the call of `fit`, or in all calls of `partial_fit` and of the `fit`
     before them.

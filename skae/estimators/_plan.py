@@ -24,6 +24,9 @@ _DECAY, _COUPLED_DECAY = {"adamw": 1.0}, 0.01
 # Ordered components: training has as many tasks as there are components, and takes longer. It
 # decodes truncated codes, which regularizes the network as well: less decay is needed.
 _ORDERED_EPOCHS_FACTOR, _ORDERED_DECAY_FACTOR = 3, 0.5
+# Fraction of a schedule that anneals the learning rate before which training is not stopped: while
+# the rate is high, the loss may rise above that of the start and fall again.
+_UNSTOPPED_FRACTIONS = {"one_cycle": 0.5, "cosine": 0.5}
 # A stream has no schedule: its constant rate is this fraction of the peak, if that is one. It takes
 # up to this many rows in one step, and with fewer it is smaller by their square root, so that the
 # noise of as many rows adds up to the same.
@@ -126,6 +129,7 @@ def make_plan(estimator, traits, n_rows, mode, seed):
     is_long = traits.ordered and estimator.max_iter == "auto"
     is_fraction = not isinstance(traits.kl_warmup, Integral)
     n_warmup = math.ceil(traits.kl_warmup * (max_iter if is_fraction else 1))
+    unstopped = _UNSTOPPED_FRACTIONS.get(estimator.learning_rate, 0)
     plan = {
         "optimizer": estimator.optimizer,
         "learning_rate_init": estimator.learning_rate_init,
@@ -139,6 +143,7 @@ def make_plan(estimator, traits, n_rows, mode, seed):
         "verbose": int(estimator.verbose),
         "seed": seed,
         "n_warmup": 0 if mode.continues else n_warmup,
+        "n_unstopped": max(n_warmup, math.ceil(unstopped * max_iter)),
     }
     if mode.is_partial:
         plan |= {

@@ -78,7 +78,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         Fraction of the variance that each component adds to what the previous ones explain, on the
         training rows (at most 2,000 of them). Only available if ``ordered=True``.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, \
+            network_options_, n_iter_, best_n_iter_, n_samples_seen_, loss_curve_, history_, \
             reconstruction_err_, module_, net_
         Shared.
 

@@ -66,7 +66,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     n_outputs_ : int
         Number of outputs of the head: one for each class.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, \
+            network_options_, n_iter_, best_n_iter_, n_samples_seen_, loss_curve_, history_, \
             reconstruction_err_, module_, net_
         Shared.
 

@@ -85,7 +85,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         units of X. If ``distill=True`` it is called on rows in the units of X, and has ``encode``
         and ``decode``.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, net_
+            network_options_, n_iter_, best_n_iter_, n_samples_seen_, loss_curve_, history_, net_
         Shared.
 
     See Also

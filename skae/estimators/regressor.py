@@ -44,7 +44,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
     target_scaler_ : StandardScaler
         Maps targets to the units of the head, and back.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, \
+            network_options_, n_iter_, best_n_iter_, n_samples_seen_, loss_curve_, history_, \
             reconstruction_err_, module_, net_
         Shared.
 

@@ -114,7 +114,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         The trained network. Called on a tensor of shape (n_samples, n_timesteps, n_features), in
         the units of X, it returns the next frames, of shape (n_samples, n_features).
     n_components_, feature_names_in_, architecture_, network_options_, n_iter_, \
-            n_samples_seen_, loss_curve_, history_, net_
+            best_n_iter_, n_samples_seen_, loss_curve_, history_, net_
         Shared.
 
     See Also

@@ -90,8 +90,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         (reconstruction + factor * kl) / n_features, plus a constant that keeps them from being
         negative.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
-            network_options_, n_iter_, n_samples_seen_, loss_curve_, reconstruction_err_, \
-            module_, net_
+            network_options_, n_iter_, best_n_iter_, n_samples_seen_, loss_curve_, \
+            reconstruction_err_, module_, net_
         Shared.
 
     See Also

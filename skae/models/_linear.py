@@ -23,6 +23,10 @@ _UNSEEN_FRACTION, _MIN_BASIS_FRACTION, _MAX_BASIS_FRACTION = 0.1, 0.25, 0.5
 # A basis is looked for where there are this many features, and this many rows for each: fewer rows
 # do not determine the directions.
 _MIN_BASIS_FEATURES, _ROWS_PER_FEATURE = 100, 2
+# Of longer rows at most so many directions are found, from at most so many rows: the products of
+# these with each other cost less than a randomized SVD. Three rows determine a direction among the
+# first ones.
+_MAX_WIDE_DIRECTIONS, _MAX_WIDE_ROWS, _ROWS_PER_DIRECTION = 500, 3000, 3
 # Standard deviations along a basis are estimated from this many rows: a few digits are enough.
 _DEVIATION_ROWS = 2000
 # Errors in larger units than this overflow when they are squared.
@@ -112,8 +116,9 @@ def principal_subspace(rows, weights, n_components):
         few rows to determine them.
     """
     n_rows, n_features = rows.shape
-    is_determined = n_features <= min(_MAX_EXACT_FEATURES, n_rows // _ROWS_PER_FEATURE)
-    if n_features < _MIN_BASIS_FEATURES or not is_determined:
+    if n_features > _MAX_EXACT_FEATURES:
+        return _wide_subspace(rows, weights, n_components)
+    if n_features < _MIN_BASIS_FEATURES or n_features > n_rows // _ROWS_PER_FEATURE:
         return None
     components, deviations = principal_components(rows, weights, n_features, None)
     variances = deviations.double().square()
@@ -122,6 +127,29 @@ def principal_subspace(rows, weights, n_components):
     n_directions = max(int((left > tolerated).sum()) + 1, int(_MIN_BASIS_FRACTION * n_features))
     has_few = n_directions <= _MAX_BASIS_FRACTION * n_features
     return components[:n_directions].T if has_few else None
+
+
+def _wide_subspace(rows, weights, n_components):
+    """Return the same for rows of very many features, so that they cost what their rank costs.
+
+    A network of all features would be slower, and on images of 128×128 pixels no better.
+    """
+    step = math.ceil(len(rows) / _MAX_WIDE_ROWS)
+    rows, weights = rows[::step], None if weights is None else weights[::step]
+    if weights is not None:
+        rows = rows * np.sqrt(weights / weights.mean())[:, None]
+    n_directions = min(_MAX_WIDE_DIRECTIONS, len(rows) // _ROWS_PER_DIRECTION)
+    if n_directions <= n_components:
+        return None
+    # The eigenvectors of the products of all rows with each other lead to those of the features.
+    eigenvalues, vectors = linalg.eigh(rows @ rows.T, overwrite_a=True)
+    variances = np.maximum(eigenvalues[::-1], 0)
+    left = variances.sum() - variances.cumsum()
+    is_needed = left[:n_directions] > _UNSEEN_FRACTION * left[n_components - 1]
+    n_needed = int(is_needed.sum()) + 1
+    directions = rows.T @ vectors[:, ::-1][:, : min(n_needed, n_directions)]
+    # Orthonormal to rounding, also where variances are tiny.
+    return torch.from_numpy(linalg.qr(directions, mode="economic")[0]).float()
 
 
 def count_components(rows, weights, fraction):
@@ -203,9 +231,14 @@ def start_at_pca(encoder, decoder, standardization, rows, weights, random_state)
         In the units of the data.
     weights : ndarray of shape (n_samples,) or None
     random_state : int or RandomState
+
+    Returns
+    -------
+    code_scale : float
+        Root mean square of the codes; one where nothing was done.
     """
     if not isinstance(encoder, LinearSkip) or not isinstance(decoder, LinearSkip):
-        return
+        return 1.0
     components, deviations = _seen_components(
         standardization, rows, weights, encoder.linear.out_features, random_state
     )
@@ -217,6 +250,7 @@ def start_at_pca(encoder, decoder, standardization, rows, weights, random_state)
         if standardization.sigmoid:
             pass_through_sigmoid(decoder.linear, standardization)
         divide_by_deviations(decoder.nonlinear, deviations)
+    return deviations.square().mean().sqrt().item()
 
 
 def _seen_components(standardization, rows, weights, n_components, random_state):

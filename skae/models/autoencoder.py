@@ -4,15 +4,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..networks.blocks import LinearSkip
+from ..networks.blocks import FAN_IN, LinearSkip
 from ..networks.generators import uniform
 from ._linear import start_at_pca
-from ._units import change_inputs, change_outputs, layers_of_both
+from ._units import change_inputs, change_outputs, end_layers, layers_of_both
 
 # Ordered components: the whole code is decoded in this fraction of all cases, since the last
 # component learns from these alone; the first k < n components with a probability proportional to
 # a power of k. Found by searching on digits, MNIST and Fashion-MNIST, see benchmarks/NOTES.md.
 _WHOLE_CODE_FRACTION, _TRUNCATION_POWER = 0.25, -0.2
+# Inputs of a layer up to which the default learning rate was chosen: networks of rows and of small
+# images have no wider layers.
+_MAX_FAN_IN = 400
+# Root mean square of codes up to which the same holds. It grows with the root of the number of
+# features: 2.6 for the digits of MNIST, 18 for images of 128×128 pixels.
+_MAX_CODE_SCALE = 5.0
 # Truncations of each code that a step decodes: gradients are less noisy, and codes computed once.
 _TRUNCATIONS_PER_STEP = 2
 
@@ -81,6 +87,22 @@ class Network(nn.Module):
     def begin_epoch(self, n_finished):
         """Prepare for the next epoch, given the number of finished ones."""
 
+    def rate_factors(self):
+        """Return factors of learning rates by parameter, where they are not one.
+
+        Optimizers like Adam change every weight by about the rate, so that the output of a layer
+        changes by the rate times the number of its inputs. Beyond the number for which the rate was
+        chosen it is lower in proportion, and training is as stable for wide rows as for others.
+
+        References
+        ----------
+        Yang et al. (2022). Tensor Programs V: Tuning large neural networks via zero-shot
+        hyperparameter transfer. arXiv:2203.03466.
+        """
+        layers = [layer for layer in self.modules() if type(layer) in FAN_IN]
+        sizes = {layer.weight: FAN_IN[type(layer)](layer) for layer in layers}
+        return {weight: _MAX_FAN_IN / n for weight, n in sizes.items() if n > _MAX_FAN_IN}
+
     def undecayed_parameters(self):
         """List the parameters that weight decay leaves alone.
 
@@ -144,6 +166,8 @@ class AutoencoderNetwork(Network):
         self.mask_missing = mask_missing
         self.ordered = ordered
         self.n_left_out = n_left_out
+        # Root mean square of the codes at the start, in standardized units.
+        self.register_buffer("code_scale", torch.tensor(1.0))
 
     def leave_out(self, n_components):
         """Leave this many of the last components out of codes."""
@@ -191,9 +215,34 @@ class AutoencoderNetwork(Network):
 
     def start(self, sample, seed):
         """Start linear skip connections at the solution of PCA."""
-        start_at_pca(
-            self.encoder, self.decoder, self.standardization, sample.rows, sample.weights, seed
-        )
+        self.start_at_pca(sample.rows, sample.weights, seed)
+
+    def start_at_pca(self, rows, weights, seed):
+        """Do the same, given the rows (n_samples, n_features) in the units of the data."""
+        scale = start_at_pca(self.encoder, self.decoder, self.standardization, rows, weights, seed)
+        self.code_scale.fill_(scale)
+
+    def constants(self):
+        return [*super().constants(), self.code_scale]
+
+    def rate_factors(self):
+        """Return factors of learning rates by parameter, for steps in proportion to large codes."""
+        factors = super().rate_factors()
+        ratio = self.code_scale.item() / _MAX_CODE_SCALE
+        if ratio > 1:
+            makers, readers = self.code_parameters()
+            factors |= {parameter: factors.get(parameter, 1.0) * ratio for parameter in makers}
+            factors |= {parameter: factors.get(parameter, 1.0) / ratio for parameter in readers}
+        return factors
+
+    def code_parameters(self):
+        """Return the parameters that add up to codes, and the weights that codes are multiplied by.
+
+        A user's own modules have none: their scale of codes is not known.
+        """
+        last = end_layers(self.encoder, last=True) or []
+        first = end_layers(self.decoder, last=False) or []
+        return [p for layer in last for p in layer.parameters()], [layer.weight for layer in first]
 
 
 def truncated(code):

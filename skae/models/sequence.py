@@ -5,7 +5,7 @@ from torch import nn
 
 from ..losses import Target
 from ..networks.blocks import zero_init_last_layer
-from ._linear import safe_deviations, start_at_pca
+from ._linear import safe_deviations
 from .autoencoder import AutoencoderNetwork
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -78,6 +78,10 @@ class RecurrentNetwork(AutoencoderNetwork):
         hidden, state = self.recurrence(codes, state)
         return codes + self.change(hidden), state
 
+    def code_parameters(self):
+        makers, readers = super().code_parameters()
+        return [*makers, *self.change.parameters()], [*readers, self.recurrence.weight_ih_l0]
+
     @torch.no_grad()
     def start(self, sample, seed):
         """Start encoder and decoder at PCA of the frames.
@@ -85,7 +89,7 @@ class RecurrentNetwork(AutoencoderNetwork):
         The recurrence sees codes at unit variance, as its initial weights expect.
         """
         frames, weights = as_frames(sample.X, sample.weights)
-        start_at_pca(self.encoder, self.decoder, self.standardization, frames, weights, seed)
+        self.start_at_pca(frames, weights, seed)
         some = torch.from_numpy(sample.X[:_DEVIATION_SEQUENCES]).float()
         codes = self.eval().encoder(self.standardization.standardize(some).flatten(0, 1))
         # Inputs of the first layer, one column for each component.

@@ -107,6 +107,10 @@ class SupervisedNetwork(AutoencoderNetwork):
         # Weights that sum to one: `tol` and divergence mean the same whatever they are.
         return weight * reconstruction + (1 - weight) * prediction, parts
 
+    def code_parameters(self):
+        makers, readers = super().code_parameters()
+        return makers, [*readers, self.head[0].weight]
+
     @torch.no_grad()
     def start(self, sample, seed):
         """Start at PCA, with a head that sees codes of unit variance."""

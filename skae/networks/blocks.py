@@ -1,5 +1,6 @@
 """Building blocks of networks and their initial weights, with the tables of their names."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -36,8 +37,15 @@ INITIALIZATIONS = {
 # The methods that torch's layers initialize their weights with, besides torch.nn.init.
 _DRAWS = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.bernoulli_}
 
+# How many inputs each output of a layer adds up. The stride of a transposed convolution spreads the
+# inputs: each output gets a part of the kernel.
+FAN_IN = {
+    nn.Linear: lambda layer: layer.in_features,
+    nn.Conv2d: lambda layer: layer.weight[0].numel(),
+    nn.ConvTranspose2d: lambda layer: layer.weight[:, 0].numel() // math.prod(layer.stride),
+}
 # Normalization layers are not among them: their weights start at one.
-WEIGHTED_LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+WEIGHTED_LAYERS = tuple(FAN_IN)
 
 
 class Dropout(nn.Module):
