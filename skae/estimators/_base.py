@@ -42,7 +42,7 @@ from ._plan import (
     make_plan,
     size_for_pca,
 )
-from ._readings import warn_of_ignored_target
+from ._readings import warn_of_ignored_target, warn_of_units
 from ._state import StoredNetwork, load_previous
 from ._stream import StreamMixin
 from ._trial import TrialMixin
@@ -311,6 +311,9 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
     def _fit_standardization(self, sample, run):
         """Return how rows are standardized: along all features, or along a principal subspace."""
         rows, weights = self._reconstructed_rows(sample)
+        if run.mode == FIT and self._may_have_units(run.loss):
+            names = getattr(self, "feature_names_in_", None)
+            warn_of_units(rows, weights, names, type(self).__name__)
         along = {}
         if self._can_use_basis(run.loss):
             if run.mode == WARM_START:
@@ -326,6 +329,14 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
             sigmoid=run.loss.units == "logits",
             **along,
         )
+
+    def _may_have_units(self, loss):
+        """Return whether columns may have units of their own, of which one scale takes no notice.
+
+        Pixels have one, and so have values that a loss expects in [0, 1].
+        """
+        is_scaled = self.architecture_.standardizes_input
+        return self._image_shape is None and is_scaled and loss.units == "standardized"
 
     def _reconstructed_rows(self, sample):
         """Return the rows that the network reconstructs, and their weights."""

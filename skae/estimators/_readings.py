@@ -16,6 +16,10 @@ _MIN_WINDOW_ASPECT, _MIN_PICTURE_HEIGHT = 3, 8
 # A table of measurements has many more rows than columns. Windows of single numbers do so as well,
 # but in an array they seldom have so few columns; in a frame with names they are rare.
 _ROWS_PER_COLUMN, _MAX_TABLE_COLUMNS = 100, 9
+# Columns that hold so much of the variance leave none to the others to be seen in loss and score:
+# raw wines have one such of 13. At most a quarter of the columns are few; spectra and series, of
+# more than so many columns, have one unit, and wide ranges that are meant.
+_DOMINANT_FRACTION, _MAX_DOMINANT_FRACTION, _MAX_COLUMNS_OF_UNITS = 0.99, 0.25, 200
 # Rows on which it is looked whether one continues the other.
 _COMPARED_ROWS = 10
 
@@ -90,6 +94,43 @@ def _slides(rows):
     """Return whether each row is the one before, moved by a step: windows of one series."""
     some = rows[:_COMPARED_ROWS]
     return np.array_equal(some[1:, :-1], some[:-1, 1:])
+
+
+def warn_of_units(rows, weights, names, owner):
+    """Warn if a few columns hold nearly all of the variance: their units decide then.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+    names : sequence of str or None
+        Of the columns; of sequences they may be those of all time steps, which are not used.
+    owner : str
+        Name of the estimator.
+    """
+    n_features = rows.shape[1]
+    if not 1 < n_features <= _MAX_COLUMNS_OF_UNITS:
+        return
+    deviations = rows - np.average(rows, axis=0, weights=weights)
+    # Neither very large nor very small numbers can be squared.
+    deviations /= np.abs(deviations).max() or 1.0
+    variances = np.average(deviations**2, axis=0, weights=weights)
+    order = np.argsort(variances)[::-1]
+    held = np.cumsum(variances[order])
+    n_dominant = int(np.searchsorted(held, _DOMINANT_FRACTION * held[-1])) + 1
+    n_varying = np.count_nonzero(variances)
+    if n_varying < 2 or n_dominant > max(_MAX_DOMINANT_FRACTION * n_varying, 1):
+        return
+    is_named = names is not None and len(names) == n_features
+    listed = ", ".join(repr(names[i]) if is_named else f"x{i}" for i in order[:n_dominant])
+    warnings.warn(
+        f"{n_dominant} of {n_varying} columns of X hold {held[n_dominant - 1] / held[-1]:.1%} of "
+        f"its variance: {listed}. {owner} divides X by one scale, so that the others hardly count "
+        "in its loss and score. If columns have different units, standardize them before: "
+        f"make_pipeline(StandardScaler(), {owner}(...)).",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def warn_of_ignored_target(X, y, message):

@@ -35,11 +35,12 @@ _MEASURED_ROWS = 2000
 class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     """Nonlinear dimensionality reduction by a network that reconstructs its input.
 
-    An encoder maps each sample to a latent code of ``n_components`` numbers, and a decoder maps the
-    code back. A linear skip connection around the hidden layers starts at PCA's solution, so that
-    training begins where PCA ends. Data are centered and divided by one global scale, whatever
-    their units. `fit` ends with the mean of the weights over the last steps, which is better than
-    the weights after any single step.
+    An encoder maps each sample to a latent code of ``n_components`` numbers, and a decoder maps
+    the code back. A linear skip connection around the hidden layers starts at PCA's solution, so
+    that training begins where PCA ends. Data are centered and divided by one global scale, as PCA
+    has it: a factor common to all columns changes nothing, and columns of different units need a
+    :class:`~sklearn.preprocessing.StandardScaler` before. `fit` ends with the mean of the weights
+    over the last steps, which is better than the weights after any single step.
 
     Parameters
     ----------

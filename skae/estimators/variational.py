@@ -58,10 +58,10 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         ``beta``. Validation uses ``beta`` from the start, and training does not stop before.
         `partial_fit` and warm starts skip it.
     loss : {'mse', 'bce'}, default='mse'
-        The likelihood. ``'mse'`` is gaussian noise with one variance, which is learned, so that the
-        units of X do not matter. ``'bce'`` is a Bernoulli variable for each feature: it needs data
-        in [0, 1], and is a likelihood only if these are zeros and ones. Other losses, and
-        :class:`~skae.losses.Loss` objects, are not likelihoods and are refused.
+        The likelihood. ``'mse'`` is gaussian noise with one variance, which is learned, so that a
+        factor common to all of X does not matter. ``'bce'`` is a Bernoulli variable for each
+        feature: it needs data in [0, 1], and is a likelihood only if these are zeros and ones.
+        Other losses, and :class:`~skae.losses.Loss` objects, are not likelihoods and are refused.
     architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
         The networks: a name, or an object of `skae.architectures`: `Dense`, `Conv`, your own
         modules as `Custom` (the encoder, the decoder or both; the missing side is the default one),
