@@ -175,6 +175,10 @@ class LateStopping(EarlyStopping):
 
     n_ignored = 0
 
+    def is_complete(self, net):
+        """Return whether training came to its own end, rather than to one by Ctrl-C or a user."""
+        return len(net.history) == net.max_epochs or self.misses_ == self.patience
+
     def on_epoch_end(self, net, **kwargs):
         # While a learning rate is high, or a term of the loss rises: no reason to stop.
         if len(net.history) > self.n_ignored:

@@ -86,13 +86,13 @@ class Dense(Architecture):
         return self._build(n_inputs, self._hidden_units(shape)[::-1], shape.n_features)
 
     def _hidden_units(self, shape: DataShape) -> tuple[int, ...]:
-        self.validate()
         if isinstance(self.hidden_layer_sizes, str):
             is_long = shape.n_features >= _LONG_ROW_FEATURES
             return _LONG_ROW_UNITS if is_long else _SHORT_ROW_UNITS
         return positive_ints(self, "hidden_layer_sizes", self.hidden_layer_sizes)
 
     def _build(self, n_inputs: int, hidden_units: tuple[int, ...], n_outputs: int) -> nn.Module:
+        self.validate()
         network = multilayer_perceptron(
             (n_inputs, *hidden_units, n_outputs),
             activation=self.activation,

@@ -1,7 +1,5 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
-import math
-import warnings
 from contextlib import nullcontext
 from numbers import Integral
 from typing import Any, NamedTuple, Self
@@ -9,12 +7,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._engine.checkpoint import check_writable, open_checkpoint
 from .._engine.checks import check_callbacks, check_optimizer
-from .._engine.data import Sample, TrainingData, TrainingSet, computing_dtype, sample_rows
+from .._engine.data import Sample, TrainingData, TrainingSet, sample_rows
 from .._engine.environment import compute_threads, isolated_global_rng
 from .._engine.inference import map_rows
 from .._engine.noise import Corruption
@@ -30,6 +27,7 @@ from ..networks.standardization import Standardization
 from ..noises import Noise, resolve_noise
 from ._docs import DocLinkMixin
 from ._input import check_unit_interval, read_training_set
+from ._outcome import OutcomeMixin
 from ._parameters import PARAMETER_CONSTRAINTS
 from ._plan import (
     FIRST_BATCH,
@@ -47,9 +45,6 @@ from ._state import StoredNetwork, load_previous
 from ._stream import StreamMixin
 from ._trial import TrialMixin
 
-# Rows on which the error of the fitted network is measured: more hardly change its first digits.
-_MEASURED_ROWS = 10_000
-
 
 class _Run(NamedTuple):
     """Settings of a call of ``fit`` that are resolved before the data are read."""
@@ -63,7 +58,9 @@ class _Run(NamedTuple):
     stream: Stream | None = None
 
 
-class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, BaseEstimator):
+class NetworkEstimator(
+    DocLinkMixin, StreamMixin, TrialMixin, OutcomeMixin, StoredNetwork, BaseEstimator
+):
     """Base of estimators with a network: common parameters and training.
 
     A family builds its network (`_build_network`) and states what is special about its training
@@ -405,46 +402,6 @@ class NetworkEstimator(DocLinkMixin, StreamMixin, TrialMixin, StoredNetwork, Bas
         users = (self.loss, self.noise, getattr(self, "augment", None))
         users = [user for user in users if user is not None and not isinstance(user, str)]
         return getattr(self.architecture, "uses_global_rng", False) or bool(users)
-
-    def _remember(self, net, mode):
-        """Set the attributes that training determines."""
-        epochs = [{k: v for k, v in epoch.items() if k != "batches"} for epoch in net.history]
-        earlier = getattr(self, "history_", []) if mode.is_partial else []
-        self.net_ = net
-        self.module_ = net.module_
-        self.history_ = earlier + epochs
-        self.loss_curve_ = [epoch["train_loss"] for epoch in self.history_]
-        self.n_iter_ = len(self.history_)
-        if net.validation_data is not None:
-            self.best_n_iter_ = dict(net.callbacks_)["best_weights"].best_epoch_
-            self._warn_of_no_gain(net)
-
-    def _warn_of_no_gain(self, net):
-        """Say that the fitted network is the one that training started from."""
-        # Fits that Ctrl-C or a callback ended early do not show what training can find, nor do those
-        # that diverged, which were warned of.
-        was_ended = net.interrupt is not None or 2 * self.n_iter_ < net.max_epochs
-        if self.best_n_iter_ or was_ended or not math.isfinite(self.loss_curve_[-1]):
-            return
-        warnings.warn(
-            f"{type(self).__name__} found nothing beyond its start, which is PCA for networks with "
-            f"a linear skip connection: no epoch of {self.n_iter_} had a lower validation loss. "
-            "Try a lower learning_rate_init, a larger max_iter, more rows, or more n_components; "
-            "early_stopping=False trains without validation.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
-
-    def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
-        """Set the attributes that depend on the trained network."""
-        self.reconstruction_err_ = self._measure(sample, computing_dtype(training_set.X))
-
-    def _measure(self, sample: Sample, dtype: Any) -> float:
-        """Return the mean squared error of the reconstruction, in the data's units squared."""
-        rows = sample.X[:_MEASURED_ROWS].astype(dtype)
-        errors = sample.rows[:_MEASURED_ROWS] - self._reconstruct(rows)
-        # nanmean would copy the errors.
-        return float(np.mean(np.square(errors, out=errors), where=~np.isnan(errors)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
