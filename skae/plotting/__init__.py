@@ -5,22 +5,31 @@ from ._errors import ErrorMapDisplay
 from ._feature_maps import FeatureMapDisplay
 from ._grids import ImageGridDisplay
 from ._latent import LatentSpaceDisplay
+from ._live import LiveLoss, animate_latent
 from ._loss import LossComparisonDisplay, LossCurveDisplay
+from ._outliers import ContributionDisplay, OutlierDisplay
 from ._reconstruction import ReconstructionDisplay
+from ._series import ForecastDisplay, SeriesDisplay
 from ._trade_offs import TradeOffDisplay
 from ._walks import InterpolationDisplay, ManifoldDisplay, TraversalDisplay
 
 __all__ = [
+    "ContributionDisplay",
     "ErrorMapDisplay",
     "FeatureMapDisplay",
+    "ForecastDisplay",
     "ImageGridDisplay",
     "InterpolationDisplay",
     "LatentSpaceDisplay",
+    "LiveLoss",
     "LossComparisonDisplay",
     "LossCurveDisplay",
     "ManifoldDisplay",
+    "OutlierDisplay",
     "ReconstructionDisplay",
+    "SeriesDisplay",
     "TradeOffDisplay",
     "TraversalDisplay",
+    "animate_latent",
     "plot_comparison",
 ]
