@@ -1,6 +1,6 @@
 """Autoencoders that behave like scikit-learn's PCA."""
 
-from . import architectures, datasets, metrics, plotting
+from . import architectures, datasets, inspection, metrics, plotting
 from .comparison import Comparison, compare
 from .estimators.autoencoder import Autoencoder
 from .estimators.classifier import AutoencoderClassifier
@@ -29,6 +29,7 @@ __all__ = [
     "architectures",
     "compare",
     "datasets",
+    "inspection",
     "load",
     "metrics",
     "plotting",

@@ -14,13 +14,13 @@ from numpydoc.validate import validate
 from sklearn import exceptions
 
 import skae
-from skae import architectures, datasets, losses, metrics, noises, plotting
+from skae import architectures, datasets, inspection, losses, metrics, noises, plotting
 from skae.estimators._base import NetworkEstimator
 from skae.estimators._docs import shared_docs
 
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (skae, architectures, datasets, losses, metrics, noises, plotting)
+    for module in (skae, architectures, datasets, inspection, losses, metrics, noises, plotting)
     for name in module.__all__
     if callable(getattr(module, name))
 }

@@ -27,6 +27,7 @@ LAYERS = {
     "_engine": 3,
     "models": 3,
     "tables": 3,
+    "inspection": 3,
     "estimators": 4,
     "persistence": 5,
     "plotting": 5,

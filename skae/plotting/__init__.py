@@ -1,6 +1,11 @@
 """Plots of reductions, as scikit-learn's displays; they need matplotlib."""
 
 from ._comparison import plot_comparison
+from ._components import (
+    ComponentActivityDisplay,
+    ComponentImportancesDisplay,
+    DisentanglementDisplay,
+)
 from ._errors import ErrorMapDisplay
 from ._feature_maps import FeatureMapDisplay
 from ._grids import ImageGridDisplay
@@ -14,7 +19,10 @@ from ._trade_offs import TradeOffDisplay
 from ._walks import InterpolationDisplay, ManifoldDisplay, TraversalDisplay
 
 __all__ = [
+    "ComponentActivityDisplay",
+    "ComponentImportancesDisplay",
     "ContributionDisplay",
+    "DisentanglementDisplay",
     "ErrorMapDisplay",
     "FeatureMapDisplay",
     "ForecastDisplay",

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length, check_scalar
 
 from .._arrays import as_array, check_labels
+from ._heatmaps import draw_heatmap
 from ._style import COLORS, axes_or_new
 
 _N_BINS = 60
@@ -267,15 +268,9 @@ class ContributionDisplay:
         ContributionDisplay
             The display itself.
         """
-        n_rows, n_features = self.contributions.shape
-        ax = axes_or_new(ax, figsize=(2.2 + 0.5 * n_features, 2 + 0.35 * n_rows))
-        style = {"cmap": "Reds", "vmin": 0, "aspect": "auto", **imshow_kwargs}
-        self.im_ = ax.imshow(self.contributions, **style)
-        ax.set_xticks(range(n_features), self.feature_names, rotation=40, ha="left")
-        ax.set_yticks(range(n_rows), self.row_names)
-        ax.tick_params(length=0, labeltop=True, labelbottom=False)
-        ax.set_ylabel("row, the strangest on top")
-        bar = ax.figure.colorbar(self.im_, ax=ax, shrink=0.8)
-        bar.set_label("off by, in usual deviations")
-        self.ax_, self.figure_ = ax, ax.figure
+        names = self.row_names, self.feature_names
+        label = "off by, in usual deviations"
+        self.im_ = draw_heatmap(self.contributions, *names, label, ax=ax, **imshow_kwargs)
+        self.ax_, self.figure_ = self.im_.axes, self.im_.figure
+        self.ax_.set_ylabel("row, the strangest on top")
         return self
