@@ -406,7 +406,7 @@ class NetworkEstimator(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = getattr(self, "missing_values", None) == "mask"
+        tags.input_tags.allow_nan = self._masks
         if tags.transformer_tags is not None:
             tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
@@ -416,6 +416,11 @@ class NetworkEstimator(
     @property
     def _image_shape(self):
         return getattr(self, "image_shape_", None)
+
+    @property
+    def _masks(self):
+        """Return whether the parameters ask for missing values to be masked."""
+        return getattr(self, "missing_values", None) == "mask"
 
     @property
     def _mask_missing(self):

@@ -29,6 +29,13 @@ loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, Loss, callable or Module, default=
     ``loss(reconstruction, target)`` or a module gets tensors in the units of the data: rows, or
     images of shape (n_samples, n_channels, height, width). A :class:`~skae.losses.Loss` says in
     addition which units its function expects.
+missing_values : {None, 'mask'}, default=None
+    If ``'mask'``, NaN in X is a missing value, here and in every method, and `impute` replaces it.
+    The loss is then that of the observed values. Training hides another 30 % of them from the
+    encoder at random, so that it learns to cope with missing values. The encoder sees the mean of
+    the feature in place of a missing value (zero with a `Custom` architecture). Every loss of
+    single values works, which ``'ssim'`` is not; a callable gets zeros on both sides for a missing
+    value. If None, NaN is refused.
 noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
     Corruption of the input during training, while the clean data are the target. ``'gaussian'``
     adds normal noise, ``'masking'`` sets values to zero, ``'salt_pepper'`` sets them to the

@@ -212,7 +212,17 @@ def read_image_shape(image_shape, layout, n_features):
     return sides
 
 
-def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, min_timesteps=1):
+def read_sequences(
+    estimator,
+    X,
+    frame_shape,
+    *,
+    reset,
+    any_width,
+    allow_missing=False,
+    min_rows=1,
+    min_timesteps=1,
+):
     """Validate X as sequences of frames.
 
     Parameters
@@ -227,6 +237,8 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
         As for `read_rows`.
     any_width : bool
         Whether a flat X may be narrower or wider than in ``fit``; others always may.
+    allow_missing : bool, default=False
+        Whether NaN passes, as a missing value.
     min_rows, min_timesteps : int, default=1
 
     Returns
@@ -245,7 +257,14 @@ def read_sequences(estimator, X, frame_shape, *, reset, any_width, min_rows=1, m
     elif not is_flat:
         X = X.reshape(shape[0], math.prod(shape[1:]))
     any_width = not reset and (any_width or not is_flat)
-    rows, _ = read_rows(estimator, X, reset=reset, min_rows=min_rows, any_width=any_width)
+    rows, _ = read_rows(
+        estimator,
+        X,
+        reset=reset,
+        min_rows=min_rows,
+        check_finite="allow-nan" if allow_missing else True,
+        any_width=any_width,
+    )
     if is_series:
         _refuse_series(shape)
     rows = dense(rows)
@@ -324,9 +343,14 @@ def refuse_missing(estimator, **parts):
             raise ValueError(
                 f"Input {name} contains NaN, but {type(estimator).__name__} with its parameters "
                 "needs complete rows: impute missing values first, for instance by "
-                "SimpleImputer, or use Autoencoder(missing_values='mask'), which trains on "
-                "observed values."
+                f"SimpleImputer, or use {_masking(estimator)}(missing_values='mask'), which trains "
+                "on observed values."
             )
+
+
+def _masking(estimator):
+    """Return the name of an estimator that can mask missing values: this one, if it can."""
+    return type(estimator).__name__ if hasattr(estimator, "missing_values") else "Autoencoder"
 
 
 def check_unit_interval(rows, loss):

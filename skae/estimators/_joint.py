@@ -13,7 +13,7 @@ from .._sklearn_compat import Interval, StrOptions
 from .._typing import Seed
 from ..models.supervised import SupervisedNetwork
 from ._base import NetworkEstimator
-from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
+from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._parameters import (
     ArchitectureLike,
     Augment,
@@ -40,6 +40,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         **NetworkEstimator._parameter_constraints,
         **ROWS_CONSTRAINTS,
         **AUGMENT_CONSTRAINTS,
+        **MISSING_CONSTRAINTS,
         "reconstruction_weight": [
             StrOptions({"balanced"}),
             Interval(Real, 0, 1, closed="both"),
@@ -56,6 +57,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         architecture: ArchitectureLike = "auto",
         image_shape: ImageShape = None,
         loss: LossLike = "mse",
+        missing_values: str | None = None,
         noise: NoiseLike = None,
         noise_level: float = 0.1,
         augment: Augment = None,
@@ -82,6 +84,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         self.architecture = architecture
         self.image_shape = image_shape
         self.loss = loss
+        self.missing_values = missing_values
         self.noise = noise
         self.noise_level = noise_level
         self.augment = augment
@@ -127,6 +130,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
             "head_hidden_layer_sizes": self._read_head_sizes(),
             # Kept with the network: the loss is part of it.
             "reconstruction_weight": self.reconstruction_weight,
+            "mask_missing": self._masks,
         }
 
     def _read_head_sizes(self):
@@ -153,10 +157,13 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
             reconstruction_weight=weight,
             # A user's own modules start from the weights that they have.
             zero_init_code=weight == 0 and not self.architecture_.has_pretrained_weights,
+            mask_missing=self._mask_missing,
         )
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Return the outputs of the head, of shape (n_samples, n_outputs)."""
         rows, _ = self._read(X)
-        outputs: np.ndarray = map_rows(self.module_, "predict", rows, self.n_outputs_)
+        outputs: np.ndarray = map_rows(
+            self.module_, "predict", rows, self.n_outputs_, allow_nan=self._mask_missing
+        )
         return outputs

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_scalar
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import dense
 from .._engine.inference import record_feature_maps
+from .._sklearn_compat import StrOptions
 from .._typing import MatrixLike
 from ..metrics import explained_variance
 from ..metrics._reconstruction import mean_squares
@@ -22,11 +24,23 @@ from ._readings import warn_of_ignored_target
 # Constraints of parameters that estimators of rows have, and those of sequences do not.
 ROWS_CONSTRAINTS = {"image_shape": [tuple, list, None]}
 AUGMENT_CONSTRAINTS = {"augment": [callable, None]}
+MISSING_CONSTRAINTS = {"missing_values": [StrOptions({"mask"}), None]}
 
 _ADVICE_ON_Y = (
     "score compares X with its own reconstruction, and ignores y. With other values, such as clean "
     "data, compare it by skae.metrics.explained_variance(y, estimator.reconstruct(X))."
 )
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _is_masking(estimator: Any) -> bool:
+    return getattr(estimator, "missing_values", None) == "mask"
+
+
+# scikit-learn's decorator has no types, and would take those of the method.
+_if_masking: Callable[[Method], Method] = available_if(_is_masking)
 
 
 class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -108,6 +122,30 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         if layout is not None:
             return reconstructed.reshape(-1, *layout)
         return in_output_container(self, reconstructed, X)
+
+    @_if_masking
+    def impute(self, X: MatrixLike) -> Any:
+        """Replace missing values by what the codes decode to, if ``missing_values='mask'``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The data, NaN where values are missing; images in a layout that `fit` takes.
+
+        Returns
+        -------
+        X_imputed : {ndarray, DataFrame} of the shape of X
+            A copy of X without missing values. Observed values stay as they are, to the bit. A
+            frame if X is one and `set_output` asks for frames.
+        """
+        rows, layout = self._read(X)
+        imputed = np.array(dense(rows))
+        if imputed.dtype.kind == "f":
+            missing = np.isnan(imputed)
+            imputed[missing] = self._reconstruct(rows, X)[missing]
+        if layout is not None:
+            return imputed.reshape(-1, *layout)
+        return in_output_container(self, imputed, X)
 
     def interpolate(self, a: ArrayLike, b: ArrayLike, n: int = 8) -> np.ndarray:
         """Decode the straight path between the codes of two samples.

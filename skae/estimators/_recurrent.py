@@ -13,6 +13,7 @@ from ..metrics import reconstruction_error
 from ..models.sequence import CELLS, RecurrentNetwork, as_frames
 from ._base import NetworkEstimator
 from ._input import check_unit_interval, read_sequences
+from ._mixins import MISSING_CONSTRAINTS
 from ._plan import Traits
 
 # Sequences in a batch of ``batch_size='auto'``: fewer than rows, since each frame is an example.
@@ -26,6 +27,7 @@ class SequenceEstimator(NetworkEstimator):
 
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
+        **MISSING_CONSTRAINTS,
         "frame_shape": [tuple, list, None],
         "cell": [StrOptions(set(CELLS))],
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
@@ -40,7 +42,11 @@ class SequenceEstimator(NetworkEstimator):
         return Traits(learns_targets=True, batch_rows=_BATCH_SEQUENCES)
 
     def _network_options(self):
-        return {"cell": self.cell, "hidden_size": int(self.hidden_size)}
+        return {
+            "cell": self.cell,
+            "hidden_size": int(self.hidden_size),
+            "mask_missing": self._masks,
+        }
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -57,6 +63,7 @@ class SequenceEstimator(NetworkEstimator):
             reset=reset,
             # Without a frame's shape the width is the number of features, which is fixed.
             any_width=self.frame_shape is not None,
+            allow_missing=self._mask_missing,
             **least,
         )
 
@@ -80,7 +87,9 @@ class SequenceEstimator(NetworkEstimator):
         return TrainingSet(sequences, weights=weights)
 
     def _check_loss(self, loss):
-        if loss.needs_images and self._image_shape is None:
+        if self._mask_missing or self._image_shape is not None:
+            super()._check_loss(loss)
+        elif loss.needs_images:
             raise ValueError(
                 f"loss={self.loss!r} compares images: give frame_shape, or X as (n_samples, "
                 "n_timesteps, height, width[, channels]); got frames of shape "

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from .._engine.data import Sample, TrainingSet
-from .._sklearn_compat import StrOptions
 from .._typing import Seed
 from ..architectures import DataShape
 from ..models.autoencoder import AutoencoderNetwork
 from ._base import NetworkEstimator
 from ._docs import shared_docs
-from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
+from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
 from ._parameters import (
     ArchitectureLike,
     Augment,
@@ -59,18 +58,10 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         as many as PCA needs, of which the others are trained and left out. On digits, MNIST and
         Fashion-MNIST the first k of 8 components have at most about 1.15 times the error of a code
         of size k.
-    architecture, image_shape, loss
-        Shared.
-    missing_values : {None, 'mask'}, default=None
-        If ``'mask'``, NaN in X is a missing value, here and in every method. The loss is then that
-        of the observed values. Training hides another 30 % of them from the encoder at random, so
-        that it learns to cope with missing values; `reconstruct` imputes them. The encoder sees the
-        mean of the feature in place of a missing value (zero with a `Custom` architecture). Every
-        loss of single values works, which ``'ssim'`` is not; a callable gets zeros on both sides
-        for a missing value. If None, NaN is refused.
-    noise, noise_level, augment, optimizer, learning_rate_init, learning_rate, alpha, batch_size, \
-            max_iter, early_stopping, validation_fraction, n_iter_no_change, tol, warm_start, \
-            callbacks, checkpoint, device, verbose, random_state
+    architecture, image_shape, loss, missing_values, noise, noise_level, augment, optimizer, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
+            verbose, random_state
         Shared.
 
     Attributes
@@ -132,7 +123,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X_missing = np.where(rng.random(X.shape) < 0.5, np.nan, X)
     >>> autoencoder = Autoencoder(8, missing_values="mask", max_iter=20, random_state=0)
-    >>> X_imputed = autoencoder.fit(X_missing).reconstruct(X_missing)
+    >>> X_imputed = autoencoder.fit(X_missing).impute(X_missing)
     >>> bool(np.mean((X_imputed - X)[np.isnan(X_missing)] ** 2) < 0.5 * X.var(axis=0).mean())
     True
     """
@@ -143,7 +134,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         **ROWS_CONSTRAINTS,
         **AUGMENT_CONSTRAINTS,
         "ordered": ["boolean"],
-        "missing_values": [StrOptions({"mask"}), None],
+        **MISSING_CONSTRAINTS,
     }
 
     def __init__(
@@ -205,7 +196,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         return Traits(ordered=self.network_options_["ordered"])
 
     def _network_options(self) -> dict[str, Any]:
-        options = {"ordered": bool(self.ordered), "mask_missing": self.missing_values == "mask"}
+        options = {"ordered": bool(self.ordered), "mask_missing": self._masks}
         # Of the network that a warm start continues with; another fit has dropped it by now.
         earlier = getattr(self, "network_options_", {})
         return options | {name: earlier[name] for name in earlier if name == "n_left_out"}

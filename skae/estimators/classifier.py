@@ -50,8 +50,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         Weight of the rows of each class, in both losses. It multiplies ``sample_weight``. Classes
         that a dict lacks have weight one. ``'balanced'`` lets all classes have the same total
         weight, ``sample_weight`` included; `partial_fit` does not support it.
-    architecture, image_shape, loss, noise, noise_level, augment, optimizer, learning_rate_init, \
-            learning_rate, alpha, batch_size, max_iter, early_stopping
+    architecture, image_shape, loss, missing_values, noise, noise_level, augment, optimizer, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping
         Shared. ``loss`` is that of the reconstruction.
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to hold out for early stopping, in which the classes have the same
@@ -122,6 +122,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         architecture: ArchitectureLike = "auto",
         image_shape: ImageShape = None,
         loss: LossLike = "mse",
+        missing_values: str | None = None,
         noise: NoiseLike = None,
         noise_level: float = 0.1,
         augment: Augment = None,
@@ -149,6 +150,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             architecture=architecture,
             image_shape=image_shape,
             loss=loss,
+            missing_values=missing_values,
             noise=noise,
             noise_level=noise_level,
             augment=augment,

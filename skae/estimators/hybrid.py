@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import MetaEstimatorMixin
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.metadata_routing import MetadataRouter
 
 from .._engine.data import Sample, TrainingSet, computing_dtype
@@ -25,7 +27,7 @@ from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._frames import named_frame
-from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
+from ._mixins import MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._parameters import (
     ArchitectureLike,
     Callbacks,
@@ -69,9 +71,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         it is. If None, it is ``PCA(n_components)``.
     distill : bool, default=False
         Whether to train an encoder to return the reducer's codes, in the reducer's place.
-    architecture, image_shape, loss, noise, noise_level, optimizer, learning_rate_init, \
-            learning_rate, alpha, batch_size, max_iter, early_stopping, validation_fraction, \
-            n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, random_state
+    architecture, image_shape, loss, missing_values, noise, noise_level, optimizer, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
+            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
+            verbose, random_state
         Shared with the other estimators, as all entries without a type: see `_docs`.
 
     Attributes
@@ -94,6 +97,9 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     Notes
     -----
+    With ``missing_values='mask'`` a given reducer gets NaN as it is; the default one gets means in
+    its place.
+
     The input of the network, which `noise` corrupts, are the codes, or X if ``distill=True``. A
     `Custom` decoder gets codes in their own units. The loss of the encoder is the squared distance
     of its codes from the reducer's; `loss` is that of the decoder. With ``distill=True``,
@@ -122,6 +128,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         **ROWS_CONSTRAINTS,
         "reducer": [HasMethods(["fit", "transform"]), StrOptions({"removed"}), None],
         "distill": ["boolean"],
+        **MISSING_CONSTRAINTS,
     }
 
     def __init__(
@@ -133,6 +140,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         architecture: ArchitectureLike = "auto",
         image_shape: ImageShape = None,
         loss: LossLike = "mse",
+        missing_values: str | None = None,
         noise: NoiseLike = None,
         noise_level: float = 0.1,
         optimizer: OptimizerLike = "adamw",
@@ -158,6 +166,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         self.architecture = architecture
         self.image_shape = image_shape
         self.loss = loss
+        self.missing_values = missing_values
         self.noise = noise
         self.noise_level = noise_level
         self.optimizer = optimizer
@@ -361,7 +370,11 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         if self.reducer is not None:
             return self.reducer
         # Seeded: for large data PCA uses a randomized solver.
-        return PCA(size_for_pca(self.n_components), random_state=self.random_state)
+        pca = PCA(size_for_pca(self.n_components), random_state=self.random_state)
+        if self.missing_values is None:
+            return pca
+        # Means, as the encoder of other estimators sees them.
+        return make_pipeline(SimpleImputer(keep_empty_features=True), pca)
 
     def _reduce(self, rows: Any, X: Any) -> np.ndarray:
         """Return the codes of the reducer, in the precision that rows are computed in."""
@@ -400,7 +413,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         return self._is_distilled
 
     def _network_options(self) -> dict[str, Any]:
-        return {"distill": bool(self.distill)}
+        return {"distill": bool(self.distill), "mask_missing": self._masks}
 
     def _build_network(self, shape: DataShape) -> DecoderNetwork:
         decoder = self.architecture_.build_decoder(shape, self.n_components_)
@@ -411,7 +424,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         if not self._is_distilled:
             return DecoderNetwork(*rest, **options)
         encoder = self.architecture_.build_encoder(shape, self.n_components_)
-        return DistilledNetwork(encoder, *rest, **options)
+        return DistilledNetwork(encoder, *rest, mask_missing=self._mask_missing, **options)
 
     def _corruption(
         self, noise: Noise | None, standardization: Standardization, sample: Sample
@@ -419,8 +432,8 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         corruption = super()._corruption(noise, standardization, sample)
         if corruption is None or self._is_distilled:
             return corruption
-        # The corrupted input is a batch of codes, even if the data are images.
-        return dataclasses.replace(corruption, image_shape=None)
+        # The corrupted input is a batch of codes, even if the data are images or miss values.
+        return dataclasses.replace(corruption, image_shape=None, hidden=0.0)
 
     def _measure(self, sample: Sample, dtype: Any) -> float:
         if self._is_distilled:

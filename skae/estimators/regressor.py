@@ -29,8 +29,8 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
     ----------
     n_components, reconstruction_weight, head_hidden_layer_sizes
         Shared with other estimators, as all entries without a type: see `_docs`.
-    architecture, image_shape, loss, noise, noise_level, augment, optimizer, learning_rate_init, \
-            learning_rate, alpha, batch_size, max_iter, early_stopping, \
+    architecture, image_shape, loss, missing_values, noise, noise_level, augment, optimizer, \
+            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
             validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
             verbose, random_state
         Shared.

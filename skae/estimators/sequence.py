@@ -68,6 +68,10 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         callable ``loss(prediction, target)`` or a module gets the frames of a batch as tensors in
         the units of the data: rows, or images of shape (n_frames, n_channels, height, width). A
         :class:`~skae.losses.Loss` says in addition which units its function expects.
+    missing_values : {None, 'mask'}, default=None
+        If ``'mask'``, NaN in X is a missing value, here and in every method. The encoder sees the
+        mean of the feature in its place, and the loss is that of the observed values. Training
+        hides another 30 % of them from the encoder at random. If None, NaN is refused.
     noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
         Corruption of the input frames during training; the frames to predict stay clean.
         ``'gaussian'`` adds normal noise, ``'masking'`` sets values to zero, ``'salt_pepper'`` sets
@@ -157,6 +161,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         hidden_size: int = 256,
         architecture: ArchitectureLike = "auto",
         loss: LossLike = "mse",
+        missing_values: str | None = None,
         noise: NoiseLike = None,
         noise_level: float = 0.1,
         optimizer: OptimizerLike = "adamw",
@@ -182,6 +187,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         self.hidden_size = hidden_size
         self.architecture = architecture
         self.loss = loss
+        self.missing_values = missing_values
         self.noise = noise
         self.noise_level = noise_level
         self.optimizer = optimizer
@@ -337,7 +343,9 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         # (n_samples, n_steps * frame size), all steps side by side.
         n_values = n_steps * self._n_outputs
         # Within one pass: the recurrent state is kept, and frames before are not read again.
-        frames: np.ndarray = map_rows(self.module_, "forecast", sequences, n_values, n_steps)
+        frames: np.ndarray = map_rows(
+            self.module_, "forecast", sequences, n_values, n_steps, allow_nan=self._mask_missing
+        )
         return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
     def score(

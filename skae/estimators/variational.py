@@ -18,7 +18,7 @@ from ..models.variational import VariationalNetwork
 from ._base import NetworkEstimator
 from ._density import draw_codes, fit_density
 from ._docs import shared_docs
-from ._mixins import AUGMENT_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
+from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
 from ._parameters import (
     ArchitectureLike,
     Augment,
@@ -68,9 +68,10 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         or your own subclass of `Architecture`. ``'auto'`` is convolutional if images are given and
         dense otherwise. The encoder has ``2 * n_components`` outputs: mean and log-variance of each
         component in turn.
-    image_shape, noise, noise_level, augment, optimizer, learning_rate_init, learning_rate, alpha, \
-            batch_size, max_iter, early_stopping, validation_fraction, n_iter_no_change, tol, \
-            warm_start, callbacks, checkpoint, device, verbose, random_state
+    image_shape, missing_values, noise, noise_level, augment, optimizer, learning_rate_init, \
+            learning_rate, alpha, batch_size, max_iter, early_stopping, validation_fraction, \
+            n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, \
+            random_state
         Shared.
 
     Attributes
@@ -131,6 +132,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         **NetworkEstimator._parameter_constraints,
         **ROWS_CONSTRAINTS,
         **AUGMENT_CONSTRAINTS,
+        **MISSING_CONSTRAINTS,
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [
             Interval(Integral, 0, None, closed="left"),
@@ -150,6 +152,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         loss: LossLike = "mse",
         architecture: ArchitectureLike = "auto",
         image_shape: ImageShape = None,
+        missing_values: str | None = None,
         noise: NoiseLike = None,
         noise_level: float = 0.1,
         augment: Augment = None,
@@ -176,6 +179,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         self.architecture = architecture
         self.image_shape = image_shape
         self.loss = loss
+        self.missing_values = missing_values
         self.noise = noise
         self.noise_level = noise_level
         self.augment = augment
@@ -267,12 +271,26 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
         draws, criterion = self._draws(n_draws), self._criterion(resolve_loss(self.loss))
-        scores: np.ndarray = map_rows(self.module_, "evidence_bound", rows, 1, draws, criterion)
+        scores: np.ndarray = map_rows(
+            self.module_,
+            "evidence_bound",
+            rows,
+            1,
+            draws,
+            criterion,
+            allow_nan=self._mask_missing,
+        )
         return scores[:, 0]
 
     def _posterior(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
         # Side by side: one pass through the encoder has both.
-        both = map_rows(self.module_, "posterior", rows, 2 * self.n_components_)
+        both = map_rows(
+            self.module_,
+            "posterior",
+            rows,
+            2 * self.n_components_,
+            allow_nan=self._mask_missing,
+        )
         mean, std = np.hsplit(both, 2)
         return mean, std
 
@@ -287,7 +305,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         return Traits(kl_warmup=self.kl_warmup)
 
     def _network_options(self) -> dict[str, Any]:
-        return {"beta": float(self.beta)}
+        return {"beta": float(self.beta), "mask_missing": self._masks}
 
     def _build_network(self, shape: DataShape) -> VariationalNetwork:
         # Mean and log-variance of each component.

@@ -38,6 +38,9 @@ class Network(nn.Module):
     # Whether its loss needs `Target.labels`.
     needs_labels = False
 
+    # Whether missing values (NaN) may come in.
+    mask_missing = False
+
     # Epochs over which a term of the loss rises, set by the plan; most families have none.
     n_warmup = 0
 
@@ -53,6 +56,10 @@ class Network(nn.Module):
     def input_standardization(self):
         """Return how inputs are standardized: once, before `training_loss` gets them."""
         return self.standardization
+
+    def seen(self, rows):
+        """Return standardized rows as an encoder gets them: zero, the mean, for missing values."""
+        return rows.masked_fill(rows.isnan(), 0.0) if self.mask_missing else rows
 
     def training_loss(self, inputs, target, criterion):
         """Return the loss of a batch and its named parts.
@@ -191,7 +198,7 @@ class AutoencoderNetwork(Network):
         return self.standardization.to_data(self._decoded(code))
 
     def _code(self, rows):
-        return self.encoder(rows.masked_fill(rows.isnan(), 0.0) if self.mask_missing else rows)
+        return self.encoder(self.seen(rows))
 
     def _decoded(self, code):
         return self.decoder(with_presence(code) if self.ordered else code)

@@ -105,15 +105,20 @@ class DistilledNetwork(DecoderNetwork):
     standardization : Standardization
         Of the rows.
     n_components : int
+    mask_missing : bool, default=False
+        Whether missing values (NaN) may come in.
     standardize_codes : bool, default=True
     """
 
     # The reducer's codes come as labels: the inputs are the rows.
     needs_labels = True
 
-    def __init__(self, encoder, decoder, standardization, n_components, **options):
+    def __init__(
+        self, encoder, decoder, standardization, n_components, *, mask_missing=False, **options
+    ):
         super().__init__(decoder, standardization, n_components, **options)
         self.encoder = encoder
+        self.mask_missing = mask_missing
 
     @property
     def input_standardization(self):
@@ -125,7 +130,7 @@ class DistilledNetwork(DecoderNetwork):
 
     def encode(self, x):
         """Map rows (n_samples, n_features) to codes (n_samples, n_components)."""
-        code = self.encoder(self.standardization.standardize(x))
+        code = self.encoder(self.seen(self.standardization.standardize(x)))
         return self.code_standardization.unstandardize(code)
 
     def data_layers(self):
@@ -133,7 +138,7 @@ class DistilledNetwork(DecoderNetwork):
 
     def training_loss(self, inputs, target, criterion):
         """Return the sum of both losses, and its parts."""
-        code = self.encoder(inputs)
+        code = self.encoder(self.seen(inputs))
         # Both in standardized units: the distance counts as much whatever the reducer's scale.
         wanted = self.code_standardization.standardize(target.labels).to(code.dtype)
         # By row, so that sample weights apply as in the reconstruction.

@@ -30,10 +30,22 @@ class RecurrentNetwork(AutoencoderNetwork):
     cell : {'lstm', 'gru'}
     hidden_size : int
         Size of the state of the recurrence.
+    mask_missing : bool, default=False
+        Whether missing values (NaN) may come in.
     """
 
-    def __init__(self, encoder, decoder, standardization, *, n_components, cell, hidden_size):
-        super().__init__(encoder, decoder, standardization)
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        standardization,
+        *,
+        n_components,
+        cell,
+        hidden_size,
+        mask_missing=False,
+    ):
+        super().__init__(encoder, decoder, standardization, mask_missing=mask_missing)
         self.recurrence = CELLS[cell](n_components, hidden_size, batch_first=True)
         self.change = zero_init_last_layer(nn.Linear(hidden_size, n_components))
 
@@ -74,7 +86,7 @@ class RecurrentNetwork(AutoencoderNetwork):
     def _next_codes(self, x, state=None):
         """Return the code of the frame after each, (n_samples, n_timesteps, n_components)."""
         # The encoder sees frames one by one: (n_samples * n_timesteps, n_features).
-        codes = self.encoder(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        codes = self._code(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         hidden, state = self.recurrence(codes, state)
         return codes + self.change(hidden), state
 

@@ -43,6 +43,8 @@ class SupervisedNetwork(AutoencoderNetwork):
         computed, so that its layers stay as they are.
     zero_init_code : bool, default=False
         Whether codes start at zero, as far as hidden layers make them.
+    mask_missing : bool, default=False
+        Whether missing values (NaN) may come in.
     """
 
     def __init__(
@@ -56,8 +58,9 @@ class SupervisedNetwork(AutoencoderNetwork):
         prediction_loss,
         reconstruction_weight,
         zero_init_code=False,
+        mask_missing=False,
     ):
-        super().__init__(encoder, decoder, standardization)
+        super().__init__(encoder, decoder, standardization, mask_missing=mask_missing)
         self.head = multilayer_perceptron((n_components, *head_sizes), activation="silu")
         self.prediction_loss = prediction_loss
         self.reconstruction_weight = reconstruction_weight
@@ -90,7 +93,7 @@ class SupervisedNetwork(AutoencoderNetwork):
     def training_loss(self, inputs, target, criterion):
         """Return the joint loss of a batch, and both parts where both have a weight."""
         # A part without weight is not computed: its layers get no gradient, not even weight decay.
-        weight, code = self.reconstruction_weight, self.encoder(inputs)
+        weight, code = self.reconstruction_weight, self._code(inputs)
         if weight == 1:
             # Without parts: the one there is would be recorded twice.
             return self.reconstruction_loss(code, target, criterion), {}

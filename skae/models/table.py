@@ -148,9 +148,8 @@ class VariationalTableNetwork(ColumnsMixin, VariationalNetwork):
         decoded, rows = units.unstandardize(draw), units.unstandardize(target.rows)
         errors = self.columns.entries(decoded, rows)
         if self.training:
-            per_row = errors.sum(dim=1)
-            self._update_statistics(mean, log_variance, per_row, target.weights, False)
-            self._update_noise(errors, rows)
+            self._update_statistics(mean, log_variance, target.weights)
+            self._update_noise_variances(errors, rows)
         nll = self.columns.weighted(self._negative_log_likelihood(errors, rows))
         kl = (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1) / 2
         beta = self.beta * (self.kl_scale if self.training else 1.0)
@@ -165,7 +164,7 @@ class VariationalTableNetwork(ColumnsMixin, VariationalNetwork):
         return torch.where(self.columns.is_squared, (errors / variances + excess) / 2, errors)
 
     @torch.no_grad()
-    def _update_noise(self, errors, rows):
+    def _update_noise_variances(self, errors, rows):
         observed = (~rows.isnan()).to(errors)
         n_observed = observed.sum(dim=0)
         step = (n_observed / _RUNNING_ROWS).clamp(max=1.0)

@@ -20,6 +20,10 @@ _RUNNING_ROWS = 1000
 _DECODED_VALUES = 2**18
 
 
+# Observed fractions of a batch to divide by.
+_MIN_OBSERVED_FRACTION = 1e-3
+
+
 class VariationalNetwork(AutoencoderNetwork):
     """Draw codes from the encoder's distribution in training; use its mean afterwards.
 
@@ -43,6 +47,8 @@ class VariationalNetwork(AutoencoderNetwork):
         Factor of the Kullback-Leibler divergence.
     n_warmup : int, default=0
         Epochs over which the factor rises to ``beta`` in training.
+    mask_missing : bool, default=False
+        Whether missing values (NaN) may come in.
 
     Attributes
     ----------
@@ -64,8 +70,18 @@ class VariationalNetwork(AutoencoderNetwork):
     decoders. ICML.
     """
 
-    def __init__(self, encoder, decoder, standardization, n_components, *, beta=1.0, n_warmup=0):
-        super().__init__(encoder, decoder, standardization)
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        standardization,
+        n_components,
+        *,
+        beta=1.0,
+        n_warmup=0,
+        mask_missing=False,
+    ):
+        super().__init__(encoder, decoder, standardization, mask_missing=mask_missing)
         self.beta = beta
         self.n_warmup = n_warmup
         self.kl_scale = 1.0
@@ -107,14 +123,16 @@ class VariationalNetwork(AutoencoderNetwork):
             target = rows.repeat(len(some), 1)
             errors = criterion.per_sample(reconstruction, target, self.standardization)
             errors = errors.unflatten(0, (len(some), len(rows)))
-            nll, kl = self._terms(errors, mean, log_variance, rows.shape[1], criterion)
+            nll, kl = self._terms(
+                errors, mean, log_variance, rows.shape[1], self._n_observed(rows), criterion
+            )
             total = total - (nll + kl).sum(0)
         return total[:, None] / len(draws)
 
     def _distribution(self, rows):
         """Return mean and log-variance of standardized rows, each (n_samples, n_components)."""
         # (n_samples, 2 * n_components), mean and log-variance in turn.
-        mean, log_variance = self.encoder(rows).unflatten(1, (-1, 2)).unbind(2)
+        mean, log_variance = self.encoder(self.seen(rows)).unflatten(1, (-1, 2)).unbind(2)
         mean = (mean - self.code_mean) / self.code_variance.sqrt()
         return mean, log_variance - self.code_variance.log()
 
@@ -144,20 +162,28 @@ class VariationalNetwork(AutoencoderNetwork):
         reconstruction = self._decoded_draw(mean, log_variance, standard_normal_like(mean))
         errors = criterion.per_sample(reconstruction, target.rows, self.standardization)
         is_gaussian = not criterion.loss.is_probabilistic
+        n_features, n_observed = target.rows.shape[1], self._n_observed(target.rows)
         if self.training:
-            self._update_statistics(mean, log_variance, errors, target.weights, is_gaussian)
+            self._update_statistics(mean, log_variance, target.weights)
+            if is_gaussian:
+                self._update_noise(errors, n_observed / n_features, target.weights)
         # Per feature: the loss then has the same scale as that of other autoencoders.
-        n_features = target.rows.shape[1]
-        terms = self._terms(errors, mean, log_variance, n_features, criterion)
+        terms = self._terms(errors, mean, log_variance, n_features, n_observed, criterion)
         nll, kl = (weighted_mean(term, target.weights) for term in terms)
         beta = self.beta * (self.kl_scale if self.training else 1.0)
         loss = (nll + beta * kl) / n_features
         if is_gaussian:
             # The least that the loss can be: subtracting it keeps the loss from being negative.
-            loss = loss - self._log_normalizer(self.min_noise_variance) / 2
+            fraction = torch.as_tensor(n_observed / n_features).to(loss).expand_as(errors)
+            least = self._log_normalizer(self.min_noise_variance) / 2
+            loss = loss - weighted_mean(fraction, target.weights) * least
         return loss, {"reconstruction": nll.detach(), "kl": kl.detach()}
 
-    def _terms(self, errors, mean, log_variance, n_features, criterion):
+    def _n_observed(self, rows):
+        """Return the number of values of each row that are not missing."""
+        return (~rows.isnan()).sum(dim=1) if self.mask_missing else rows.shape[1]
+
+    def _terms(self, errors, mean, log_variance, n_features, n_observed, criterion):
         """Return both parts of the negative ELBO of each row, in nats and the units of the data.
 
         These are the negative log-likelihood of a row given its code, and the Kullback-Leibler
@@ -165,10 +191,12 @@ class VariationalNetwork(AutoencoderNetwork):
         """
         # Closed form for two normal distributions, summed over components: (n_samples,).
         kl = (mean.square() + log_variance.exp() - log_variance - 1).sum(dim=1) / 2
-        nll = errors
+        # Missing values have errors of zero.
+        nll = n_features * errors
         if not criterion.loss.is_probabilistic:
-            nll = (errors / self.noise_variance + self._log_normalizer(self.noise_variance)) / 2
-        return n_features * nll, kl
+            normalizers = n_observed * self._log_normalizer(self.noise_variance)
+            nll = (nll / self.noise_variance + normalizers) / 2
+        return nll, kl
 
     def _log_normalizer(self, variance):
         """Return twice the logarithm of the Gaussian's normalizing constant, in data units."""
@@ -177,20 +205,23 @@ class VariationalNetwork(AutoencoderNetwork):
         return torch.log(2 * math.pi * variance) + 2 * log_scale
 
     @torch.no_grad()
-    def _update_statistics(self, mean, log_variance, errors, weights, is_gaussian):
-        """Let the running statistics follow a batch."""
-        weights = torch.ones_like(errors) if weights is None else weights
-        total = weights.sum()
-        # An exponential moving average whose memory is a number of rows, whatever the batch size.
-        step = (total / _RUNNING_ROWS).clamp(max=1.0)
-        weights = weights / total.clamp(min=1e-12)  # rows of a batch may all have weight zero
+    def _update_statistics(self, mean, log_variance, weights):
+        """Let the running statistics of the codes follow a batch."""
+        weights, step = _batch_weights(mean, weights)
         # In units of the statistics that are updated.
         batch_mean = weights @ mean
         variance = weights @ ((mean - batch_mean).square() + log_variance.exp())
         self.code_mean.add_(step * self.code_variance.sqrt() * batch_mean)
         self.code_variance.mul_(1 + step * (variance - 1))
-        if is_gaussian:
-            self.noise_variance.lerp_(weights @ errors, step).clamp_(min=self.min_noise_variance)
+
+    @torch.no_grad()
+    def _update_noise(self, errors, observed_fraction, weights):
+        """Let the noise variance follow the mean error of the observed values of a batch."""
+        weights, step = _batch_weights(errors, weights)
+        observed = weights @ torch.as_tensor(observed_fraction).to(errors).expand_as(errors)
+        # A batch may hold no observed value.
+        error = (weights @ errors) / observed.clamp(min=_MIN_OBSERVED_FRACTION)
+        self.noise_variance.lerp_(error, step).clamp_(min=self.min_noise_variance)
 
     def start(self, sample, seed):
         """Start at probabilistic PCA, where the network has linear skip connections.
@@ -240,3 +271,14 @@ class VariationalNetwork(AutoencoderNetwork):
     def _start_noise(self, variance, data_variance):
         self.min_noise_variance.fill_(_MIN_NOISE_FRACTION * data_variance)
         self.noise_variance.fill_(variance).clamp_(min=self.min_noise_variance)
+
+
+def _batch_weights(values, weights):
+    """Return weights of a sum of one, and the step of an average that follows the batch.
+
+    The average is exponential; its memory is a number of rows, whatever the batch size.
+    """
+    weights = values.new_ones(len(values)) if weights is None else weights
+    total = weights.sum()
+    step = (total / _RUNNING_ROWS).clamp(max=1.0)
+    return weights / total.clamp(min=1e-12), step  # rows of a batch may all have weight zero
