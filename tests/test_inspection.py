@@ -178,14 +178,14 @@ def factors():
 def test_a_component_for_each_factor_is_disentangled_whatever_its_form(factors):
     codes = np.column_stack([np.exp(3 * factors[:, 1]), -factors[:, 0]])
     found = disentanglement(codes, factors)
-    for name in ("gap", "modularity", "completeness"):
+    for name in ("mig", "modularity", "completeness"):
         assert found[name] == pytest.approx(1, abs=0.01)
     assert_allclose(found.mutual_information, [[0, 1], [1, 0]], atol=0.02)
 
 
 def test_mixed_components_are_not(factors):
     found = disentanglement(factors @ [[1, 1], [1, -1]], factors)
-    assert found.gap < 0.05
+    assert found.mig < 0.05
     assert found.modularity < 0.1
 
 
@@ -194,7 +194,7 @@ def test_two_components_for_a_factor_are_modular_but_not_complete(factors):
     found = disentanglement(codes, factors)
     assert found.modularity == pytest.approx(1, abs=0.01)
     assert found.completeness < 0.8
-    assert found.gap == pytest.approx(0.5, abs=0.02)  # none for one factor, all for the other
+    assert found.mig == pytest.approx(0.5, abs=0.02)  # none for one factor, all for the other
 
 
 def test_independent_codes_have_no_information(factors):
@@ -212,8 +212,8 @@ def test_the_information_on_classes_is_near_that_of_scikit_learn():
 
 def test_a_factor_that_never_changes_is_left_out(factors):
     with_constant = np.column_stack([factors, np.ones(len(factors))])
-    assert disentanglement(factors, with_constant).gap == pytest.approx(1, abs=0.01)
-    assert np.isnan(disentanglement(factors, np.ones((1500, 1))).gap)
+    assert disentanglement(factors, with_constant).mig == pytest.approx(1, abs=0.01)
+    assert np.isnan(disentanglement(factors, np.ones((1500, 1))).mig)
 
 
 def test_tables_of_other_lengths_and_missing_values_are_refused(factors):
@@ -255,6 +255,6 @@ def test_factors_are_named_after_the_columns_of_a_frame(factors):
     frame = pd.DataFrame(factors, columns=["position", "angle"])
     display = DisentanglementDisplay.from_codes(factors, frame)
     assert display.factor_names == ["position", "angle"]
-    assert display.ax_.get_xlabel() == "gap 1.00, modularity 1.00, completeness 1.00"
+    assert display.ax_.get_xlabel() == "mig 1.00, modularity 1.00, completeness 1.00"
     with pytest.raises(ValueError, match="a name for each of 2 factors, got 1"):
         DisentanglementDisplay.from_codes(factors, frame, factor_names=["a"])

@@ -9,7 +9,7 @@ from sklearn.utils import Bunch, check_array, check_consistent_length
 
 from .._arrays import as_array, naming_types
 
-_N_BINS = 20  # of each component and factor, as in the paper of the mutual information gap
+_N_BINS = 20  # of each component and factor, as Chen et al. have it
 
 
 def disentanglement(codes: ArrayLike, factors: ArrayLike) -> Bunch:
@@ -26,9 +26,9 @@ def disentanglement(codes: ArrayLike, factors: ArrayLike) -> Bunch:
     -------
     Bunch
         ``mutual_information``, ndarray of shape (n_components, n_factors): how much a
-        component determines a factor, as a fraction of the factor's entropy. ``gap``, float: mean
+        component determines a factor, as a fraction of the factor's entropy. ``mig``, float: mean
         over factors of the difference between the two components that determine it best (the
-        mutual information gap); 1 if one component has all and the others nothing.
+        MIG of Chen et al.); 1 if one component has all and the others nothing.
         ``modularity``, float: 1 if each component determines one factor alone.
         ``completeness``, float: 1 if each factor is determined by one component alone.
 
@@ -54,10 +54,10 @@ def disentanglement(codes: ArrayLike, factors: ArrayLike) -> Bunch:
     >>> import numpy as np
     >>> from skae.inspection import disentanglement
     >>> factors = np.random.default_rng(0).uniform(size=(2000, 2))
-    >>> round(disentanglement(factors[:, ::-1], factors).gap, 2)
+    >>> round(disentanglement(factors[:, ::-1], factors).mig, 2)
     1.0
     >>> mixed = factors @ [[1, 1], [1, -1]]
-    >>> round(disentanglement(mixed, factors).gap, 2)
+    >>> round(disentanglement(mixed, factors).mig, 2)
     0.01
     """
     tables = [_read(codes, "codes"), _read(factors, "factors")]
@@ -73,7 +73,7 @@ def disentanglement(codes: ArrayLike, factors: ArrayLike) -> Bunch:
     varies = entropies > 0
     return Bunch(
         mutual_information=fractions,
-        gap=float((ordered[-1] - ordered[-2])[varies].mean()) if varies.any() else float("nan"),
+        mig=float((ordered[-1] - ordered[-2])[varies].mean()) if varies.any() else float("nan"),
         modularity=_concentration(fractions[:, varies]),
         completeness=_concentration(fractions[:, varies].T),
     )

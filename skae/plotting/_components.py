@@ -381,7 +381,7 @@ class DisentanglementDisplay:
         )
         self.ax_, self.figure_ = self.im_.axes, self.im_.figure
         values = (
-            f"{name} {self.found[name]:.2f}" for name in ("gap", "modularity", "completeness")
+            f"{name} {self.found[name]:.2f}" for name in ("mig", "modularity", "completeness")
         )
         self.ax_.set_xlabel(", ".join(values))
         return self
