@@ -481,9 +481,28 @@ def test_frames_of_text_alone_have_no_neighbor_scores(table):
     assert result.table.loc["encoder", "k-NN accuracy"] == 1
 
 
+@pytest.mark.usefixtures("quick_umap")
+@pytest.mark.parametrize(
+    "make",
+    # Without pyarrow, polars reads no dates from pandas.
+    [lambda table: table, lambda table: pl.DataFrame({k: table[k].to_list() for k in table})],
+    ids=["pandas", "polars"],
+)
+def test_default_reducers_take_categories_dates_and_missing_values(table, make, tmp_path):
+    dates = pd.date_range("2024-01-01", periods=len(table), freq="D")
+    mixed = table.assign(day=dates, a=table["a"].mask(table["a"] > 1))
+    result = compare(make(mixed), n_components=2, random_state=0)
+    assert result.errors == {}
+    assert {"a", "b", "c", "city_x", "city_y"} < set(result.feature_names)
+    assert result.table.loc["PCA"].notna().all()
+    result.to_html(tmp_path / "report.html")
+    assert "city_x" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_default_reducers_refuse_columns_of_text_by_name(table):
-    with pytest.raises(ValueError, match=r"X must hold numbers, got column\(s\) 'city'"):
-        compare(table)
+    notes = [f"note {i} on this row" for i in range(len(table))]
+    with pytest.raises(ValueError, match="column 'note' holds text"):
+        compare(table.assign(note=notes))
 
 
 def test_sparse_rows_are_handed_on_and_scored(digits):

@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import check_random_state, check_scalar
 
-from .._arrays import check_columns
 from .._typing import MatrixLike, Seed
 from .._utils import import_optional
-from ._data import feature_names, numbers, read_data, split_data
+from ._data import encode_mixed, feature_names, numbers, read_data, split_data
 from ._evaluation import Evaluation
 from ._record import (
     describe_call,
@@ -116,9 +115,11 @@ def compare(
     rows too, but the reducer has seen these rows, and "fit seconds" includes them.
 
     Trustworthiness and continuity are those of five neighbors among at most 2000 held-out rows.
-    Of frames with columns of text or dates, which pipelines may take, the columns of numbers are
-    scored. The default reducers take missing values by ``missing_values="mask"`` where they
-    offer it, and behind an imputer of column means otherwise.
+    The default reducers take frames with categories, truth values and dates: these are turned into
+    numbers first by a :class:`~skae.TableEncoder`, which standardizes numbers as well, and all of
+    them are scored. If reducers are given, such as pipelines that encode, frames reach them as they
+    are, and the columns of numbers are scored. The default reducers take missing values by
+    ``missing_values="mask"`` where they offer it, and behind an imputer of column means otherwise.
 
     Every reducer is timed with the same number of threads. Code that is compiled on first use, as
     UMAP's, counts in the seconds.
@@ -151,7 +152,7 @@ def compare(
     X, y, image_shape = read_data(X, y, image_shape)
     seed = _as_seed(random_state)
     if reducers is None:
-        check_columns(X)
+        X = encode_mixed(X)
         reducers = default_reducers(
             sizes[0],
             has_images=image_shape is not None,

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from .._arrays import as_array, check_columns, check_labels, columns_without_numbers, dense
 from .._sklearn_compat import safe_indexing
+from ..estimators.table_encoder import TableEncoder
 from ..plotting._images import as_images
 
 N_NEIGHBORS = 5  # of the neighbor scores; twice as many rows must be held out, and one more
@@ -86,6 +87,17 @@ def _split(X: Any, y: np.ndarray | None, train: np.ndarray, test: np.ndarray) ->
     X_train, X_test = safe_indexing(X, train), safe_indexing(X, test)
     y_train, y_test = (None, None) if y is None else (y[train], y[test])
     return Split(X, train, test, X_train, X_test, numbers(X_test), y_train, y_test)
+
+
+def encode_mixed(X: Any) -> Any:
+    """Return a frame with columns of other things than numbers as one of numbers, or X as it is.
+
+    Scales and categories are those of all rows, held-out ones included: no reducer gains by it.
+    """
+    if not columns_without_numbers(X):
+        return X
+    encoder = TableEncoder(numeric_scaling="standard", missing_values="nan")
+    return encoder.set_output(transform="pandas").fit_transform(X)
 
 
 def feature_names(X: Any) -> list[str] | None:
