@@ -12,6 +12,7 @@ from sklearn.datasets import (
     load_linnerud,
     load_wine,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -56,6 +57,8 @@ def test_weights_count():
         Autoencoder(**QUICK).fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Of one epoch.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         Autoencoder(**QUICK).fit(X, sample_weight=np.r_[0, np.ones(99)])
 
 
@@ -93,6 +96,8 @@ def spectrum():
 def test_data_in_one_unit_give_no_warning(X):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Of one epoch.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         Autoencoder(1, max_iter=1, random_state=0).fit(X)
 
 
@@ -100,6 +105,8 @@ def test_what_it_says_helps():
     X = load_wine().data
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Of one epoch.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         make_pipeline(StandardScaler(), Autoencoder(**QUICK)).fit(X)
         TableAutoencoder(2, **QUICK).fit(X)
 
@@ -108,4 +115,6 @@ def test_losses_that_expect_one_unit_give_no_warning():
     X = np.random.default_rng(0).uniform(size=(60, 5)) * [1, 1e-3, 1e-3, 1e-3, 1e-3]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Of one epoch.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         Autoencoder(loss="bce", **QUICK).fit(X)

@@ -114,8 +114,8 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         without knowledge of the row.
     sample_shape_ : tuple of int
         Length of an encoded row.
-    architecture_, network_options_, n_iter_, best_n_iter_, n_samples_seen_, loss_curve_, history_, \
-            module_, net_
+    architecture_, network_options_, n_iter_, best_n_iter_, n_samples_seen_, loss_curve_, \
+            history_, module_, net_
         Shared.
 
     See Also
