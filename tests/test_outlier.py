@@ -122,6 +122,22 @@ def test_feature_scores_add_up_to_the_score(tumors, method):
     np.testing.assert_allclose(-(deviations**2).mean(axis=1), model.score_samples(malignant))
 
 
+def test_feature_scores_of_weighted_references_add_up_to_the_score(tumors):
+    benign, malignant = tumors
+    weights = np.random.default_rng(0).uniform(0.5, 3, len(benign))
+    model = detector(n_neighbors=5).fit(benign, sample_weight=weights)
+    deviations = model.feature_scores(malignant) / model.scale_
+    np.testing.assert_allclose(-(deviations**2).mean(axis=1), model.score_samples(malignant))
+
+
+def test_another_fit_scores_by_its_own_references(tumors):
+    benign, malignant = tumors
+    model = detector().fit(benign)
+    model.score_samples(malignant)
+    again = model.fit(malignant).score_samples(benign)
+    np.testing.assert_array_equal(again, detector().fit(malignant).score_samples(benign))
+
+
 def test_the_units_of_the_columns_do_not_matter_to_the_default(tumors):
     benign, malignant = tumors
     units, origins = np.logspace(-4, 4, benign.shape[1]), np.linspace(-1e3, 1e3, 30)

@@ -28,6 +28,8 @@ def computing_dtype(X):
 
 def to_float(rows, dtype=np.float64):
     """Return rows as a dense float array of the kind that torch takes over without a copy."""
+    if type(rows) is np.ndarray and rows.dtype == dtype and rows.flags.carray:
+        return rows  # `np.require` takes 5 µs to find that out
     return np.require(dense(rows), dtype=dtype, requirements="CW")
 
 

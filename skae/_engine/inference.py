@@ -9,12 +9,9 @@ import torch
 from torch import nn
 
 from .._arrays import check_finite, chunks
-from .._utils import has_float64
 from .data import computing_dtype, to_float
 from .environment import compute_threads
 from .precision import in_precision
-
-_TORCH_DTYPES = {np.float32: torch.float32, np.float64: torch.float64}
 
 
 def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
@@ -46,8 +43,7 @@ def map_rows(network, method, X, n_outputs, *args, allow_nan=False):
     """
     dtype = computing_dtype(X)
     # Without float64 the results are float32's, in the dtype of X.
-    computed = dtype if has_float64(network.standardization.scale.device) else np.float32
-    network, device = in_precision(network, _TORCH_DTYPES[computed])
+    network, device, computed = in_precision(network, dtype)
     row_size = max(math.prod(X.shape[1:]), n_outputs)
     outputs = np.empty((X.shape[0], n_outputs), dtype=dtype)
     with compute_threads(), torch.inference_mode():

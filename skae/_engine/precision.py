@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from .._utils import has_float64
 from ..networks.standardization import Standardization
 
 # Copies of larger networks (128 MiB in float64) are not kept: one row takes milliseconds anyway.
 _MAX_KEPT_VALUES = 2**24
+_FLOATS = (torch.float32, torch.float64)
 
 
 def in_precision(network, dtype):
@@ -23,27 +25,31 @@ def in_precision(network, dtype):
     ----------
     network : Network
         Has its weights in float32, and standardizes by numbers in float64.
-    dtype : {torch.float32, torch.float64}
+    dtype : {numpy.float32, numpy.float64}
 
     Returns
     -------
     converted : Network
     device : torch.device
+    computed : {numpy.float32, numpy.float64}
+        Single precision where the device has no other.
     """
     kept = network.__dict__.setdefault("_kept_conversions", {})
     conversion = kept.get(dtype)
     if conversion is None or not conversion.is_current():
-        conversion = _CONVERSIONS[dtype](network)
+        computed = dtype if has_float64(network.standardization.scale.device) else np.float32
+        conversion = _CONVERSIONS[computed](network)
         if conversion.n_values <= _MAX_KEPT_VALUES:
             kept[dtype] = conversion
-    return conversion.network, conversion.device
+    return conversion.network, conversion.device, conversion.dtype
 
 
 class _Conversion:
     """A converted network, and the state of the modules that it was made from."""
 
-    def __init__(self, modules, network):
+    def __init__(self, modules, network, dtype):
         self.network = network
+        self.dtype = dtype
         self.modules = modules
         self.holders = [each for m in modules for each in (m._parameters, m._buffers) if each]
         self.children = [module._modules for module in modules if module._modules]
@@ -76,7 +82,7 @@ class _Conversion:
 
 def _view_of_largest(tensor):
     """Return a memory view of the entry of largest magnitude, of floats on the host."""
-    if tensor.device.type != "cpu" or tensor.dtype not in _CONVERSIONS or not tensor.numel():
+    if tensor.device.type != "cpu" or tensor.dtype not in _FLOATS or not tensor.numel():
         return None
     values = tensor.detach().numpy()
     place = np.unravel_index(np.abs(values).argmax(), values.shape)
@@ -88,7 +94,7 @@ def _to_single(network):
     parts = {name: m for name, m in network._modules.items() if isinstance(m, Standardization)}
     converted = copy.copy(network)
     converted._modules = network._modules | {n: _single_standardization(parts[n]) for n in parts}
-    return _Conversion([network, *parts.values()], converted)
+    return _Conversion([network, *parts.values()], converted, np.float32)
 
 
 def _single_standardization(standardization):
@@ -111,7 +117,7 @@ def _to_double(network):
         for tensor in [*module._parameters.values(), *module._buffers.values()]:
             if tensor is not None and tensor.is_floating_point():
                 memo[id(tensor)] = _double(tensor)
-    return _Conversion(modules, copy.deepcopy(network, memo))
+    return _Conversion(modules, copy.deepcopy(network, memo), np.float64)
 
 
 def _double(tensor):
@@ -120,4 +126,4 @@ def _double(tensor):
     return nn.Parameter(converted, requires_grad=False) if is_parameter else converted
 
 
-_CONVERSIONS = {torch.float32: _to_single, torch.float64: _to_double}
+_CONVERSIONS = {np.float32: _to_single, np.float64: _to_double}

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 from scipy import sparse
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._arrays import (
     as_array,
@@ -23,6 +23,15 @@ from ._readings import warn_of_frame_layout, warn_of_image_layout, warn_of_table
 
 # Other types are converted to the first; bytes stay bytes until a batch is taken.
 _DTYPES = [np.float64, np.float32, np.uint8]
+
+
+def check_fitted(estimator, attribute):
+    """Raise a NotFittedError unless the estimator has an attribute that `fit` sets.
+
+    `check_is_fitted` collects tags first, which takes up to as long as a row.
+    """
+    if attribute not in vars(estimator):
+        check_is_fitted(estimator)
 
 
 def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=False):

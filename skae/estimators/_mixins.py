@@ -18,7 +18,7 @@ from .._typing import MatrixLike
 from ..metrics import explained_variance
 from ..metrics._reconstruction import mean_squares
 from ._frames import in_output_container, single_row
-from ._input import check_layout, read_codes, read_rows
+from ._input import check_fitted, check_layout, read_codes, read_rows
 from ._readings import warn_of_ignored_target
 
 # Constraints of parameters that estimators of rows have, and those of sequences do not.
@@ -62,7 +62,7 @@ class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._encode(self._read(X)[0], X)
 
     def _read(self, X):
-        check_is_fitted(self)
+        check_fitted(self, "module_")
         rows, layout = read_rows(self, X, reset=False, check_finite=False)
         check_layout(layout, self._image_shape)
         return rows, layout
@@ -94,7 +94,7 @@ class DecoderMixin:
             Images where `fit` got images. A frame with the names of the features if X is a frame
             and `set_output` asks for frames.
         """
-        check_is_fitted(self)
+        check_fitted(self, "module_")
         allow_short = self.network_options_.get("ordered", False)
         codes = read_codes(self, X, allow_short=allow_short)
         samples = self._decode(codes).reshape(-1, *self.sample_shape_)

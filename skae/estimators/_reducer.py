@@ -22,6 +22,7 @@ from .._sklearn_compat import (
     safe_indexing,
 )
 from ._frames import frame_like, is_frame, named_frame
+from ._mixins import ReconstructionMixin
 
 # Codes and reconstructions keep the precision in which the reducer computes.
 _FLOATS = [np.float64, np.float32]
@@ -228,7 +229,10 @@ def encode(reducer, X, parameter):
 
 def reconstruct(reducer, X, parameter):
     """Return the reconstruction of X as a dense array of its shape."""
-    reconstruction = reducer.inverse_transform(reducer.transform(X))
+    if isinstance(reducer, ReconstructionMixin):
+        reconstruction = reducer.reconstruct(X)  # one pass in place of two
+    else:
+        reconstruction = reducer.inverse_transform(reducer.transform(X))
     reconstruction = _as_floats(reconstruction, "reconstruction", allow_nd=True)
     if reconstruction.shape != X.shape:
         raise ValueError(

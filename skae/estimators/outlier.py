@@ -16,7 +16,6 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import check_weights, chunks, dense
 from .._engine.environment import compute_threads
@@ -32,7 +31,8 @@ from .._utils import unchanged_on_error
 from ._docs import DocLinkMixin
 from ._frames import frame_like, is_frame
 from ._held_out import Split, split_rows
-from ._input import read_samples
+from ._input import check_fitted, read_samples
+from ._nearest import kept_references, mean_squared_distances
 from ._reducer import (
     as_seen_by,
     fit_reducer,
@@ -356,7 +356,7 @@ class ReconstructionOutlierDetector(
 
     def _read(self, X: Any) -> tuple[Any, Any]:
         """Return X as validated samples, and in the form that the reducer gets."""
-        check_is_fitted(self)
+        check_fitted(self, "offset_")
         samples = read_samples(self, X, reset=False)
         if samples.shape[1:] != self.scale_.shape:
             raise ValueError(
@@ -368,8 +368,10 @@ class ReconstructionOutlierDetector(
         # Of narrow rows the distances to the references take the most memory.
         row_size = max(math.prod(samples.shape[1:]), _MAX_REFERENCES)
         score = self._score_frames if is_forecaster(self.estimator_) else self._score_values
-        batches = chunks(samples.shape[0], row_size, for_products=True)
+        batches = list(chunks(samples.shape[0], row_size, for_products=True))
         with compute_threads():
+            if len(batches) == 1:  # taking all rows takes longer than one row
+                return np.asarray(score(samples, seen), dtype=np.float64)
             scores = [score(samples[rows], safe_indexing(seen, rows)) for rows in batches]
         return np.concatenate(scores).astype(np.float64, copy=False)
 
@@ -377,6 +379,12 @@ class ReconstructionOutlierDetector(
         return score_samples(self.estimator_, seen, "estimator")
 
     def _score_values(self, samples: Any, seen: Any) -> Any:
+        if hasattr(self, "references_"):
+            # On average what `_squared_deviations` has, without the features one by one.
+            rows = self._scaled(dense(samples))
+            kept = kept_references(self._neighbors, lambda: self._scaled(self.references_))
+            n_neighbors, weights = self._neighbors.n_neighbors, self._reference_weights
+            return -mean_squared_distances(rows, *kept, n_neighbors, weights)
         deviations = self._squared_deviations(samples, seen)
         return -deviations.reshape(len(deviations), -1).mean(axis=1)
 

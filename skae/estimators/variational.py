@@ -1,5 +1,6 @@
 """The variational autoencoder: latent codes with a distribution, from which data are drawn."""
 
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -270,7 +271,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         """
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
-        draws, criterion = self._draws(n_draws), self._criterion(resolve_loss(self.loss))
+        draws = _draws(n_draws, self.n_components_)
+        criterion = self._criterion(resolve_loss(self.loss))
         scores: np.ndarray = map_rows(
             self.module_,
             "evidence_bound",
@@ -293,13 +295,6 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         )
         mean, std = np.hsplit(both, 2)
         return mean, std
-
-    def _draws(self, n_draws: int) -> torch.Tensor:
-        # A fixed seed: the score of a sample is the same in every call.
-        half = np.random.RandomState(0).standard_normal(((n_draws + 1) // 2, self.n_components_))
-        # Mean zero by pairs of opposite sign, and here variance one: few draws are then enough.
-        half /= np.sqrt(np.mean(half**2, axis=0))
-        return torch.from_numpy(np.concatenate([half, -half])).float()
 
     def _traits(self) -> Traits:
         return Traits(kl_warmup=self.kl_warmup)
@@ -327,3 +322,14 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
             self.__dict__.pop("code_density_", None)
         else:
             self.code_density_ = fit_density(self._posterior, training_set, self.random_state)
+
+
+# Drawn once for a row after the other: this takes a sixth of the time of a row's bound.
+@lru_cache(maxsize=8)
+def _draws(n_draws: int, n_components: int) -> torch.Tensor:
+    """Return standard normal deviations; they are shared and stay as they are."""
+    # A fixed seed: the score of a sample is the same in every call.
+    half = np.random.RandomState(0).standard_normal(((n_draws + 1) // 2, n_components))
+    # Mean zero by pairs of opposite sign, and here variance one: few draws are then enough.
+    half /= np.sqrt(np.mean(half**2, axis=0))
+    return torch.from_numpy(np.concatenate([half, -half])).float()
