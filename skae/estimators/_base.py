@@ -9,6 +9,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
+from .._arrays import dense
 from .._engine.checkpoint import check_writable, open_checkpoint
 from .._engine.checks import check_callbacks, check_optimizer
 from .._engine.data import Sample, TrainingData, TrainingSet, sample_rows
@@ -433,14 +434,31 @@ class NetworkEstimator(
         return self.n_features_in_
 
     def _encode(self, rows: Any, X: Any = None) -> Any:
-        return map_rows(
+        codes = map_rows(
             self.module_, "encode", rows, self.n_components_, allow_nan=self._mask_missing
+        )
+        return self._refined(codes, rows)
+
+    def _refined(self, codes: np.ndarray, rows: Any) -> Any:
+        """Refine codes by the error of their rows, where the estimator is set to."""
+        if not getattr(self, "refine_steps", 0):
+            return codes
+        joined = np.hstack([codes, dense(rows)], dtype=codes.dtype)
+        return map_rows(
+            self.module_,
+            "refine",
+            joined,
+            self.n_components_,
+            self.refine_steps,
+            allow_nan=self._mask_missing,
         )
 
     def _decode(self, codes: np.ndarray) -> Any:
         return map_rows(self.module_, "decode", codes, self._n_outputs)
 
     def _reconstruct(self, rows: Any, X: Any = None) -> Any:
+        if getattr(self, "refine_steps", 0):
+            return self._decode(self._encode(rows, X))
         return map_rows(
             self.module_, "forward", rows, self._n_outputs, allow_nan=self._mask_missing
         )

@@ -25,6 +25,9 @@ ClassWeight: TypeAlias = str | dict[Any, float] | None
 FilePath: TypeAlias = str | PathLike[str] | None
 Device: TypeAlias = str | torch.device
 
+REFINE_CONSTRAINTS: dict[str, list[Any]] = {
+    "refine_steps": [Interval(Integral, 0, None, closed="left")]
+}
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "n_components": [
         Interval(Integral, 1, None, closed="left"),

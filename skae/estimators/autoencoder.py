@@ -14,6 +14,7 @@ from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
 from ._parameters import (
+    REFINE_CONSTRAINTS,
     ArchitectureLike,
     Augment,
     Callbacks,
@@ -58,10 +59,10 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         as many as PCA needs, of which the others are trained and left out. On digits, MNIST and
         Fashion-MNIST the first k of 8 components have at most about 1.15 times the error of a code
         of size k.
-    architecture, image_shape, loss, missing_values, noise, noise_level, augment, optimizer, \
-            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
-            verbose, random_state
+    architecture, image_shape, loss, missing_values, refine_steps, noise, noise_level, augment, \
+            optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, \
+            early_stopping, validation_fraction, n_iter_no_change, tol, warm_start, callbacks, \
+            checkpoint, device, verbose, random_state
         Shared.
 
     Attributes
@@ -132,6 +133,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
         **ROWS_CONSTRAINTS,
+        **REFINE_CONSTRAINTS,
         **AUGMENT_CONSTRAINTS,
         "ordered": ["boolean"],
         **MISSING_CONSTRAINTS,
@@ -146,6 +148,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         image_shape: ImageShape = None,
         loss: LossLike = "mse",
         missing_values: str | None = None,
+        refine_steps: int = 0,
         noise: NoiseLike = None,
         noise_level: float = 0.1,
         augment: Augment = None,
@@ -172,6 +175,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         self.image_shape = image_shape
         self.loss = loss
         self.missing_values = missing_values
+        self.refine_steps = refine_steps
         self.noise = noise
         self.noise_level = noise_level
         self.augment = augment

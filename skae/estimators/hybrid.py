@@ -29,6 +29,7 @@ from ._docs import shared_docs
 from ._frames import named_frame
 from ._mixins import MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._parameters import (
+    REFINE_CONSTRAINTS,
     ArchitectureLike,
     Callbacks,
     Device,
@@ -71,10 +72,10 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         it is. If None, it is ``PCA(n_components)``.
     distill : bool, default=False
         Whether to train an encoder to return the reducer's codes, in the reducer's place.
-    architecture, image_shape, loss, missing_values, noise, noise_level, optimizer, \
-            learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
-            validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
-            verbose, random_state
+    architecture, image_shape, loss, missing_values, refine_steps, noise, noise_level, \
+            optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, \
+            early_stopping, validation_fraction, n_iter_no_change, tol, warm_start, callbacks, \
+            checkpoint, device, verbose, random_state
         Shared with the other estimators, as all entries without a type: see `_docs`.
 
     Attributes
@@ -126,6 +127,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
     _parameter_constraints = {
         **NetworkEstimator._parameter_constraints,
         **ROWS_CONSTRAINTS,
+        **REFINE_CONSTRAINTS,
         "reducer": [HasMethods(["fit", "transform"]), StrOptions({"removed"}), None],
         "distill": ["boolean"],
         **MISSING_CONSTRAINTS,
@@ -137,6 +139,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         *,
         reducer: Any = None,
         distill: bool = False,
+        refine_steps: int = 0,
         architecture: ArchitectureLike = "auto",
         image_shape: ImageShape = None,
         loss: LossLike = "mse",
@@ -163,6 +166,7 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
         self.n_components = n_components
         self.reducer = reducer
         self.distill = distill
+        self.refine_steps = refine_steps
         self.architecture = architecture
         self.image_shape = image_shape
         self.loss = loss
@@ -385,7 +389,9 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
 
     def _encode(self, rows: Any, X: Any = None) -> Any:
         # The reducer gets X itself: it may need a frame.
-        return super()._encode(rows) if self._is_distilled else self._reduce(rows, X)
+        if self._is_distilled:
+            return super()._encode(rows)
+        return self._refined(self._reduce(rows, X), rows)
 
     def _reconstruct(self, rows: Any, X: Any = None) -> Any:
         if self._is_distilled:

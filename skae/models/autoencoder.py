@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from ..networks.blocks import FAN_IN, LinearSkip
 from ..networks.generators import uniform
 from ._linear import start_at_pca
+from ._refinement import refine
 from ._units import change_inputs, change_outputs, end_layers, layers_of_both
 
 # Ordered components: the whole code is decoded in this fraction of all cases, since the last
@@ -93,6 +94,16 @@ class Network(nn.Module):
 
     def begin_epoch(self, n_finished):
         """Prepare for the next epoch, given the number of finished ones."""
+
+    def refine(self, codes_and_rows, n_steps):
+        """Refine codes, which stand before the rows (n_samples, n_components + n_features)."""
+        n_features = len(self.standardization.center)
+        codes, rows = codes_and_rows[:, :-n_features], codes_and_rows[:, -n_features:]
+        standardize = self.standardization.standardize
+        # In standardized units, and along the subspace that the network sees, if there is one.
+        return refine(
+            lambda codes: standardize(self.decode(codes)), codes, standardize(rows), n_steps
+        )
 
     def rate_factors(self):
         """Return factors of learning rates by parameter, where they are not one.
