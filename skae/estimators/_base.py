@@ -9,12 +9,10 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
-from .._arrays import dense
 from .._engine.checkpoint import check_writable, open_checkpoint
 from .._engine.checks import check_callbacks, check_optimizer
 from .._engine.data import Sample, TrainingData, TrainingSet, sample_rows
 from .._engine.environment import compute_threads, isolated_global_rng
-from .._engine.inference import map_rows
 from .._engine.noise import Corruption
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
@@ -26,6 +24,7 @@ from ..models.autoencoder import Network
 from ..networks.blocks import SeededInit
 from ..networks.standardization import Standardization
 from ..noises import Noise, resolve_noise
+from ._application import ApplicationMixin
 from ._docs import DocLinkMixin
 from ._input import check_unit_interval, read_training_set
 from ._outcome import OutcomeMixin
@@ -60,7 +59,13 @@ class _Run(NamedTuple):
 
 
 class NetworkEstimator(
-    DocLinkMixin, StreamMixin, TrialMixin, OutcomeMixin, StoredNetwork, BaseEstimator
+    DocLinkMixin,
+    StreamMixin,
+    TrialMixin,
+    OutcomeMixin,
+    ApplicationMixin,
+    StoredNetwork,
+    BaseEstimator,
 ):
     """Base of estimators with a network: common parameters and training.
 
@@ -432,33 +437,3 @@ class NetworkEstimator(
     def _n_outputs(self):
         """Return the number of features that the decoder returns."""
         return self.n_features_in_
-
-    def _encode(self, rows: Any, X: Any = None) -> Any:
-        codes = map_rows(
-            self.module_, "encode", rows, self.n_components_, allow_nan=self._mask_missing
-        )
-        return self._refined(codes, rows)
-
-    def _refined(self, codes: np.ndarray, rows: Any) -> Any:
-        """Refine codes by the error of their rows, where the estimator is set to."""
-        if not getattr(self, "refine_steps", 0):
-            return codes
-        joined = np.hstack([codes, dense(rows)], dtype=codes.dtype)
-        return map_rows(
-            self.module_,
-            "refine",
-            joined,
-            self.n_components_,
-            self.refine_steps,
-            allow_nan=self._mask_missing,
-        )
-
-    def _decode(self, codes: np.ndarray) -> Any:
-        return map_rows(self.module_, "decode", codes, self._n_outputs)
-
-    def _reconstruct(self, rows: Any, X: Any = None) -> Any:
-        if getattr(self, "refine_steps", 0):
-            return self._decode(self._encode(rows, X))
-        return map_rows(
-            self.module_, "forward", rows, self._n_outputs, allow_nan=self._mask_missing
-        )
