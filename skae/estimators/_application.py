@@ -19,7 +19,7 @@ class ApplicationMixin:
 
     def _refined(self: Any, codes: np.ndarray, rows: Any) -> Any:
         """Refine codes by the error of their rows, where the estimator is set to."""
-        if not getattr(self: Any, "refine_steps", 0):
+        if not getattr(self, "refine_steps", 0):
             return codes
         joined = np.hstack([codes, dense(rows)], dtype=codes.dtype)
         return map_rows(
@@ -35,7 +35,7 @@ class ApplicationMixin:
         return map_rows(self.module_, "decode", codes, self._n_outputs)
 
     def _reconstruct(self: Any, rows: Any, X: Any = None) -> Any:
-        if getattr(self: Any, "refine_steps", 0):
+        if getattr(self, "refine_steps", 0):
             return self._decode(self._encode(rows, X))
         return map_rows(
             self.module_, "forward", rows, self._n_outputs, allow_nan=self._mask_missing
