@@ -197,7 +197,7 @@ def test_arrays_have_no_columns_to_name(folder, capsys):
         ("broken.parquet", b"hello", "broken.parquet could not be read"),
         ("broken.npy", b"hello", "broken.npy could not be read"),
         ("data.xyz", b"", "one of .csv, .parquet, .npy, .npz, got data.xyz"),
-        ("text.csv", "".join(f"word {i} of {i}\n" for i in range(60)).encode(), "holds text"),
+        ("text.csv", "".join(f"word {i} of {i}\n" for i in range(60)).encode(), "--drop COLUMN"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path, capsys, name, content, message):

@@ -162,6 +162,11 @@ def test_events_outside_of_the_series_are_refused(event):
         SeriesDisplay.from_series(np.arange(10.0), events=[event])
 
 
+def test_a_series_of_text_is_refused_by_its_name():
+    with pytest.raises(ValueError, match="Expected series to hold numbers"):
+        SeriesDisplay.from_series(["a", "b"])
+
+
 def test_scores_of_another_length_are_refused():
     with pytest.raises(ValueError, match="each of 10 times"):
         SeriesDisplay.from_series(np.arange(10.0), scores=np.arange(9))
@@ -300,6 +305,11 @@ def test_the_ends_of_an_angle_have_the_same_color():
     colors = display.scatter_.get_facecolors()
     assert_allclose(colors[0], colors[-1], atol=0.02)
     assert np.abs(colors[0] - colors[25]).max() > 0.3
+
+
+def test_an_angle_of_text_is_refused():
+    with pytest.raises(ValueError, match="y must hold numbers if cyclic is True, got .*'a'"):
+        LatentSpaceDisplay.from_codes(np.eye(2), ["a", "b"], cyclic=True)
 
 
 def test_the_settings_of_the_user_win_over_the_colors_of_classes():

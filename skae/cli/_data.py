@@ -63,7 +63,11 @@ def fit_encoder(data: Data, *, missing_values: str = "mean") -> TableEncoder | N
     if not data.is_table:
         return None
     encoder = TableEncoder(numeric_scaling="standard", missing_values=missing_values)
-    encoder.set_output(transform="pandas").fit(data.X)
+    try:
+        encoder.set_output(transform="pandas").fit(data.X)
+    except ValueError as error:
+        # Most often a column of text, which it names.
+        raise ValueError(f"{error} (--drop COLUMN leaves a column out.)") from error
     return encoder
 
 

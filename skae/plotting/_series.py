@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_scalar
 
-from .._arrays import as_array
+from .._arrays import as_array, naming_types
 from ._images import draw_rows, value_range
 from ._style import COLORS, axes_or_new
 
@@ -246,7 +246,8 @@ class SeriesDisplay:
         """
         values = np.asarray(as_array(series, "series"))
         values = values[:, None] if values.ndim == 1 else values
-        values = check_array(values, ensure_all_finite="allow-nan", input_name="series")
+        with naming_types(values, "series"):
+            values = check_array(values, ensure_all_finite="allow-nan", input_name="series")
         if scores is not None:
             scores = np.asarray(as_array(scores, "scores"), dtype=float)
             if scores.shape != (len(values),):

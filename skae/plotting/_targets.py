@@ -72,6 +72,8 @@ def read_target(y: ArrayLike, *, cyclic: bool = False) -> TargetColors:
         _of_one_type(y[~missing]), return_inverse=True, return_counts=True
     )
     values = np.full(len(y), np.nan)
+    if cyclic and classes.dtype.kind not in "biuf":
+        raise ValueError(f"y must hold numbers if cyclic is True, got {classes[0]!r}.")
     if cyclic or _is_quantity(classes):
         values[~missing] = y[~missing]
         return TargetColors(values, None, is_cyclic=cyclic)
