@@ -139,8 +139,7 @@ def draw(estimators, test):
 
 def paint(ax, plane, test, label):
     """Draw a map with its points coloured by a label."""
-    cmap = "twilight" if label == "direction" else "viridis"
-    LatentSpaceDisplay.from_codes(plane, test[label], ax=ax, cmap=cmap)
+    LatentSpaceDisplay.from_codes(plane, test[label], ax=ax, cyclic=label == "direction")
     ax.set(xlabel="", ylabel="")
 
 

@@ -144,9 +144,8 @@ def measure(quick=False):
 def draw(hybrid, X, y, image_shape):
     """Draw the map, and what the decoder sees on a grid over it."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6), layout="constrained")
-    display = LatentSpaceDisplay.from_estimator(hybrid, X, y, ax=left, s=8)
-    places = np.asarray(display.positions)
-    low, high = places.min(axis=0), places.max(axis=0)
+    LatentSpaceDisplay.from_estimator(hybrid, X, y, ax=left, s=8)
+    low, high = np.transpose([left.get_xlim(), left.get_ylim()])
     x, y = (np.linspace(low[axis], high[axis], N_GRID) for axis in (0, 1))
     grid = np.stack(np.meshgrid(x, y[::-1]), axis=-1).reshape(-1, 2)
     images = hybrid.inverse_transform(grid).reshape(N_GRID, N_GRID, *image_shape)
