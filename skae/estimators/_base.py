@@ -294,8 +294,12 @@ class NetworkEstimator(
         if run.previous is None:
             network.start(sample, seed)
         else:
-            load_previous(network, run.previous)
+            self._take_over(network, run, sample)
         return network
+
+    def _take_over(self, network, run, sample):
+        """Start from the weights of an earlier network."""
+        load_previous(network, run.previous)
 
     def _resolve_architecture(self, shape):
         return resolve_architecture(self.architecture, shape)

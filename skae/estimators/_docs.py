@@ -51,6 +51,11 @@ noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
 noise_level : float, default=0.1
     Standard deviation of gaussian noise, in units of the data's overall standard deviation;
     fraction of the values that masking and salt-and-pepper noise change.
+init : estimator, default=None
+    A fitted `Autoencoder`, classifier or regressor whose encoder and decoder training starts from,
+    for example one fitted on rows without labels. Size of the code, architecture and units are
+    then its own. `clone`, and with it every search, returns it unfitted: wrap it by
+    :class:`~sklearn.frozen.FrozenEstimator` there. If None, training starts at PCA.
 reconstruction_weight : float in [0, 1] or 'balanced', default='balanced'
     Weight λ of the reconstruction in the loss. Zero is a plain classifier or regressor: the
     decoder is not trained, and `reconstruct` is meaningless. One is a plain autoencoder: the

@@ -1,5 +1,6 @@
 """Joint training of encoder, decoder and head: what does not depend on the kind of target."""
 
+import copy
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -9,10 +10,11 @@ from sklearn.utils import check_consistent_length
 
 from .._arrays import as_array
 from .._engine.inference import map_rows
-from .._sklearn_compat import Interval, StrOptions
+from .._sklearn_compat import HasMethods, Interval, StrOptions
 from .._typing import Seed
 from ..models.supervised import SupervisedNetwork
 from ._base import NetworkEstimator
+from ._initial import check_initial, fitted_inside, read_initial
 from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._parameters import (
     ArchitectureLike,
@@ -41,6 +43,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         **ROWS_CONSTRAINTS,
         **AUGMENT_CONSTRAINTS,
         **MISSING_CONSTRAINTS,
+        "init": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "reconstruction_weight": [
             StrOptions({"balanced"}),
             Interval(Real, 0, 1, closed="both"),
@@ -52,6 +55,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         self,
         n_components: float | str = 2,
         *,
+        init: Any = None,
         reconstruction_weight: float | str = "balanced",
         head_hidden_layer_sizes: Sequence[int] | int = (64,),
         architecture: ArchitectureLike = "auto",
@@ -79,6 +83,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         random_state: Seed = None,
     ) -> None:
         self.n_components = n_components
+        self.init = init
         self.reconstruction_weight = reconstruction_weight
         self.head_hidden_layer_sizes = head_hidden_layer_sizes
         self.architecture = architecture
@@ -104,6 +109,40 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
+
+    def _begin(self, partial):
+        run = super()._begin(partial)
+        if self.init is None or run.previous is not None:
+            return run
+        return run._replace(previous=read_initial(self.init, self))
+
+    @property
+    def _can_start_anew(self):
+        # Not from PCA of a few rows: it has started already.
+        return self.init is None
+
+    def _set_shapes(self, sample_shape, image_shape):
+        super()._set_shapes(sample_shape, image_shape)
+        if self.init is not None:
+            check_initial(self.init, self)
+            self.n_components_ = fitted_inside(self.init).n_components_
+
+    def _resolve_architecture(self, shape):
+        if self.init is None:
+            return super()._resolve_architecture(shape)
+        return fitted_inside(self.init).architecture_
+
+    def _fit_standardization(self, sample, run):
+        if self.init is None or run.mode.continues:
+            return super()._fit_standardization(sample, run)
+        # The weights belong to its units, and to its basis if it has one.
+        return copy.deepcopy(run.previous.standardization).cpu()
+
+    def _take_over(self, network, run, sample):
+        if run.mode.continues:
+            super()._take_over(network, run, sample)
+        else:
+            network.take_over(run.previous, sample)
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         # The wording of scikit-learn's own check, which its estimator checks look for.

@@ -44,7 +44,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
 
     Parameters
     ----------
-    n_components, reconstruction_weight, head_hidden_layer_sizes
+    n_components, init, reconstruction_weight, head_hidden_layer_sizes
         Shared with other estimators, as all entries without a type: see `_docs`.
     class_weight : dict of label to float, 'balanced' or None, default=None
         Weight of the rows of each class, in both losses. It multiplies ``sample_weight``. Classes
@@ -85,6 +85,13 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     ``Conv((16, 32), activation="relu", downsampling="max_pool")`` classifies 97 % of held-out
     MNIST digits from a code of five (12 epochs, 8,000 images), strided convolutions 96 %.
 
+    Where few rows have labels, training may start from an `Autoencoder` of all rows. With labels
+    for 5 % of the training rows of digits (63 of 1,257) and codes of 8 numbers, ``init`` with
+    ``early_stopping=False`` classifies 87 % of held-out digits, against 82 % without ``init`` and
+    81 % by logistic regression on PCA's codes (three splits); with the default of early stopping
+    83 %, since it holds out rows that have labels. On tables with two or three classes it does not
+    help reliably.
+
     References
     ----------
     Le, Patterson and White (2018). Supervised autoencoders: improving generalization performance
@@ -116,6 +123,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         self,
         n_components: float | str = 2,
         *,
+        init: Any = None,
         reconstruction_weight: float | str = "balanced",
         head_hidden_layer_sizes: Sequence[int] | int = (64,),
         class_weight: ClassWeight = None,
@@ -145,6 +153,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     ) -> None:
         super().__init__(
             n_components,
+            init=init,
             reconstruction_weight=reconstruction_weight,
             head_hidden_layer_sizes=head_hidden_layer_sizes,
             architecture=architecture,

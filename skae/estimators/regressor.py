@@ -27,7 +27,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
 
     Parameters
     ----------
-    n_components, reconstruction_weight, head_hidden_layer_sizes
+    n_components, init, reconstruction_weight, head_hidden_layer_sizes
         Shared with other estimators, as all entries without a type: see `_docs`.
     architecture, image_shape, loss, missing_values, noise, noise_level, augment, optimizer, \
             learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \

@@ -66,6 +66,9 @@ class SupervisedNetwork(AutoencoderNetwork):
         self.reconstruction_weight = reconstruction_weight
         self.zero_init_code = zero_init_code
 
+    # Whether it starts from another network; validation then judges the prediction alone.
+    is_pretrained = False
+
     @property
     def needs_labels(self):
         """Return whether the prediction has a weight in the loss."""
@@ -103,6 +106,8 @@ class SupervisedNetwork(AutoencoderNetwork):
             return prediction, {}
         reconstruction = self.reconstruction_loss(code, target, criterion)
         parts = {"reconstruction": reconstruction.detach(), "prediction": prediction.detach()}
+        if self.is_pretrained and not self.training:
+            return prediction, parts
         if weight == "balanced":
             if not criterion.is_builtin:
                 _check_not_negative(reconstruction)
@@ -118,14 +123,34 @@ class SupervisedNetwork(AutoencoderNetwork):
     def start(self, sample, seed):
         """Start at PCA, with a head that sees codes of unit variance."""
         super().start(sample, seed)
+        self._fit_head(sample)
+        if self.zero_init_code:
+            _zero_init_code(self.encoder)
+
+    def take_over(self, network, sample):
+        """Start from the encoder and the decoder of another network in the same units.
+
+        Parameters
+        ----------
+        network : AutoencoderNetwork
+        sample : Sample
+        """
+        for own, other in ((self.encoder, network.encoder), (self.decoder, network.decoder)):
+            own.load_state_dict(other.state_dict())
+        self._fit_head(sample)
+        # The reconstruction can only get worse on few rows: with it in the loss of validation, the
+        # untrained head would be the best.
+        self.is_pretrained = True
+
+    @torch.no_grad()
+    def _fit_head(self, sample):
+        """Let the head see codes of unit variance."""
         rows = sample.X[:: max(len(sample.X) // _DEVIATION_ROWS, 1)]
         # Not by `encode`: in single precision nothing may be left of rows far from zero.
         rows = self.standardization.standardize_exactly(torch.from_numpy(rows))
         # In evaluation mode: neither dropout nor the statistics of this sample belong in them.
         deviations = self.eval().encoder(rows).std(dim=0, correction=0)
         self.head[0].weight /= safe_deviations(deviations)
-        if self.zero_init_code:
-            _zero_init_code(self.encoder)
 
 
 def _zero_init_code(encoder):
