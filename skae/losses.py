@@ -183,7 +183,7 @@ class Loss:
         if values.ndim == 0 or len(values) != len(target):
             raise ValueError(
                 "loss must return a value for each sample or each entry (reduction='none') where "
-                "sample_weight is given or rows of a small X are equal, got a tensor of shape "
+                "sample_weight is given, and in a VariationalAutoencoder, got a tensor of shape "
                 f"{tuple(values.shape)}."
             )
         # The mean, not the sum: long rows have losses of the scale of short ones, and so rates.
@@ -397,6 +397,15 @@ class Criterion(nn.Module):
         # observed, batches with many of them weigh as much as others.
         missing_fraction = target.rows.isnan().to(loss.dtype).mean()
         return loss / (1 - missing_fraction).clamp(min=_MIN_OBSERVED_FRACTION)
+
+    def compares_batches(
+        self, reconstruction: torch.Tensor, rows: torch.Tensor, standardization: Any
+    ) -> bool:
+        """Return whether the loss is one number for a batch, whose rows can have no weights."""
+        if self.loss.takes_reduction:
+            return False
+        pair = self._in_units_of_loss(reconstruction, rows, standardization)
+        return bool(_checked(self.loss.function(*pair), reconstruction).ndim == 0)
 
     def per_sample(
         self, reconstruction: torch.Tensor, rows: torch.Tensor, standardization: Any

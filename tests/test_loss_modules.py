@@ -6,10 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import Callback
+from small import ESTIMATORS
+from torch.nn import Sigmoid
 
 from skae import Autoencoder
-from skae.architectures import Dense
+from skae.architectures import Custom, Dense
 from skae.losses import Loss
 
 SMALL = {"n_components": 2, "architecture": Dense((8,)), "max_iter": 3, "random_state": 0}
@@ -30,6 +33,36 @@ class Uncertainty(torch.nn.Module):
         self.n_calls += 1
         squares = self.dropout((prediction - target) ** 2)
         return (squares / self.log_variance.exp() + self.log_variance) / 2
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_binary_cross_entropy_of_torch_trains_on_equal_rows(partial, digits):
+    X = (digits[:300, [20, 21, 28]] > 8).astype(float)
+    custom = Custom(torch.nn.Linear(3, 2), torch.nn.Sequential(torch.nn.Linear(2, 3), Sigmoid()))
+    model = Autoencoder(2, architecture=custom, loss=torch.nn.BCELoss(), max_iter=20)
+    fitted = model.partial_fit(X) if partial else model.fit(X)
+    assert 0 <= fitted.reconstruct(X).min() <= fitted.reconstruct(X).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["AutoencoderRegressor", "SequencePredictor", "distilled"])
+def test_losses_of_one_value_a_batch_take_equal_rows_in_every_family(name):
+    X = np.repeat(np.eye(4), 3, axis=0)
+    loss = torch.nn.MSELoss()
+    fitted = clone(ESTIMATORS[name]).set_params(loss=loss).fit(X, np.repeat([0, 1.0, 2, 3], 3))
+    assert fitted.n_iter_ == 2
+
+
+def test_equal_rows_are_weighted_where_the_loss_has_a_value_for_each_row(digits):
+    X = np.repeat(digits[:20], 2, axis=0)[:-1]
+    sizes = []
+
+    def loss(prediction, target):
+        sizes.append(len(target))
+        return (prediction - target) ** 2
+
+    Autoencoder(loss=loss, early_stopping=False, batch_size=50, **SMALL).fit(X)
+    # Earlier calls were trials on a few rows.
+    assert sizes[-1] == 20
 
 
 def test_parameters_of_a_loss_are_trained(digits):

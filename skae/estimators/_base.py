@@ -233,7 +233,7 @@ class NetworkEstimator(
         seed = int(random_state.randint(2**31 - 1))
         # Another seed for each batch of partial_fit, or all would get the same noise.
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
-        merged = training_set.merged()
+        merged = self._rows_to_train_on(training_set, run)
         sample = sample_rows(merged, random_state)
         order, n_validation = self._split(merged, run, random_state)
         # Statistics and starting point need complete rows, even where training does not.

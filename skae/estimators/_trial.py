@@ -44,30 +44,47 @@ class TrialMixin:
         parameters = vars(self)
         given = [name for name in tries if not isinstance(parameters.get(name), str | None)]
         batch_size = MIN_BATCH_ROWS if self.batch_size == "auto" else self.batch_size
-        few = TrainingSet(
-            *(None if part is None else part[:batch_size] for part in training_set.merged())
-        )
-        sample = Sample(to_float(few.X), to_float(few.rows), few.labels, few.weights)
+        sample = _first_rows(self._rows_to_train_on(training_set, run), batch_size)
         drawing = torch.Generator(run.device).manual_seed(0)
         with isolated_global_rng(0), use_generator(drawing):
             for name in given:
                 with _naming(name):
                     tries[name](sample, run)
 
+    def _rows_to_train_on(self, training_set: TrainingSet, run: Any) -> TrainingSet:
+        """Return the rows with equal ones merged into weights, unless the loss takes none."""
+        merged = training_set.merged()
+        is_named = isinstance(vars(self).get("loss", ""), str)
+        if is_named or merged.weights is None or training_set.weights is not None:
+            return merged
+        sample = _first_rows(training_set, MIN_BATCH_ROWS)
+        with isolated_global_rng(0), _naming("loss"):
+            compares_batches = self._call_loss(
+                sample, run, lambda criterion, *batch: criterion.compares_batches(*batch)
+            )
+        return training_set if compares_batches else merged
+
     def _try_loss(self, sample: Sample, run: Any) -> None:
+        def call(criterion: Any, prediction: Any, batch: Any, units: Any) -> None:
+            weights = None if sample.weights is None else batch.new_ones(len(batch))
+            criterion(prediction, Target(batch, weights=weights), units)
+
+        self._call_loss(sample, run, call)
+
+    def _call_loss(self, sample: Sample, run: Any, call: Callable[..., Any]) -> Any:
+        """Return ``call(criterion, prediction, rows, units)`` for rows of the sample."""
         units = _units(sample.rows, run.loss, run.device)
         # Frames of sequences are compared one by one.
         batch = _standardized(sample.rows, units).flatten(0, -2)
         criterion = self._criterion(run.loss).to(run.device).eval()
-        weights = None if sample.weights is None else batch.new_ones(len(batch))
         prediction = batch.nan_to_num()
         try:
-            criterion(prediction.requires_grad_(), Target(batch, weights=weights), units)
+            return call(criterion, prediction.requires_grad_(), batch, units)
         except (ValueError, ArithmeticError, RuntimeError):
             # A loss may be defined for some values alone, such as positive ones, to which the
             # decoder's output is limited: values at the border are no fair trial.
             inner = prediction.detach().mean(0).expand_as(prediction).clone().requires_grad_()
-            criterion(inner, Target(batch, weights=weights), units)
+            return call(criterion, inner, batch, units)
 
     def _try_noise(self, sample: Sample, run: Any) -> None:
         # Codes of a reducer are not known before it is fitted.
@@ -81,6 +98,11 @@ class TrialMixin:
         units = _units(sample.X, noise, run.device)
         corruption = self._corruption(noise, units, sample)
         getattr(corruption, method)(_standardized(sample.X, units))
+
+
+def _first_rows(training_set: TrainingSet, n_rows: int) -> Sample:
+    few = TrainingSet(*(None if part is None else part[:n_rows] for part in training_set))
+    return Sample(to_float(few.X), to_float(few.rows), few.labels, few.weights)
 
 
 def _units(rows: np.ndarray, function: Loss | Noise | None, device: torch.device) -> Any:

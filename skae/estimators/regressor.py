@@ -172,8 +172,8 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         y = training_set.labels
         labels = y.reshape(len(y), -1)
         # Merged first: the scale is then the same for a weight of two and for a row given twice.
-        training_set = training_set._replace(labels=labels).merged()
-        labels, weights = training_set.labels, training_set.weights
+        training_set = training_set._replace(labels=labels)
+        _, _, labels, weights = training_set.merged()
         if not run.mode.continues:
             # StandardScaler takes the sum of the weights as the number of rows.
             weights = None if weights is None else weights / weights.mean()
@@ -188,7 +188,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         elif run.mode.is_partial:
             self._move_targets(labels, weights, run)
         # In float32, as the network predicts them; their large center is gone by now.
-        labels = self.target_scaler_.transform(labels).astype(np.float32)
+        labels = self.target_scaler_.transform(training_set.labels).astype(np.float32)
         return training_set._replace(labels=labels)
 
     def _move_targets(self, labels: Any, weights: Any, run: Any) -> None:
