@@ -262,3 +262,41 @@ def test_data_that_change_are_followed(data):
         stream(drifted, (1 - fraction) * X[:1000] + fraction * changed[:1000], X[:, 0], 250)
     anew = stream(fresh("autoencoder"), changed[:1000], X[:, 0], 250, n_passes=9)
     assert drifted.score(changed[1500:]) > anew.score(changed[1500:]) - 0.05
+
+
+# -- what is taken from the range of the data ----------------------------------------------------
+
+
+@pytest.mark.parametrize("starts", ["fit", "partial_fit"])
+def test_salt_and_pepper_are_the_ends_of_all_rows_of_a_stream(starts, data):
+    X = data[0][:600]
+    model = Autoencoder(4, noise="salt_pepper", max_iter=1, **SMALL)
+    getattr(model, starts)(X)
+    model.partial_fit(X[:50] / 4 - 1)
+    units = model.net_.module_.standardization
+    lowest, highest = (units.unstandardize(limit) for limit in model.net_.corruption.limits)
+    assert lowest.min() == pytest.approx(-1, abs=1e-4)
+    np.testing.assert_allclose(highest, X.max(axis=0), atol=1e-3)
+
+
+@pytest.mark.parametrize("starts", ["fit", "partial_fit"])
+def test_ssim_of_a_stream_divides_by_the_range_of_all_rows(starts, data):
+    images = data[0][:600].reshape(-1, 8, 8)
+    model = Autoencoder(4, loss="ssim", architecture=Dense((8,)), max_iter=1, random_state=0)
+    getattr(model, starts)(images)
+    model.partial_fit(images[:50] / 4)
+    assert model.net_.criterion_.data_range == 16
+
+
+def test_another_fit_forgets_the_range_of_a_stream(data):
+    images = data[0][:600].reshape(-1, 8, 8)
+    model = Autoencoder(4, loss="ssim", architecture=Dense((8,)), max_iter=1, random_state=0)
+    assert model.partial_fit(images).fit(images / 4).net_.criterion_.data_range == 4
+
+
+def test_noise_of_sequences_has_the_ends_of_all_frames_of_a_stream():
+    X = np.random.default_rng(0).random((60, 5, 3))
+    model = SequencePredictor(2, hidden_size=4, noise="salt_pepper", max_iter=1, **SMALL)
+    model.fit(X).partial_fit(X[:20, :3] / 4)
+    highest = model.net_.module_.standardization.unstandardize(model.net_.corruption.limits[1])
+    np.testing.assert_allclose(highest, X.max(axis=(0, 1)), atol=1e-4)

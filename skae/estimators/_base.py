@@ -254,10 +254,11 @@ class NetworkEstimator(
             )
         plan = make_plan(self, self._traits(), merged.X.shape[0] - n_validation, run.mode, seed)
         network.n_warmup = plan.n_warmup
-        corruption = self._corruption(run.noise, data.inputs.standardization, known)
+        ends = self._ends(known, run)
+        corruption = self._corruption(run.noise, data.inputs.standardization, ends)
         net = make_net(
             network,
-            self._criterion(run.loss, np.ptp(known.rows)),
+            self._criterion(run.loss, np.ptp(ends.rows)),
             plan,
             train_data=training,
             validation_data=validation,
@@ -265,6 +266,7 @@ class NetworkEstimator(
             checkpoint=checkpoint,
             stream=run.stream,
         )
+        net.ends = ends
         # The optimizer's moments carry over from batch to batch; after pickle they start anew.
         if run.mode == NEXT_BATCH and hasattr(self, "net_"):
             continue_optimizer(net, self.net_)
