@@ -611,3 +611,9 @@ def test_frames_of_images_are_compared_as_images(digits):
     result = compare(X, reducers={"any": ImageReducer()}, image_shape=(8, 8))
     assert result.estimators["any"].image_shape == (8, 8)
     assert list(result.estimators["any"].feature_names_in_) == list(X.columns)
+
+
+def test_columns_of_equal_names_are_refused_by_name(digits):
+    frame = pd.DataFrame(digits[0][:60, :4], columns=["a", "b", "b", "c"])
+    with pytest.raises(ValueError, match="more than one column named 'b'"):
+        compare(frame, reducers={"PCA": PCA(2)})

@@ -40,10 +40,22 @@ def read_data(
         X = check_array(
             X, accept_sparse="csr", allow_nd=True, ensure_all_finite="allow-nan", input_name="X"
         )
+    else:
+        _refuse_equal_names(X)
     if getattr(X, "ndim", 2) > 2 or image_shape is not None:
         image_shape = as_images(numbers(X), image_shape).shape[1:]
     X = X.reshape(len(X), -1) if isinstance(X, np.ndarray) else X
     return X, None if y is None else _read_classes(y, X), image_shape
+
+
+def _refuse_equal_names(X: Any) -> None:
+    names = [str(name) for name in X.columns]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(
+            "X must have a name of its own for each column, got more than one column named "
+            f"{', '.join(map(repr, repeated))}: rename or drop them."
+        )
 
 
 def _read_classes(y: Any, X: Any) -> np.ndarray:
