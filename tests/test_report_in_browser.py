@@ -37,12 +37,15 @@ def probed(tmp_path_factory):
     reducers = {"c": PCA(2), "a": PCA(8), "b": TruncatedSVD(4), "without": KernelPCA(2)}
     compare(X[:150], y[:150], reducers=reducers, image_shape=(8, 8), random_state=0).to_html(path)
     path.write_text(path.read_text(encoding="utf-8").replace("</body>", PROBE), encoding="utf-8")
+    # Its own sandbox does not start where tests run as root.
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900", "--dump-dom"]
     shown = subprocess.run(
-        # Its own sandbox does not start where tests run as root.
-        [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile",
-         "--window-size=500,900", "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        [browser, *options, f"--user-data-dir={folder}/profile", path.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     title = shown.stdout.partition("<title>")[2].partition("</title>")[0]
     return json.loads(title)
 
