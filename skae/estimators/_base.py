@@ -320,9 +320,6 @@ class NetworkEstimator(
     def _fit_standardization(self, sample, run):
         """Return how rows are standardized: along all features, or along a principal subspace."""
         rows, weights = self._reconstructed_rows(sample)
-        if run.mode == FIT and self._may_have_units(run.loss):
-            names = getattr(self, "feature_names_in_", None)
-            warn_of_units(rows, weights, names, type(self).__name__)
         along = {}
         if self._can_use_basis(run.loss):
             if run.mode == WARM_START:
@@ -331,6 +328,9 @@ class NetworkEstimator(
             elif run.mode == FIT:
                 # The rows of a first batch need not span those of later ones.
                 along = {"n_components": self.n_components_}
+        if run.mode == FIT and self._may_have_units(run.loss):
+            names = getattr(self, "feature_names_in_", None)
+            warn_of_units(rows, weights, names, type(self).__name__)
         return fit_standardization(
             rows,
             weights,
