@@ -44,10 +44,9 @@ def test_where_codes_are_large_their_makers_have_higher_rates_and_their_readers_
     assert rates["decoder.nonlinear.2.weight"] == pytest.approx(1)
 
 
-def test_small_images_and_rows_have_one_rate(digits, digit_images):
-    for X in (digits, digit_images):
-        rates = peaks(Autoencoder(8, max_iter=1, random_state=0).fit(X)).values()
-        assert list(rates) == pytest.approx(np.ones(len(rates)))
+def test_rows_of_few_features_have_one_rate(digits):
+    rates = peaks(Autoencoder(8, max_iter=1, random_state=0).fit(digits)).values()
+    assert list(rates) == pytest.approx([1] * len(rates))
 
 
 def test_the_subspace_of_wide_rows_is_orthonormal_and_holds_their_principal_directions():
