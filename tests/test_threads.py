@@ -132,6 +132,8 @@ def in_fork(task):
     if process.is_alive():
         process.kill()
         pytest.fail("The forked process did not end.")
+    # Nothing would ever come from a process that died.
+    assert process.exitcode == 0
     return queue.get()
 
 
