@@ -166,12 +166,7 @@ def compare(
     splits = split_data(X, y, test_size=test_size, cv=cv, seed=seed)
     evaluations = evaluate_all(estimators, splits, n_jobs, verbose)
     errors = {name: error for name, each in evaluations.items() if (error := _first_error(each))}
-    for name, error in errors.items():
-        warnings.warn(
-            f"The reducer {name!r} failed with {describe_error(error)}",
-            FitFailedWarning,
-            stacklevel=2,
-        )
+    _warn_of(errors)
     folds = tabulate_folds(pandas, evaluations, has_classes=y is not None)
     return Comparison(
         table=tabulate(folds, errors, origins),
@@ -191,6 +186,13 @@ def compare(
         },
         **_kept({name: each[0] for name, each in evaluations.items()}),
     )
+
+
+def _warn_of(errors: Mapping[str, Exception]) -> None:
+    """Warn of the reducers that failed, at the level of whoever called `compare`."""
+    for name, error in errors.items():
+        message = f"The reducer {name!r} failed with {describe_error(error)}"
+        warnings.warn(message, FitFailedWarning, stacklevel=3)
 
 
 def _kept(firsts: Mapping[str, Evaluation]) -> dict[str, dict[str, Any]]:
