@@ -11,6 +11,7 @@ from . import (
     codes,
     defaults,
     gpu,
+    imputation,
     latency,
     memory,
     overhead,
@@ -39,6 +40,7 @@ PARTS = {
     "trace": trace,
     "gpu": gpu,
     "latency": latency,
+    "imputation": imputation,
 }
 
 

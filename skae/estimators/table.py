@@ -1,6 +1,5 @@
 """The autoencoder of tables: a frame in, latent codes, and a frame out."""
 
-import copy
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, Self, TypeVar
@@ -20,7 +19,7 @@ from .._typing import Seed, TableLike
 from ..architectures import DataShape
 from ..models._columns import ColumnLoss
 from ..models.table import HiddenColumns, TableNetwork, VariationalTableNetwork
-from ..tables._filling import filled_like, scores_like
+from ..tables._filling import filled_like
 from ..tables._frames import index_of
 from ._base import NetworkEstimator
 from ._density import draw_codes, fit_density
@@ -28,6 +27,8 @@ from ._docs import shared_docs
 from ._input import read_codes
 from ._parameters import ArchitectureLike, Callbacks, Device, FilePath, OptimizerLike
 from ._plan import FitMode, Traits, hidden_fraction
+from ._table_input import check_rows, read_weights
+from ._table_scores import TableScoresMixin
 from .table_encoder import TableEncoder
 
 # The parameters that the encoder has as well.
@@ -37,8 +38,6 @@ _ENCODING = ("kinds", "numeric_scaling", "min_frequency", "max_categories", "han
 _UNUSED = ("loss", "noise", "noise_level")
 # Rows on which the loss of the fitted network is measured, as in `NetworkEstimator`.
 _MEASURED_ROWS = 10_000
-# Columns of a smaller variance or entropy are constant in the rows that are scored.
-_MIN_CONSTANT_LOSS = 1e-9
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -53,7 +52,9 @@ _if_variational: Callable[[Method], Method] = available_if(_is_variational)
 
 
 @shared_docs
-class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+class TableAutoencoder(
+    TableScoresMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator
+):
     """Autoencoder of tables with numbers, categories, truth values, dates and missing values.
 
     `fit` takes a frame of pandas or polars as it is. A :class:`TableEncoder` makes numbers of it,
@@ -312,75 +313,6 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         """
         return filled_like(X, self.encoder_._values(self._reconstruct(self._read(X))))
 
-    def score(self, X: TableLike, y: object = None) -> float:
-        """Return the fraction of the columns' variance and entropy that the codes explain.
-
-        For each column, one minus its loss divided by the loss of a constant prediction: the
-        variance of a numeric column, the entropy of one of categories. Missing values, and columns
-        that are constant in X, are left out.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_samples, n_features)
-            A table with the columns of `fit`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            The mean over columns: 1 is perfect, 0 as good as the means and frequencies of X.
-        """
-        rows = self._read(X)
-        columns = copy.deepcopy(self.module_.columns).double().cpu()
-        of_constants = columns.constant_losses(torch.from_numpy(rows)).numpy()
-        varies = of_constants > _MIN_CONSTANT_LOSS
-        losses = (
-            np.nanmean(self._losses(rows)[:, varies], axis=0) * columns.baseline.numpy()[varies]
-        )
-        return float(np.mean(1 - losses / of_constants[varies])) if varies.any() else 1.0
-
-    def column_scores(self, X: TableLike) -> Any:
-        """Return how well each value is reconstructed, in one unit for all kinds of columns.
-
-        The score is one minus the loss of the value, divided by what this is on training rows
-        without knowledge of the row: the variance of a numeric column, the entropy of categories.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_samples, n_features)
-            A table with the columns of `fit`.
-
-        Returns
-        -------
-        scores : {DataFrame, ndarray} of shape (n_samples, n_features)
-            1 is perfect, 0 as good as the mean or the frequencies, and lower is worse. NaN for
-            missing values, and for columns that were constant in `fit`. A frame if X is one.
-        """
-        losses = self._losses(self._read(X))
-        scores = np.full((len(losses), self.n_features_in_), np.nan)
-        scores[:, [column.n_encoded > 0 for column in self.encoder_.columns_]] = 1 - losses
-        return scores_like(X, scores)
-
-    def score_samples(self, X: TableLike) -> np.ndarray:
-        """Return minus the mean loss of each row's columns.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_samples, n_features)
-            A table with the columns of `fit`.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            Higher is more normal. Missing values are left out; a row without observed values
-            scores 0.
-        """
-        losses = self._losses(self._read(X))
-        n_observed = np.maximum(np.sum(~np.isnan(losses), axis=1), 1)
-        scores: np.ndarray = -np.nansum(losses, axis=1) / n_observed
-        return scores
-
     @_if_variational
     def sample(self, n_samples: int = 1, random_state: Seed = None) -> Any:
         """Draw rows at random, if ``variational=True``.
@@ -417,13 +349,6 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         check_is_fitted(self)
         return self.encoder_.transform(X)
 
-    def _losses(self, rows: np.ndarray) -> Any:
-        """Return the loss of each column that varies, NaN where it is missing."""
-        columns = self.module_.columns
-        losses = map_rows(self.module_, "column_losses", rows, columns.n_columns, allow_nan=True)
-        losses[np.isnan(rows[:, columns.first.numpy(force=True)])] = np.nan
-        return losses
-
     @property
     def _n_outputs(self) -> int:
         return int(self.encoder_._n_features_out)
@@ -454,22 +379,11 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
                     setattr(self, name, getattr(self.encoder_, name))
             self._set_shapes((self._n_outputs,), None)
         rows = self.encoder_.transform(X)
-        _check_rows(rows, run.mode)
-        self.network_options_["column_weights"] = self._weights()
+        check_rows(rows, run.mode)
+        self.network_options_["column_weights"] = read_weights(
+            self.column_weights, self.encoder_.columns_
+        )
         return TrainingSet(rows)
-
-    def _weights(self) -> tuple[float, ...]:
-        """Return the weight of each column that varies."""
-        given = dict(self.column_weights or {})
-        names = [column.name for column in self.encoder_.columns_]
-        for name, weight in given.items():
-            if name not in names:
-                raise ValueError(f"column_weights must name columns of X, {names}, got {name!r}.")
-            check_scalar(weight, f"column_weights[{name!r}]", Real, min_val=0)
-        weights = tuple(float(given.get(column.name, 1.0)) for column in self._varying)
-        if not any(weights):
-            raise ValueError("column_weights must have an entry above zero, got zeros alone.")
-        return weights
 
     @property
     def _varying(self) -> list[Any]:
@@ -532,14 +446,3 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = ["float64"]
         return tags
-
-
-def _check_rows(rows: np.ndarray, mode: FitMode) -> None:
-    """Refuse tables of which nothing can be learned."""
-    if len(rows) < mode.min_rows:
-        raise ValueError(
-            f"Found array with {len(rows)} sample(s) while a minimum of {mode.min_rows} is "
-            "required by TableAutoencoder."
-        )
-    if not rows.shape[1]:
-        raise ValueError("X must have a column with two values or more, got constants alone.")
