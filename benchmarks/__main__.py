@@ -10,6 +10,7 @@ import torch
 from . import (
     codes,
     defaults,
+    denoising,
     gpu,
     imputation,
     latency,
@@ -29,6 +30,7 @@ PARTS = {
     "quality": quality,
     "defaults": defaults,
     "codes": codes,
+    "denoising": denoising,
     "overhead": overhead,
     "peers": peers,
     "scaling": scaling,

@@ -4,6 +4,7 @@ from . import architectures, datasets, inspection, metrics, plotting
 from .comparison import Comparison, compare
 from .estimators.autoencoder import Autoencoder
 from .estimators.classifier import AutoencoderClassifier
+from .estimators.denoiser import Denoiser
 from .estimators.hybrid import HybridAutoencoder
 from .estimators.outlier import ReconstructionOutlierDetector
 from .estimators.regressor import AutoencoderRegressor
@@ -20,6 +21,7 @@ __all__ = [
     "AutoencoderClassifier",
     "AutoencoderRegressor",
     "Comparison",
+    "Denoiser",
     "HybridAutoencoder",
     "ReconstructionOutlierDetector",
     "SequencePredictor",

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import skae
-from skae.architectures import Conv, Custom, Dense
+from skae.architectures import Conv, Custom, Dense, UNet
 
 FOLDER = Path(__file__).parent / "data"
 # Files are to stay small: a few numbers in each layer.
@@ -38,6 +38,10 @@ ESTIMATORS = {
     "HybridAutoencoder-distilled": skae.HybridAutoencoder(2, distill=True, **SMALL),
     "SequencePredictor": skae.SequencePredictor(2, frame_shape=(4,), hidden_size=3, **SMALL),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
+    "Denoiser": skae.Denoiser(**SMALL),
+    "Denoiser-unet": skae.Denoiser(
+        noise_level=(0.1, 0.2), image_shape=(4, 4), **{**SMALL, "architecture": UNet((2, 3))}
+    ),
     "TableEncoder": skae.TableEncoder(kinds={0: "categorical"}, max_categories=5),
     "TableAutoencoder": skae.TableAutoencoder(2, numeric_scaling="standard", **SMALL),
     "Pipeline": make_pipeline(skae.Autoencoder(2, **SMALL), LogisticRegression()),

@@ -8,6 +8,7 @@ from skae import (
     Autoencoder,
     AutoencoderClassifier,
     AutoencoderRegressor,
+    Denoiser,
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
@@ -15,11 +16,11 @@ from skae import (
     TableEncoder,
     VariationalAutoencoder,
 )
-from skae.architectures import Conv, Dense
+from skae.architectures import Conv, Dense, UNet
 
 QUICK = {"architecture": Dense((8,)), "max_iter": 2, "random_state": 0}
 
-# All but the detector own a network.
+# They own a network with a code.
 NETWORKS = {
     "Autoencoder": Autoencoder(2, **QUICK),
     "VariationalAutoencoder": VariationalAutoencoder(2, **QUICK),
@@ -29,7 +30,11 @@ NETWORKS = {
     "AutoencoderRegressor": AutoencoderRegressor(2, **QUICK),
     "SequencePredictor": SequencePredictor(2, hidden_size=8, **QUICK),
 }
-ESTIMATORS = {**NETWORKS, "detector": ReconstructionOutlierDetector(random_state=0)}
+DENOISERS = {
+    "Denoiser": Denoiser(**QUICK),
+    "with a code": Denoiser(n_components=2, noise_level=(0.1, 0.4), **QUICK),
+}
+ESTIMATORS = {**NETWORKS, **DENOISERS, "detector": ReconstructionOutlierDetector(random_state=0)}
 # They take arrays as well, and return them as they were, of truth values or text too.
 FOR_TABLES = {
     "TableEncoder": TableEncoder(),
@@ -41,6 +46,7 @@ FOR_IMAGES = {
     for name, estimator in NETWORKS.items()
     if name != "SequencePredictor"
 }
+FOR_IMAGES["UNet"] = Denoiser(UNet((2, 3)), noise_level=2.0, max_iter=2, random_state=0)
 
 
 def wine():
@@ -59,8 +65,9 @@ def results(estimator, X):
     """List all that a fitted estimator makes of X: codes, reconstructions, predictions, scores."""
     made = []
     if hasattr(estimator, "transform"):
-        codes = estimator.transform(X)
-        made += [codes, estimator.inverse_transform(codes)]
+        made.append(estimator.transform(X))
+    if hasattr(estimator, "inverse_transform"):
+        made.append(estimator.inverse_transform(made[0]))
     if hasattr(estimator, "predict_proba"):
         made.append(estimator.predict_proba(X))
     elif hasattr(estimator, "predict"):

@@ -7,6 +7,7 @@ from skae import (
     Autoencoder,
     AutoencoderClassifier,
     AutoencoderRegressor,
+    Denoiser,
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
@@ -36,6 +37,9 @@ ESTIMATORS = [
     # Neither decoder nor balance.
     AutoencoderClassifier(reconstruction_weight=0, **QUICK_DENSE),
     AutoencoderRegressor(reconstruction_weight=0.3, **QUICK_DENSE),
+    Denoiser(),
+    Denoiser(n_components=2, noise="masking", noise_level=(0.1, 0.5), **QUICK),
+    Denoiser("conv", n_components=1, **QUICK),
     SequencePredictor(**QUICK),
     SequencePredictor(4, cell="gru", hidden_size=16, architecture="conv", **QUICK),
     ReconstructionOutlierDetector(),

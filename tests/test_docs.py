@@ -138,6 +138,9 @@ def fitted(name):
     if name == "skae.TableAutoencoder":
         table = skae.TableAutoencoder(2, variational=True, max_iter=1)
         return table.fit(pd.DataFrame(rows).add_prefix("x"))
+    if name == "skae.Denoiser":
+        images = pd.DataFrame(rows).add_prefix("x")
+        return skae.Denoiser(image_shape=(2, 2), max_iter=1).fit(images)
     estimator = TRAINED[name](2, image_shape=(2, 2), max_iter=1)
     estimator.set_params(**{"ordered": True} if hasattr(estimator, "ordered") else {})
     return estimator.fit(pd.DataFrame(rows).add_prefix("x"), np.arange(40) % 2)

@@ -273,9 +273,12 @@ def test_odd_forms_of_images_give_what_the_plain_array_gives(name, case):
     given, tolerance = IMAGE_FORMS[case]
     one = clone(FOR_IMAGES[name]).fit(given, IS_LARGE)
     other = clone(FOR_IMAGES[name]).fit(IMAGES, IS_LARGE)
-    expected = other.reconstruct(IMAGES).reshape(np.shape(given))
-    np.testing.assert_allclose(one.reconstruct(given), expected, rtol=tolerance, atol=tolerance)
-    assert_equal([one.transform(given)], [other.transform(IMAGES)], tolerance)
+    # A denoiser has no code: what it makes of images is images.
+    given_back, plain_back = (getattr(each, "reconstruct", each.transform) for each in (one, other))
+    expected = plain_back(IMAGES).reshape(np.shape(given))
+    np.testing.assert_allclose(given_back(given), expected, rtol=tolerance, atol=tolerance)
+    made = [each.transform(X).reshape(30, -1) for each, X in ((one, given), (other, IMAGES))]
+    assert_equal(made[:1], made[1:], tolerance)
 
 
 IMAGES_REFUSED = {

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import torch
 
-from ..networks.generators import bernoulli_mask
+from ..networks.generators import bernoulli_mask, uniform
 from ..networks.layout import images_to_rows, rows_to_images
 from ..noises import NoiseContext
 
@@ -18,8 +19,8 @@ class Corruption:
     Attributes
     ----------
     noise : Noise or None
-    level : float
-        The estimator's ``noise_level``.
+    level : float or (float, float)
+        The estimator's ``noise_level``, or the range from which each row draws its own.
     augment : callable or None
         A function of a batch in the units of the data.
     standardization : Standardization
@@ -32,7 +33,7 @@ class Corruption:
     """
 
     noise: object
-    level: float
+    level: float | tuple
     augment: object
     standardization: object
     limits: tuple
@@ -65,13 +66,22 @@ class Corruption:
             smallest, largest = smallest.min(), largest.max()
         return NoiseContext(torch.zeros_like(smallest), smallest, largest)
 
+    def _level_of(self, batch):
+        """Return the level of a batch, or a tensor with one for each row of it."""
+        if isinstance(self.level, Real):
+            return self.level
+        low, high = self.level
+        levels = low + (high - low) * uniform(len(batch), batch.device)
+        # (n_samples, 1, ...): broadcasts with the batch.
+        return levels.reshape(-1, *[1] * (batch.ndim - 1)).to(batch.dtype)
+
     def _corrupted_as_standardized(self, x):
-        changed = self.noise.function(x, self.level, self._standardized_context)
+        changed = self.noise.function(x, self._level_of(x), self._standardized_context)
         return _checked("noise", changed, x).to(x.dtype)
 
     def _corrupted_as_data(self, x):
         def function(batch):
-            return self.noise.function(batch, self.level, self._data_context)
+            return self.noise.function(batch, self._level_of(batch), self._data_context)
 
         return self._in_data_units("noise", function, x)
 

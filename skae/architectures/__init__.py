@@ -11,11 +11,14 @@ from ._base import ARCHITECTURE_MEMBERS, Architecture, DataShape
 from .conv import Conv
 from .custom import Custom
 from .dense import Dense
+from .unet import UNet
 
-__all__ = ["Architecture", "Conv", "Custom", "DataShape", "Dense"]
+__all__ = ["Architecture", "Conv", "Custom", "DataShape", "Dense", "UNet"]
 
 # The names that estimators accept, next to 'auto'.
 ARCHITECTURES: dict[str, type[Architecture]] = {"dense": Dense, "conv": Conv}
+# Those that only estimators without a latent code accept.
+CODELESS_ARCHITECTURES: dict[str, type[Architecture]] = {"unet": UNet}
 
 
 def check_architecture(architecture: Any) -> None:
@@ -54,4 +57,4 @@ def resolve_architecture(architecture: str | Architecture, shape: DataShape) -> 
         return architecture
     if architecture == "auto":
         return Dense() if shape.image_shape is None else Conv()
-    return lookup("architecture", architecture, ARCHITECTURES)()
+    return lookup("architecture", architecture, {**ARCHITECTURES, **CODELESS_ARCHITECTURES})()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from .._sklearn_compat import StrOptions
-from ..networks.blocks import NORMALIZATIONS, finish, multilayer_perceptron
+from ..networks.blocks import NORMALIZATIONS, finish, multilayer_perceptron, zero_init_last_layer
 from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
 # Automatic hidden layers of the encoder, for rows of at least so many features and for shorter
@@ -84,6 +84,27 @@ class Dense(Architecture):
 
     def build_decoder(self, shape: DataShape, n_inputs: int) -> nn.Module:
         return self._build(n_inputs, self._hidden_units(shape)[::-1], shape.n_features)
+
+    def build_residual(self, shape: DataShape) -> nn.Module:
+        """Build a network from noisy rows to what is to be added to them, for `skae.Denoiser`.
+
+        Parameters
+        ----------
+        shape : DataShape
+            Shape of the data.
+
+        Returns
+        -------
+        residual : torch.nn.Module
+            Maps rows to rows, by the hidden layers alone: there is no code. Before training it
+            returns zeros, but with ``linear_skip=False``.
+        """
+        hidden_units = self._hidden_units(shape)
+        residual = self._build(shape.n_features, hidden_units, shape.n_features)
+        if self.linear_skip:
+            # The noisy rows themselves are added to it.
+            zero_init_last_layer(residual.linear)
+        return residual
 
     def _hidden_units(self, shape: DataShape) -> tuple[int, ...]:
         if isinstance(self.hidden_layer_sizes, str):

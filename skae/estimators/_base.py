@@ -78,6 +78,8 @@ class NetworkEstimator(
 
     # Whether the family's loss may be computed along an orthonormal basis.
     _may_use_basis = True
+    # Where training starts, in words.
+    _start = "PCA for networks with a linear skip connection"
     # What to do with a y that looks like a target.
     _advice_on_y = (
         "It is ignored: what is to be reconstructed in place of X, such as clean data, belongs in "
@@ -169,7 +171,7 @@ class NetworkEstimator(
         if mode.resets:
             self.network_options_ = self._network_options()
         noise = None if self.noise is None else resolve_noise(self.noise)
-        if noise is not None and noise.level_is_fraction and self.noise_level > 1:
+        if noise is not None and noise.level_is_fraction and np.max(self.noise_level) > 1:
             raise ValueError(
                 f"noise_level must be a fraction in [0, 1] with noise={self.noise!r}, got "
                 f"{self.noise_level}."

@@ -61,8 +61,8 @@ def _warn_of_no_gain(estimator, net):
     if estimator.best_n_iter_ or was_ended or not math.isfinite(estimator.loss_curve_[-1]):
         return
     warnings.warn(
-        f"{type(estimator).__name__} found nothing beyond its start, which is PCA for networks "
-        f"with a linear skip connection: no epoch of {estimator.n_iter_} had a lower validation "
+        f"{type(estimator).__name__} found nothing beyond its start, which is {estimator._start}: "
+        f"no epoch of {estimator.n_iter_} had a lower validation "
         "loss. Try a lower learning_rate_init, a larger max_iter, more rows, or more n_components; "
         "early_stopping=False trains without validation.",
         ConvergenceWarning,

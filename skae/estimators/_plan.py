@@ -96,6 +96,8 @@ class Traits(NamedTuple):
         Whether components are ordered.
     batch_rows : int or None
         Its ``batch_size='auto'``; None for the default of rows.
+    decay_factor : float
+        Factor of its ``alpha='auto'``.
     kl_warmup : int or float
         Epochs, or fraction of all epochs, in which training is not stopped early.
     """
@@ -103,6 +105,7 @@ class Traits(NamedTuple):
     learns_targets: bool = False
     ordered: bool = False
     batch_rows: int | None = None
+    decay_factor: float = 1.0
     kl_warmup: float = 0
 
 
@@ -134,7 +137,7 @@ def make_plan(estimator, traits, n_rows, mode, seed):
         "optimizer": estimator.optimizer,
         "learning_rate_init": estimator.learning_rate_init,
         "learning_rate": estimator.learning_rate,
-        "weight_decay": _weight_decay(estimator, traits.ordered and not mode.is_partial),
+        "weight_decay": _weight_decay(estimator, traits, mode),
         "batch_size": batch_size,
         "max_iter": max_iter,
         "n_iter_no_change": estimator.n_iter_no_change * (_ORDERED_EPOCHS_FACTOR if is_long else 1),
@@ -188,8 +191,9 @@ def _max_iter(max_iter, traits, n_rows, batch_size):
     return n_epochs * (_ORDERED_EPOCHS_FACTOR if traits.ordered else 1)
 
 
-def _weight_decay(estimator, ordered):
+def _weight_decay(estimator, traits, mode):
     if estimator.alpha != "auto":
         return estimator.alpha
     decay = _DECAY.get(estimator.optimizer, _COUPLED_DECAY)
-    return decay * (_ORDERED_DECAY_FACTOR if ordered else 1)
+    is_ordered = traits.ordered and not mode.is_partial
+    return decay * traits.decay_factor * (_ORDERED_DECAY_FACTOR if is_ordered else 1)

@@ -33,6 +33,8 @@ _DEVIATION_ROWS = 2000
 _MAX_SCALE = 1e150
 # Standardized inputs that deviate less than this are constant: dividing by it would amplify noise.
 _MIN_DEVIATION = 1e-3
+# Means at the ends of [0, 1] have infinite logits, and tangents too steep to train.
+LOGIT_LIMITS = 0.01, 0.99
 
 
 def fit_standardization(rows, weights, *, scales, sigmoid, n_components=None, basis=None):
@@ -314,7 +316,6 @@ def root_mean_squares(centered, weights):
 
 def pass_through_sigmoid(linear, standardization):
     """Turn a linear map to the data into one to logits: the tangent at the data's mean."""
-    # Means at the ends of [0, 1] have infinite logits, and a tangent that is too steep to train.
-    mean = standardization.center.clamp(0.01, 0.99)
+    mean = standardization.center.clamp(*LOGIT_LIMITS)
     linear.weight *= (standardization.scale / (mean * (1 - mean)).clamp(min=0.05))[:, None]
     linear.bias.copy_(torch.logit(mean))

@@ -25,7 +25,10 @@ def standard_normal_like(x):
 
 
 def bernoulli_mask(x, probability):
-    """Return ones with this probability, and zeros, in the shape, dtype and device of ``x``."""
+    """Return ones with this probability, and zeros, in the shape, dtype and device of ``x``.
+
+    A probability may be a tensor that broadcasts with ``x``.
+    """
     return torch.empty_like(x).bernoulli_(probability, generator=_GENERATOR.get())
 
 
