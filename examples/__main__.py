@@ -18,6 +18,7 @@ STUDIES = (
     "healing_images",
     "healing_sequences",
     "hybrid_umap",
+    "incomplete_table",
     "joint_classifier_mnist",
     "outliers",
     "variational_mnist",
