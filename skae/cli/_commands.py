@@ -18,7 +18,7 @@ from ..persistence import save
 from ._data import Data, encode, fit_encoder, read
 from ._output import TABLES, WRITERS, Columns, check_target, write
 
-_N_BLAMED = 3  # columns named for each outlier
+_N_NAMED_COLUMNS = 3  # of each outlier
 
 
 def _compare(parsed: argparse.Namespace) -> int:
@@ -26,13 +26,17 @@ def _compare(parsed: argparse.Namespace) -> int:
     writers = {"html": "to_html", "json": "to_json", "markdown": "to_markdown"}
     paths = {method: getattr(parsed, name) for name, method in writers.items()}
     for path in paths.values():
+        # Before the data are read: a comparison of minutes is not to end at a wrong path.
         check_target(path)
     data = read(parsed.data, label=parsed.label, drop=parsed.drop)
+    # Missing values stay: the default reducers mask them or impute them, each its own way.
     X = encode(data, fit_encoder(data, missing_values="nan"))
+    # A list of sizes serves files of any width: no code is wider than its table.
     sizes = [min(size, _n_features(X)) for size in dict.fromkeys(parsed.components)]
     comparison = compare(
         X,
         data.y,
+        # A single size gives rows without sizes in their names.
         n_components=sizes[0] if len(sizes) == 1 else list(dict.fromkeys(sizes)),
         cv=parsed.folds,
         n_jobs=parsed.jobs,
@@ -57,6 +61,7 @@ def _outliers(parsed: argparse.Namespace) -> int:
     encoder = fit_encoder(train)
     X = encode(data, encoder)
     detector = ReconstructionOutlierDetector(random_state=parsed.seed).fit(encode(train, encoder))
+    # By conformal p-values, so that the rate means what it says on new rows.
     detector.set_threshold(false_positive_rate=parsed.rate)
     columns: Columns = {
         "row": np.array(data.rows, dtype=object),
@@ -65,9 +70,10 @@ def _outliers(parsed: argparse.Namespace) -> int:
         "is_outlier": detector.predict(X) == -1,
     }
     found = np.flatnonzero(columns["is_outlier"])
+    # Lower scores are stranger.
     found = found[np.argsort(columns["score"][found], kind="stable")]
     shown = found[: parsed.top]
-    _print_outliers(columns, shown, _blame(detector, X, shown, encoder), len(found))
+    _print_outliers(columns, shown, _leading_columns(detector, X, shown, encoder), len(found))
     if parsed.out is not None:
         write(parsed.out, columns)
     return 0
@@ -77,15 +83,17 @@ def _print_outliers(
     columns: Columns, shown: np.ndarray, blamed: list[list[str]], n_found: int
 ) -> None:
     """Print a line for each row, with the columns that contribute most to its score."""
+    # Tabs: `cut` and spreadsheets read the lines, and people can as well.
     lines = ["row\tscore\tp_value\tcolumns"]
     for row, names in zip(shown, blamed, strict=True):
         name, score, p_value = (columns[key][row] for key in ("row", "score", "p_value"))
         lines.append(f"{name}\t{score:.4g}\t{p_value:.4g}\t{', '.join(names)}")
     sys.stdout.write("\n".join(lines) + "\n")
+    # Not on the standard output, which other programs read.
     sys.stderr.write(f"{n_found} of {len(columns['row'])} rows are outliers.\n")
 
 
-def _blame(
+def _leading_columns(
     detector: Any, X: Any, rows: np.ndarray, encoder: TableEncoder | None
 ) -> list[list[str]]:
     """Return the columns of a table that contribute most to the score of each row."""
@@ -95,7 +103,7 @@ def _blame(
     # A category or date has several numbers, a constant column has none.
     places = {name: place for name, place in encoder.output_indices_.items() if _length(place)}
     totals = np.column_stack([contributions[:, place].sum(axis=1) for place in places.values()])
-    order = np.argsort(-totals, axis=1, kind="stable")[:, :_N_BLAMED]
+    order = np.argsort(-totals, axis=1, kind="stable")[:, :_N_NAMED_COLUMNS]
     return [[list(places)[i] for i in each] for each in order]
 
 
@@ -132,6 +140,7 @@ def _is_network(reducer: Any) -> bool:
 
 
 def _rows(X: np.ndarray) -> np.ndarray:
+    # PCA and UMAP take no images.
     return X.reshape(len(X), -1)
 
 

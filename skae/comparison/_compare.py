@@ -146,17 +146,21 @@ def compare(
         "n_jobs": n_jobs,
         "random_state": random_state,
     }
+    # Before X and y are replaced: the report quotes what the user wrote.
     call = describe_call("compare", {"X": X, "y": y}, _non_default(options))
     pandas = import_optional("pandas", "plot")
     sizes = _read_sizes(n_components)
     X, y, image_shape = read_data(X, y, image_shape)
+    # Drawn once: a generator that is passed around would give each reducer another split.
     seed = _as_seed(random_state)
     if reducers is None:
+        # Only here: pipelines that are given may need the frame itself.
         X = encode_mixed(X)
         reducers = default_reducers(
             sizes[0],
             has_images=image_shape is not None,
             has_missing=bool(np.isnan(numbers(X)).any()),
+            # A seeded UMAP runs on one core, so that it is not seeded unless asked.
             is_seeded=seed is not None,
         )
     origins = None
@@ -166,6 +170,7 @@ def compare(
     splits = split_data(X, y, test_size=test_size, cv=cv, seed=seed)
     evaluations = evaluate_all(estimators, splits, n_jobs, verbose)
     errors = {name: error for name, each in evaluations.items() if (error := _first_error(each))}
+    # After all have run, so that warnings do not interrupt the progress bar.
     _warn_of(errors)
     folds = tabulate_folds(pandas, evaluations, has_classes=y is not None)
     return Comparison(
@@ -174,6 +179,7 @@ def compare(
         y_test=splits[0].y_test,
         image_shape=image_shape,
         errors=errors,
+        # Of one split the folds are the table itself.
         folds=None if cv is None else folds,
         feature_names=feature_names(X),
         settings={
@@ -227,6 +233,7 @@ def _read_sizes(n_components: Any) -> list[int]:
     sizes = list(n_components) if np.iterable(n_components) else [n_components]
     for size in sizes:
         check_scalar(size, "n_components", Integral, min_val=1)
+    # Rows are named by their size, and two rows cannot share a name.
     if not sizes or len(set(sizes)) < len(sizes):
         raise ValueError(
             f"n_components must hold at least one size, and each only once, got {n_components!r}."

@@ -115,6 +115,7 @@ class ComponentImportancesDisplay:
             estimator,
             X,
             of=of,
+            # Columns of a table have units of their own, pixels share one.
             scale="feature" if image_shape is None else "common",
             n_samples=n_samples,
             random_state=random_state,
@@ -146,8 +147,10 @@ class ComponentImportancesDisplay:
             self.im_ = draw_heatmap(self.importances, rows, columns, label, ax=ax, **imshow_kwargs)
         else:
             images = as_images(self.importances, self.image_shape)
+            # Importances have no color: the mean over the channels shows where they are.
             images = images.mean(axis=-1) if images.ndim == 4 else images
             style = {"cmap": "inferno", "column_labels": rows, "image_inches": 1.4}
+            # From zero, so that a component without influence stays dark.
             limits = (0.0, float(images.max()) or 1.0)
             self.im_ = draw_rows(images[None], limits, ax=ax, **{**style, **imshow_kwargs})
         self.ax_, self.figure_ = self.im_.axes, self.im_.figure
@@ -250,6 +253,7 @@ class ComponentActivityDisplay:
         """
         ax = axes_or_new(ax)
         numbers = np.arange(1, len(self.effect) + 1)
+        # Grey rather than left out: how many are not in use is what is looked for.
         colors = np.where(self.is_active, COLORS[0], "#cccccc")
         label = "effect (grey: inactive)"
         style = {"color": list(colors), "label": label, **bar_kwargs}
@@ -258,11 +262,14 @@ class ComponentActivityDisplay:
         ax.locator_params(axis="x", nbins=12, integer=True)
         entries = [self.bars_]
         if self.divergence is not None:
+            # Nats and changes of the data have no common axis.
             right = ax.twinx()
             marks = {"marker": "D", "linestyle": "", "color": COLORS[2]}
             entries += right.plot(numbers, self.divergence, label="divergence", **marks)
             right.set_ylabel("divergence from the prior, nats")
+            # A divergence is never negative, and near zero is what collapse looks like.
             right.set_ylim(bottom=0)
+        # Above the axes: inside it would lie over bars and dots.
         ax.legend(
             handles=entries, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False
         )
@@ -370,6 +377,7 @@ class DisentanglementDisplay:
             The display itself.
         """
         information = self.found.mutual_information
+        # A fraction: tables of different codes are compared at one scale of colors.
         style = {"vmax": 1, **imshow_kwargs}
         self.im_ = draw_heatmap(
             information,

@@ -97,6 +97,7 @@ class OutlierDisplay:
                 "estimator must be a fitted detector with score_samples and offset_, got "
                 f"{type(estimator).__name__}."
             )
+        # Scores of scikit-learn are higher for normal rows; deviations are read the other way.
         scores = np.asarray(estimator.score_samples(X))
         groups = None if y is None else check_labels(y)
         if groups is not None:
@@ -120,6 +121,7 @@ class OutlierDisplay:
             The display itself.
         """
         ax = axes_or_new(ax)
+        # Without groups one histogram, in the same call.
         groups = [None] if self.y is None else list(np.unique(self.y))
         parts = [
             self.deviations if each is None else self.deviations[self.y == each] for each in groups
@@ -129,17 +131,21 @@ class OutlierDisplay:
         is_ratio = min(low, self.threshold) > 0 and high > 10 * low
         bins = np.geomspace(low, high, _N_BINS) if is_ratio else np.linspace(low, high, _N_BINS)
         style: dict[str, Any] = {
+            # Equal deviations have no range to be divided.
             "bins": bins if high > low else 1,
+            # Stacked: the height of a bar stays the number of all rows in it.
             "stacked": True,
             "color": [COLORS[i % len(COLORS)] for i in range(len(groups))],
             "label": ["rows" if each is None else str(each) for each in groups],
         }
         ax.hist(parts, **{**style, **hist_kwargs})
+        # Strictly beyond, as `predict` decides.
         n_outliers = int(np.sum(self.deviations > self.threshold))
         label = f"threshold: {n_outliers} of {len(self.deviations)} beyond"
         ax.axvline(self.threshold, color="black", linestyle="--", linewidth=1, label=label)
         ax.set(xlabel="deviation", ylabel="rows", xscale="log" if is_ratio else "linear")
         if is_ratio:
+            # Plain numbers: powers of ten are hard to read as deviations.
             ax.xaxis.set_major_formatter("{x:g}")
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
         self.ax_, self.figure_ = ax, ax.figure

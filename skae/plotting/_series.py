@@ -93,6 +93,7 @@ class ForecastDisplay:
         """
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         observed = np.asarray(as_array(X))
+        # One sequence, as a batch of one.
         (forecast,) = np.asarray(estimator.forecast(observed[None], n_steps))
         forecast = forecast.reshape(n_steps, *observed.shape[1:])
         if truth is not None:
@@ -124,6 +125,7 @@ class ForecastDisplay:
     def _draw_frames(self, ax: Any) -> Any:
         """Draw frames of images in two rows: what happened, and below it what was predicted."""
         n_observed, n_steps = len(self.observed), len(self.forecast)
+        # Both rows have all times: what a row does not know is left blank.
         unknown = np.full_like(self.forecast, np.nan, dtype=float)
         before = np.full_like(self.observed, np.nan, dtype=float)
         rows = np.stack(
@@ -132,6 +134,7 @@ class ForecastDisplay:
                 np.concatenate([before, self.forecast]),
             ]
         )
+        # Zero is the last observed frame, as on the axis of lines.
         times = [str(i) for i in range(1 - n_observed, n_steps + 1)]
         labels: dict[str, Any] = {"row_labels": ["observed", "forecast"], "column_labels": times}
         image = draw_rows(rows, value_range(self.observed), hides_missing=True, ax=ax, **labels)
@@ -153,6 +156,7 @@ class ForecastDisplay:
                     after_values = np.append(values[-1], frames.reshape(n_steps, -1)[:, i])
                     style = {"color": COLORS[i], "linestyle": line, "linewidth": width}
                     ax.plot(after, after_values, label=f"{name}{label}", **style)
+        # Where what is known ends.
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set(xlabel="steps from the last observed one", ylabel="value")
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
@@ -255,6 +259,7 @@ class SeriesDisplay:
                     f"scores must have a value for each of {len(values)} times, got an array of "
                     f"shape {scores.shape}."
                 )
+        # Before anything is drawn on axes that may be the user's own.
         for event in events or ():
             if not 0 <= event[0] < event[1] <= len(values):
                 raise ValueError(
@@ -284,6 +289,7 @@ class SeriesDisplay:
             style = {"color": COLORS[i % len(COLORS)], "linewidth": 1}
             ax.plot(values, **{**style, **line_kwargs})
         for i, (start, end) in enumerate(self.events or ()):
+            # One entry in the legend for all of them.
             label = {"label": "event"} if i == 0 else {}
             ax.axvspan(start, end, color=COLORS[1], alpha=0.35, linewidth=0, **label)
         ax.set(xlabel="time", ylabel="value", xlim=(0, len(self.series)))
@@ -298,7 +304,9 @@ class SeriesDisplay:
         """Draw the scores in the lower quarter, below the series, which is moved up."""
         low, high = np.nanmin(self.series), np.nanmax(self.series)
         span = (high - low) or 1
+        # Room below the series, which keeps its own scale.
         ax.set_ylim(low - 0.45 * span, high + 0.05 * span)
+        # No ticks of the series beside the scores.
         ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
         below = ax.inset_axes((0, 0, 1, 0.25))
         scores = np.asarray(self.scores)

@@ -128,6 +128,7 @@ class InterpolationDisplay(_Walk):
         codes = _codes_of(estimator, X)
         if len(codes) < 2:
             raise ValueError(f"X must hold pairs of samples, got {len(codes)} sample(s).")
+        # A last sample without a partner is left out.
         starts, ends = codes[: len(codes) // 2 * 2 : 2, None], codes[1::2, None]
         fractions = np.linspace(0, 1, n_steps)[:, None]
         way = (1 - fractions) * starts + fractions * ends  # (n_pairs, n_steps, n_components)
@@ -245,9 +246,11 @@ class TraversalDisplay(_Walk):
         check_scalar(n_steps, "n_steps", Integral, min_val=2)
         codes = _codes_of(estimator, X)
         chosen = _check_components(components, codes.shape[1])
+        # Medians, since one outlier moves the mean out of what the decoder has seen.
         steps = np.repeat(np.median(codes, axis=0)[None, None], n_steps, axis=1)
         steps = np.repeat(steps, len(chosen), axis=0)  # (n_chosen, n_steps, n_components)
         for row, component in enumerate(chosen):
+            # Within the data: beyond them decoders draw what means nothing.
             low, high = np.quantile(codes[:, component], _WALK)
             steps[row, :, component] = np.linspace(low, high, n_steps)
         images, limits = _decoded(estimator, steps, image_shape, X)

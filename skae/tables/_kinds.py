@@ -53,8 +53,10 @@ def learn_column(source, label, given, options):
     options : dict
         Parameters of the encoder.
     """
+    # A list of categories stands for their kind and their order at once.
     order = given if isinstance(given, list) else None
     kind = "ordinal" if order is not None else given or _kind_of(source)
+    # Without any value nothing is known but the name and the type.
     if kind == "empty":
         return ConstantColumn(source.name, label)
     source = as_kind(source, kind)
@@ -64,6 +66,7 @@ def learn_column(source, label, given, options):
     if not len(known):
         return ConstantColumn(source.name, label)
     column = KINDS[kind].learn(source, label, **options)
+    # A column that never varies has nothing to encode, and comes back as it was.
     if any(value != known[0] for value in known):
         return column
     return ConstantColumn(source.name, label, inner=column, constant=column.raw(known[:1], None))
@@ -98,6 +101,7 @@ def _kind_of_entries(source):
         if all(isinstance(value, types) for value in known):
             return kind
     for value in known:
+        # Lists and dictionaries could not be told apart as categories.
         _refuse_unhashable(source, value)
     # Of several types, such as numbers and strings: labels that have no order.
     return "string"
@@ -118,6 +122,7 @@ def _refuse_unhashable(source, value):
 def _refuse_text(source):
     known = source.values[~source.missing]
     n_labels = len(set(known))
+    # Labels repeat in many rows, and text hardly ever does.
     if n_labels <= max(_MAX_LABELS, len(known) / _ROWS_PER_LABEL):
         return
     raise ValueError(
