@@ -72,16 +72,18 @@ class Net(NeuralNet):
     def get_params_for_optimizer(self, prefix, named_parameters):
         """Group the parameters by the weight decay and the learning rate that the network asks."""
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        # Optimizers without weight decay, such as LBFGS, may take no groups.
+        if "weight_decay" not in kwargs:
+            return args, kwargs
         # Sets and dictionaries find tensors by identity.
         factors, undecayed = self.module_.rate_factors(), set(self.module_.undecayed_parameters())
         groups = defaultdict(list)
         for parameter in args[0][0]["params"]:
             groups[parameter in undecayed, factors.get(parameter, 1.0)].append(parameter)
-        decay = kwargs.get("weight_decay", 0.0)
         # The optimizers keep what they do not know, such as the factor, for schedules to read.
         listed = [
             {"params": parameters, "rate_factor": factor, "lr": self.optimizer__lr * factor}
-            | ({"weight_decay": 0.0} if is_undecayed and decay else {})
+            | ({"weight_decay": 0.0} if is_undecayed else {})
             for (is_undecayed, factor), parameters in groups.items()
         ]
         return (listed,), kwargs
@@ -176,7 +178,7 @@ class Net(NeuralNet):
             for group, last in zip(self.optimizer_.param_groups, last_rates, strict=True):
                 # Not if the user has set another meanwhile.
                 if group["lr"] == last:
-                    group["lr"] = self.optimizer__lr * group["rate_factor"]
+                    group["lr"] = self.optimizer__lr * group.get("rate_factor", 1.0)
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; one that raises KeyboardInterrupt, as skorch's do, ends training."""

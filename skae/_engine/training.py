@@ -93,7 +93,7 @@ def _cosine(run):
 
 def _one_cycle_of_groups(optimizer, max_lr, **arguments):
     """Return torch's schedule with a peak for each group of parameters."""
-    peaks = [max_lr * group["rate_factor"] for group in optimizer.param_groups]
+    peaks = [max_lr * group.get("rate_factor", 1.0) for group in optimizer.param_groups]
     return torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, **arguments)
 
 
