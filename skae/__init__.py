@@ -7,6 +7,7 @@ from .estimators.classifier import AutoencoderClassifier
 from .estimators.denoiser import Denoiser
 from .estimators.hybrid import HybridAutoencoder
 from .estimators.outlier import ReconstructionOutlierDetector
+from .estimators.parametric_umap import ParametricUMAP
 from .estimators.regressor import AutoencoderRegressor
 from .estimators.sequence import SequencePredictor
 from .estimators.table import TableAutoencoder
@@ -23,6 +24,7 @@ __all__ = [
     "Comparison",
     "Denoiser",
     "HybridAutoencoder",
+    "ParametricUMAP",
     "ReconstructionOutlierDetector",
     "SequencePredictor",
     "TableAutoencoder",

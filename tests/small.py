@@ -10,6 +10,7 @@ from skae import (
     AutoencoderRegressor,
     Denoiser,
     HybridAutoencoder,
+    ParametricUMAP,
     ReconstructionOutlierDetector,
     SequencePredictor,
     TableAutoencoder,
@@ -28,6 +29,7 @@ NETWORKS = {
     "distilled": HybridAutoencoder(2, distill=True, **QUICK),
     "AutoencoderClassifier": AutoencoderClassifier(2, **QUICK),
     "AutoencoderRegressor": AutoencoderRegressor(2, **QUICK),
+    "ParametricUMAP": ParametricUMAP(2, n_neighbors=5, **QUICK),
     "SequencePredictor": SequencePredictor(2, hidden_size=8, **QUICK),
 }
 DENOISERS = {

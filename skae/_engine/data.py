@@ -57,6 +57,12 @@ class TrainingSet(NamedTuple):
         """Return the target of the reconstruction."""
         return self.X if self.X_target is None else self.X_target
 
+    def used(self):
+        """Return the rows whose weight is above zero."""
+        if self.weights is None or self.weights.all():
+            return self
+        return TrainingSet(*(p if p is None else p[self.weights > 0] for p in self))
+
     def merged(self):
         """Merge rows that are equal into one with the sum of their weights.
 
@@ -172,9 +178,13 @@ class TrainingData(Dataset):
     standardization, input_standardization : Standardization
         Of targets, and of inputs.
     device : torch.device
+    companions : object, default=None
+        Draws the rows that come with those of a batch, given their indices and the device.
     """
 
-    def __init__(self, training_set, standardization, input_standardization, device):
+    def __init__(
+        self, training_set, standardization, input_standardization, device, companions=None
+    ):
         X, X_target, labels, weights = training_set
         self.training_set = training_set
         self.device = device
@@ -192,6 +202,7 @@ class TrainingData(Dataset):
             # With a mean of one, losses and learning rate mean the same as without weights.
             weights = torch.from_numpy(weights / weights.mean())
             self.weights = weights.to(device, torch.float32)
+        self.companions = companions
         self.indices = torch.arange(X.shape[0])
 
     def __len__(self):
@@ -214,7 +225,12 @@ class TrainingData(Dataset):
         return part
 
     def batch(self, indices, corruption=None):
-        """Return the inputs and the `Target` of some rows, given their indices on the host."""
+        """Return the inputs and the `Target` of some rows, given their indices on the host.
+
+        Those of their companions, if there are any, follow.
+        """
+        if self.companions is not None:
+            indices = torch.cat([indices, self.companions.draw(indices, self.device)])
         # Sent once: labels, weights and rows that are on the device share them.
         on_device = indices.to(self.device, non_blocking=True)
         inputs = self.inputs.take(indices, on_device)

@@ -247,7 +247,7 @@ class NetworkEstimator(
             network.float()
         network.to(run.device)
         units = network.standardization, network.input_standardization
-        data = TrainingData(merged, *units, run.device)
+        data = TrainingData(merged, *units, run.device, network.companions)
         training, validation = data, None
         if n_validation:
             training, validation = (
@@ -290,9 +290,7 @@ class NetworkEstimator(
         # A clone: later changes of the parameter must not reach the fitted network.
         self.architecture_ = clone(self._resolve_architecture(shape))
         if not hasattr(self, "n_components_"):  # a fraction, in a fit from scratch
-            rows, weights = self._reconstructed_rows(sample)
-            fraction = size_for_pca(self.n_components)
-            self.n_components_ = count_components(rows, weights, fraction)
+            self._set_size(sample)
         shape = self._data_shape(self._fit_standardization(sample, run))
         network = self._seeded_network(shape, seed)
         if run.previous is None:
@@ -304,6 +302,11 @@ class NetworkEstimator(
     def _take_over(self, network, run, sample):
         """Start from the weights of an earlier network."""
         load_previous(network, run.previous)
+
+    def _set_size(self, sample):
+        """Set the size of the code to what PCA needs for a fraction of the variance."""
+        rows, weights = self._reconstructed_rows(sample)
+        self.n_components_ = count_components(rows, weights, size_for_pca(self.n_components))
 
     def _resolve_architecture(self, shape):
         return resolve_architecture(self.architecture, shape)

@@ -1,13 +1,18 @@
 """What classifiers and regressors are to predict: missing values, kinds of labels, weights."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import type_of_target
 
-from .._arrays import check_complete, naming_types
+from .._arrays import check_complete, check_labels, naming_types
+
+# What stands for a row without a label, in y of numbers and in positions of classes.
+UNLABELLED = -1
 
 
 def read_numbers(estimator: Any, y: Any) -> np.ndarray:
@@ -34,6 +39,31 @@ def sorted_labels(y: np.ndarray, name: str) -> np.ndarray:
         raise TypeError(
             f"{name} must hold labels of one type, got labels of types {', '.join(kinds)}."
         ) from error
+
+
+def read_partial_labels(y: Any, n_rows: int) -> np.ndarray:
+    """Return the position of each row's class, and -1 for rows without a label.
+
+    Numbers that are not whole are no labels: there are none then, with a warning.
+    """
+    if y is None:
+        return np.full(n_rows, UNLABELLED)
+    labels = check_labels(y)
+    if len(labels) != n_rows:
+        raise ValueError(
+            f"y must have a label for each row of X: expected {n_rows}, got {len(labels)}."
+        )
+    if type_of_target(labels) == "continuous":
+        warnings.warn(
+            "y holds numbers that are not whole. Labels move the rows of a map, numbers do not: y "
+            "is ignored.",
+            UserWarning,
+            stacklevel=5,
+        )
+        return np.full(n_rows, UNLABELLED)
+    positions = np.searchsorted(sorted_labels(labels, "y"), labels)
+    is_number = labels.dtype.kind in "iuf"
+    return np.where(labels == UNLABELLED, UNLABELLED, positions) if is_number else positions
 
 
 def class_weights(

@@ -100,6 +100,9 @@ class Traits(NamedTuple):
         Factor of its ``alpha='auto'``.
     kl_warmup : int or float
         Epochs, or fraction of all epochs, in which training is not stopped early.
+    n_updates : tuple of int or None
+        Updates at which its ``max_iter='auto'`` aims, with as many rows, but within these limits;
+        None for the default of rows.
     """
 
     learns_targets: bool = False
@@ -107,6 +110,7 @@ class Traits(NamedTuple):
     batch_rows: int | None = None
     decay_factor: float = 1.0
     kl_warmup: float = 0
+    n_updates: tuple[int, int] | None = None
 
 
 def make_plan(estimator, traits, n_rows, mode, seed):
@@ -184,7 +188,11 @@ def _stream_rate(estimator, batch_size):
 def _max_iter(max_iter, traits, n_rows, batch_size):
     if max_iter != "auto":
         return int(max_iter)
-    n_epochs = math.ceil(_UPDATES / math.ceil(n_rows / batch_size))
+    updates_per_epoch = math.ceil(n_rows / batch_size)
+    if traits.n_updates is not None:
+        fewest, most = traits.n_updates
+        return math.ceil(min(max(n_rows, fewest), most) / updates_per_epoch)
+    n_epochs = math.ceil(_UPDATES / updates_per_epoch)
     n_epochs = min(max(n_epochs, _MIN_EPOCHS), _MAX_EPOCHS)
     if not traits.learns_targets:
         n_epochs = min(n_epochs, max(n_rows // _ROWS_PER_EPOCH, _MIN_EPOCHS_OF_SMALL_SETS))

@@ -39,6 +39,9 @@ class Network(nn.Module):
 
     # Whether its loss needs `Target.labels`.
     needs_labels = False
+    # What draws rows that come with those of a batch, given their indices and a device (see
+    # `models.umap.NeighborGraph`); it is set for the time of training.
+    companions = None
 
     # Whether missing values (NaN) may come in.
     mask_missing = False

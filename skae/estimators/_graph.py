@@ -1,0 +1,187 @@
+"""UMAP's fuzzy graph of rows, and where a map of it starts: what umap-learn computes."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.metrics.pairwise import distance_metrics
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_array
+
+from .._utils import import_optional, lookup
+
+# Of fewer rows all distances are computed, as in umap-learn; of more, neighbors are searched for.
+_MAX_COMPARED_ROWS = 4096
+# Neighbors are searched for at random: from a fixed seed, one graph belongs to one set of rows.
+_SEED = 42
+# Labels that differ multiply the weight of an edge by exp(-d), with this d at a target weight of 0.
+_LABEL_DISTANCE, _MAX_LABEL_DISTANCE = 2.5, 1e12
+# Layouts that start a map reach so far from the origin, as in umap-learn.
+_LAYOUT_RADIUS = 10.0
+
+
+def as_floats(rows: Any) -> Any:
+    """Return rows in float32, in memory: what neighbors are searched for in."""
+    converted = rows.astype(np.float32)
+    return converted if sparse.issparse(converted) else np.asarray(converted)
+
+
+def check_metric(metric: Any) -> None:
+    """Refuse a name that pynndescent does not know."""
+    if not callable(metric):
+        lookup("metric", metric, import_optional("pynndescent.distances", "umap").named_distances)
+
+
+def curve(spread: float, min_dist: float) -> tuple[float, float]:
+    """Return a and b of the similarity 1 / (1 + a d^(2 b)) of codes at distance d."""
+    a, b = import_optional("umap.umap_", "umap").find_ab_params(spread, min_dist)
+    return float(a), float(b)
+
+
+def nearest_neighbors(rows: Any, n_neighbors: int, metric: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices and distances of the nearest rows of each, itself included.
+
+    Parameters
+    ----------
+    rows : {ndarray, csr_matrix} of shape (n_samples, n_features)
+        In float32.
+    n_neighbors : int
+        At most ``n_samples``.
+    metric : str or callable
+
+    Returns
+    -------
+    indices, distances : ndarray of shape (n_samples, n_neighbors)
+    """
+    is_small = rows.shape[0] < _MAX_COMPARED_ROWS
+    if is_small and not callable(metric) and metric in distance_metrics():
+        search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, algorithm="brute")
+        distances, indices = search.fit(rows).kneighbors(rows)
+        return indices, distances
+    umap = import_optional("umap.umap_", "umap")
+    if is_small:
+        dense = rows.toarray() if sparse.issparse(rows) else rows
+        between = import_optional("umap.distances", "umap").pairwise_special_metric(
+            dense, metric=metric
+        )
+        indices = np.argsort(between, axis=1, kind="stable")[:, :n_neighbors]
+        return indices, np.take_along_axis(between, indices, axis=1)
+    random_state = np.random.RandomState(_SEED)
+    indices, distances, _ = umap.nearest_neighbors(
+        rows, n_neighbors, metric, {}, False, random_state
+    )
+    return indices, distances
+
+
+def read_neighbors(given: Any, n_rows: int, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+    """Validate neighbors that the user has found: indices and distances, the first of each row."""
+    if len(given) < 2:
+        raise ValueError(
+            "precomputed_knn must hold indices and distances, got a sequence of length "
+            f"{len(given)}."
+        )
+    indices, distances = (check_array(part, input_name="precomputed_knn") for part in given[:2])
+    if indices.shape != distances.shape or len(indices) != n_rows:
+        raise ValueError(
+            f"precomputed_knn must hold two arrays of shape ({n_rows}, n_neighbors), a row for each "
+            f"row of X, got {indices.shape} and {distances.shape}."
+        )
+    if indices.shape[1] < n_neighbors:
+        raise ValueError(
+            f"precomputed_knn must hold at least n_neighbors={n_neighbors} neighbors of each row, "
+            f"got {indices.shape[1]}."
+        )
+    if indices.min() < 0 or indices.max() >= n_rows:
+        raise ValueError(
+            f"precomputed_knn must hold indices of the {n_rows} rows of X, got some from "
+            f"{indices.min()} to {indices.max()}."
+        )
+    return indices[:, :n_neighbors], distances[:, :n_neighbors]
+
+
+def fuzzy_graph(
+    neighbors: tuple[np.ndarray, np.ndarray], set_op_mix_ratio: float
+) -> sparse.csr_matrix:
+    """Return the weights of the edges between rows, a symmetric matrix.
+
+    Parameters
+    ----------
+    neighbors : tuple of ndarray of shape (n_samples, n_neighbors)
+        Indices and distances.
+    set_op_mix_ratio : float in [0, 1]
+        Fraction of the union, the rest being the intersection, of the neighborhoods.
+    """
+    umap = import_optional("umap.umap_", "umap")
+    indices, distances = neighbors
+    graph, *_ = umap.fuzzy_simplicial_set(
+        indices,  # only the number of rows is used
+        indices.shape[1],
+        np.random.RandomState(_SEED),
+        "precomputed",
+        knn_indices=indices.astype(np.int32),
+        knn_dists=distances.astype(np.float32),
+        set_op_mix_ratio=set_op_mix_ratio,
+    )
+    return sparse.csr_matrix(graph)
+
+
+def with_labels(
+    graph: sparse.csr_matrix, labels: np.ndarray, target_weight: float
+) -> sparse.csr_matrix:
+    """Weaken the edges between rows of different labels; -1 stands for no label."""
+    umap = import_optional("umap.umap_", "umap")
+    distance = _MAX_LABEL_DISTANCE
+    if target_weight < 1:
+        distance = _LABEL_DISTANCE / (1 - target_weight)
+    intersection = umap.discrete_metric_simplicial_set_intersection(
+        graph, labels.astype(np.float32), far_dist=distance
+    )
+    return sparse.csr_matrix(intersection)
+
+
+def without_columns(
+    graph: sparse.csr_matrix, held_out: np.ndarray, fitted: np.ndarray
+) -> sparse.csr_matrix:
+    """Remove the edges that lead from rows that are fitted to rows that are held out."""
+    keeps = np.ones(graph.shape[0])
+    keeps[held_out] = 0
+    is_fitted = np.zeros(graph.shape[0], dtype=bool)
+    is_fitted[fitted] = True
+    start = np.repeat(is_fitted, np.diff(graph.indptr))
+    kept = graph.copy()
+    kept.data = np.where(start, graph.data * keeps[graph.indices], graph.data)
+    kept.eliminate_zeros()
+    return kept
+
+
+def spectral_layout(
+    rows: Any, graph: sparse.csr_matrix, n_components: int, metric: Any
+) -> np.ndarray:
+    """Return coordinates of the graph's nodes: eigenvectors of its Laplacian.
+
+    Returns
+    -------
+    layout : ndarray of shape (n_samples, n_components)
+        Centered, float64.
+    """
+    if rows.shape[0] <= 2 * n_components + 3:  # too few for the solver
+        layout = _principal_coordinates(rows, n_components)
+    else:
+        spectral = import_optional("umap.spectral", "umap")
+        with warnings.catch_warnings():
+            # It falls back to random coordinates, from which a map can be learned as well.
+            warnings.simplefilter("ignore")
+            layout = spectral.spectral_layout(
+                rows, graph, n_components, np.random.RandomState(_SEED), metric=metric
+            )
+    layout = np.asarray(layout, dtype=np.float64)
+    layout = layout - layout.mean(axis=0)
+    return layout * (_LAYOUT_RADIUS / (np.abs(layout).max() or 1.0))
+
+
+def _principal_coordinates(rows: Any, n_components: int) -> np.ndarray:
+    dense = rows.toarray() if sparse.issparse(rows) else rows
+    left, sizes, _ = np.linalg.svd(dense - dense.mean(axis=0), full_matrices=False)
+    coordinates = (left * sizes)[:, :n_components]
+    return np.pad(coordinates, ((0, 0), (0, n_components - coordinates.shape[1])))
