@@ -36,6 +36,7 @@ ESTIMATORS = {
     "AutoencoderRegressor": skae.AutoencoderRegressor(2, **SMALL),
     "HybridAutoencoder": skae.HybridAutoencoder(2, **SMALL),
     "HybridAutoencoder-distilled": skae.HybridAutoencoder(2, distill=True, **SMALL),
+    "ParametricUMAP": skae.ParametricUMAP(2, n_neighbors=5, **SMALL),
     "SequencePredictor": skae.SequencePredictor(2, frame_shape=(4,), hidden_size=3, **SMALL),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
     "Denoiser": skae.Denoiser(**SMALL),

@@ -20,6 +20,7 @@ from skae import (
     AutoencoderClassifier,
     AutoencoderRegressor,
     HybridAutoencoder,
+    ParametricUMAP,
     SequencePredictor,
     VariationalAutoencoder,
 )
@@ -55,6 +56,7 @@ ESTIMATORS = {
     "regressor": AutoencoderRegressor(4, **SMALL),
     "hybrid": HybridAutoencoder(reducer=PCA(4), **SMALL),
     "distilled": HybridAutoencoder(reducer=PCA(4), distill=True, **SMALL),
+    "map": ParametricUMAP(4, n_neighbors=5, **SMALL),
     "sequences": SequencePredictor(4, frame_shape=(16,), hidden_size=16, **SMALL),
 }
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics.pairwise import distance_metrics
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_array
+from sklearn.utils import check_array, gen_batches
 
 from .._utils import import_optional, lookup
 
@@ -17,14 +17,47 @@ _MAX_COMPARED_ROWS = 4096
 _SEED = 42
 # Labels that differ multiply the weight of an edge by exp(-d), with this d at a target weight of 0.
 _LABEL_DISTANCE, _MAX_LABEL_DISTANCE = 2.5, 1e12
+# Metrics of differences alone: a shift of all rows changes nothing, and a common factor only units.
+_DIFFERENCES = {"euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "minkowski"}
+_CHUNK_ROWS = 4096
+# Distances in float32 below this fraction of usual ones are rounding errors.
+_ROUNDING = 1e-5
 # Layouts that start a map reach so far from the origin, as in umap-learn.
 _LAYOUT_RADIUS = 10.0
 
 
-def as_floats(rows: Any) -> Any:
-    """Return rows in float32, in memory: what neighbors are searched for in."""
-    converted = rows.astype(np.float32)
-    return converted if sparse.issparse(converted) else np.asarray(converted)
+def as_floats(rows: Any, metric: Any) -> Any:
+    """Return rows as floats in memory: what neighbors are searched for in.
+
+    Where the metric allows, they are centered and scaled first: in float32, data far from zero
+    would lose their digits, and squares of large values overflow. Few rows are compared in
+    float64, so that rounding does not choose between neighbors at equal distances.
+    """
+    dtype = np.float64 if _is_small(rows, metric) else np.float32
+    if callable(metric) or metric not in _DIFFERENCES:
+        return _in_memory(rows.astype(dtype))
+    if sparse.issparse(rows):
+        return (rows / (abs(rows).max() or 1.0)).astype(dtype)
+    center = np.mean(rows, axis=0, dtype=np.float64)
+    scale = max(np.abs(rows - center).max() for rows in _chunks(rows)) or 1.0
+    converted = np.empty(rows.shape, dtype=dtype)
+    for some, part in zip(_chunks(rows), _chunks(converted), strict=True):
+        part[:] = (some - center) / scale
+    return converted
+
+
+def _is_small(rows: Any, metric: Any) -> bool:
+    """Return whether all distances are computed, by scikit-learn."""
+    is_known = not callable(metric) and metric in distance_metrics()
+    return is_known and rows.shape[0] < _MAX_COMPARED_ROWS
+
+
+def _chunks(rows: Any) -> list[Any]:
+    return [rows[some] for some in gen_batches(len(rows), _CHUNK_ROWS)]
+
+
+def _in_memory(rows: Any) -> Any:
+    return rows if sparse.issparse(rows) else np.asarray(rows)
 
 
 def check_metric(metric: Any) -> None:
@@ -45,7 +78,7 @@ def nearest_neighbors(rows: Any, n_neighbors: int, metric: Any) -> tuple[np.ndar
     Parameters
     ----------
     rows : {ndarray, csr_matrix} of shape (n_samples, n_features)
-        In float32.
+        Of `as_floats`.
     n_neighbors : int
         At most ``n_samples``.
     metric : str or callable
@@ -54,13 +87,12 @@ def nearest_neighbors(rows: Any, n_neighbors: int, metric: Any) -> tuple[np.ndar
     -------
     indices, distances : ndarray of shape (n_samples, n_neighbors)
     """
-    is_small = rows.shape[0] < _MAX_COMPARED_ROWS
-    if is_small and not callable(metric) and metric in distance_metrics():
+    if _is_small(rows, metric):
         search = NearestNeighbors(n_neighbors=n_neighbors, metric=metric, algorithm="brute")
         distances, indices = search.fit(rows).kneighbors(rows)
         return indices, distances
     umap = import_optional("umap.umap_", "umap")
-    if is_small:
+    if rows.shape[0] < _MAX_COMPARED_ROWS:
         dense = rows.toarray() if sparse.issparse(rows) else rows
         between = import_optional("umap.distances", "umap").pairwise_special_metric(
             dense, metric=metric
@@ -84,8 +116,8 @@ def read_neighbors(given: Any, n_rows: int, n_neighbors: int) -> tuple[np.ndarra
     indices, distances = (check_array(part, input_name="precomputed_knn") for part in given[:2])
     if indices.shape != distances.shape or len(indices) != n_rows:
         raise ValueError(
-            f"precomputed_knn must hold two arrays of shape ({n_rows}, n_neighbors), a row for each "
-            f"row of X, got {indices.shape} and {distances.shape}."
+            f"precomputed_knn must hold two arrays of shape ({n_rows}, n_neighbors), as X has "
+            f"{n_rows} rows, got {indices.shape} and {distances.shape}."
         )
     if indices.shape[1] < n_neighbors:
         raise ValueError(
@@ -114,6 +146,9 @@ def fuzzy_graph(
     """
     umap = import_optional("umap.umap_", "umap")
     indices, distances = neighbors
+    # Rounding leaves a distance between equal rows, and the smallest one above zero matters.
+    is_rounding = distances < _ROUNDING * np.median(distances)
+    distances = np.where(is_rounding, 0, distances)
     graph, *_ = umap.fuzzy_simplicial_set(
         indices,  # only the number of rows is used
         indices.shape[1],
@@ -175,9 +210,8 @@ def spectral_layout(
             layout = spectral.spectral_layout(
                 rows, graph, n_components, np.random.RandomState(_SEED), metric=metric
             )
-    layout = np.asarray(layout, dtype=np.float64)
-    layout = layout - layout.mean(axis=0)
-    return layout * (_LAYOUT_RADIUS / (np.abs(layout).max() or 1.0))
+    centered: np.ndarray = np.asarray(layout, dtype=np.float64) - np.mean(layout, axis=0)
+    return centered * (_LAYOUT_RADIUS / (np.abs(centered).max() or 1.0))
 
 
 def _principal_coordinates(rows: Any, n_components: int) -> np.ndarray:

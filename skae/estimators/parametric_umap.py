@@ -47,7 +47,7 @@ from ._plan import FitMode, Traits
 # much again. Five layers of 256 units are 0.003 better in both, and take three times as long.
 _DENSE_UNITS = (128,) * 6
 # Rows of a batch that neighbors are drawn for, and updates in all, from few rows to many.
-_BATCH_ROWS, _N_UPDATES = 256, (400, 1200)
+_BATCH_ROWS, _N_UPDATES = 512, (400, 1200)
 # Fraction of the epochs that learn the layout before the graph. None cost 0.02 of k-NN accuracy.
 _LAYOUT_EPOCHS = 0.2
 # Weight decay: as strong as for other codes it smooths the map (0.01 of k-NN accuracy on digits).
@@ -92,16 +92,18 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
             learning_rate
         Shared.
     alpha : float or 'auto', default='auto'
-        Weight decay, as in `Autoencoder`; ``'auto'`` is 0.1 with ``'adamw'`` and 0.01 otherwise.
+        Weight decay of the optimizer, not the L2 penalty on the loss that ``alpha`` is in
+        :class:`~sklearn.neural_network.MLPRegressor`. ``'auto'`` is 0.1 with ``'adamw'`` and 0.01
+        otherwise.
     batch_size : int or 'auto', default='auto'
-        Number of rows in a batch, besides the neighbors that are drawn for each of them.
-        ``'auto'`` is 256.
+        Number of rows in a batch, besides the neighbor that is drawn for each of them.
+        ``'auto'`` is 512.
     max_iter : int or 'auto', default='auto'
         Number of epochs. ``'auto'`` makes as many updates as there are rows, at least 400 and at
         most 1,200.
     early_stopping : bool, default=False
-        Whether to hold out rows, and restore the weights with the lowest loss on them. If False,
-        all rows are part of the map.
+        Whether to hold out rows, as in :class:`~sklearn.neural_network.MLPRegressor`, and restore
+        the weights with the lowest loss on them. If False, all rows are part of the map.
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to hold out for early stopping.
     n_iter_no_change : int or inf, default=inf
@@ -123,7 +125,7 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
     Notes
     -----
     In the first fifth of the epochs the encoder learns the spectral layout of the graph, where
-    UMAP starts as well. After that each batch holds rows and three neighbors of each, drawn by the
+    UMAP starts as well. After that each batch holds rows and a neighbor of each, drawn by the
     weights of the graph: they attract each other, and all codes in the batch repel each other.
     Inputs are moved by differences between other neighbors, about as far as held-out rows lie from
     the training rows; this is what makes new rows fall where they belong.
@@ -273,6 +275,10 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         """
         return self._fit(X, y, sample_weight, X_target)
 
+    # Directions of little variance count in the distances between rows: without them
+    # trustworthiness on MNIST is 0.003 lower.
+    _may_use_basis = False
+
     # -- parameters ------------------------------------------------------------------------
 
     def _validate_params(self) -> None:
@@ -311,7 +317,7 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         index = np.arange(n_rows) if self.precomputed_knn is not None else np.zeros(n_rows)
         nodes = training_set._replace(labels=np.column_stack([labels, index])).used().merged()
         labels, index = nodes.labels.astype(np.int64).T
-        rows = as_floats(nodes.X)
+        rows = as_floats(nodes.X, self.metric)
         graph = self._graph(rows, index, n_rows)
         if (labels != UNLABELLED).any():
             graph = with_labels(graph, labels, self.target_weight)
@@ -364,6 +370,8 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
             self.architecture_.build_encoder(shape, self.n_components_),
             self.architecture_.build_decoder(shape, self.n_components_),
             shape.standardization,
+            # A user's own modules start from the weights that they have.
+            zero_init_decoder=not self.architecture_.has_pretrained_weights,
             **self.network_options_,
         )
 

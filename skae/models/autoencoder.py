@@ -1,5 +1,7 @@
 """What training asks of every network, and the autoencoder, which starts at PCA's solution."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -41,7 +43,7 @@ class Network(nn.Module):
     needs_labels = False
     # What draws rows that come with those of a batch, given their indices and a device (see
     # `models.umap.NeighborGraph`); it is set for the time of training.
-    companions = None
+    companions: Any = None
 
     # Whether missing values (NaN) may come in.
     mask_missing = False

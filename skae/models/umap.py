@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from ..losses import Target, weighted_mean
+from ..networks.blocks import LinearSkip, zero_init_last_layer
 from ..networks.generators import uniform
 from .autoencoder import AutoencoderNetwork
 
@@ -95,6 +97,8 @@ class UMAPNetwork(AutoencoderNetwork):
         Weight of the repulsion, in repelling codes for each attracting one.
     reconstruction_weight : float
         What the encoder gets of the reconstruction's gradient. The decoder gets all of it.
+    zero_init_decoder : bool, default=False
+        Whether all codes are decoded to the mean before training.
 
     References
     ----------
@@ -116,8 +120,10 @@ class UMAPNetwork(AutoencoderNetwork):
         curve,
         negative_sample_rate,
         reconstruction_weight,
+        zero_init_decoder=False,
     ):
         super().__init__(encoder, decoder, standardization)
+        self.zero_init_decoder = zero_init_decoder
         self.curve = curve
         self.negative_sample_rate = negative_sample_rate
         self.reconstruction_weight = reconstruction_weight
@@ -130,7 +136,16 @@ class UMAPNetwork(AutoencoderNetwork):
         return super()._decoded(code / _CODE_UNIT)
 
     def start(self, sample, seed):
-        """Start at the initial weights: the first epochs learn a layout."""
+        """Start decoding to the mean; the first epochs learn a layout."""
+        decoder = self.decoder
+        parts = [decoder]
+        if isinstance(decoder, LinearSkip):
+            parts = [decoder.linear, decoder.nonlinear]
+        for part in parts if self.zero_init_decoder else []:
+            *_, last = part.modules()
+            # Behind an activation zeros would stay zeros.
+            if isinstance(last, nn.Linear):
+                zero_init_last_layer(part)
 
     # -- training --------------------------------------------------------------------------
 
