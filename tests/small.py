@@ -31,7 +31,9 @@ NETWORKS = {
     "AutoencoderRegressor": AutoencoderRegressor(2, **QUICK),
     # It starts at the mean of all rows, where the gradient is made of rounding errors, which Adam
     # would scale to steps.
-    "ParametricUMAP": ParametricUMAP(2, n_neighbors=5, optimizer="sgd", **QUICK),
+    "ParametricUMAP": ParametricUMAP(
+        2, n_neighbors=5, optimizer="sgd", learning_rate_init=0.03, **QUICK
+    ),
     "SequencePredictor": SequencePredictor(2, hidden_size=8, **QUICK),
 }
 DENOISERS = {

@@ -144,7 +144,7 @@ def test_without_its_weight_the_reconstruction_leaves_the_encoder_alone():
 def test_the_first_epochs_learn_the_layout():
     model, (rows, target) = network().train(), batch()
     model.n_warmup = 2
-    model.begin_epoch(1)
+    model.begin_epoch(0)
     target.labels[:, MapLabels.LAYOUT] = model.encode(rows).detach()
     # The rows themselves, not moved.
     model._moved = lambda inputs, n_rows: inputs

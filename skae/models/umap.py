@@ -81,7 +81,8 @@ class UMAPNetwork(AutoencoderNetwork):
     A batch holds rows, and after them the neighbors that were drawn for them (see
     `NeighborGraph`). Neighbors attract each other, and all codes of a batch repel those of the
     rows: together this is UMAP's cross-entropy, with the expected negative samples in place of
-    drawn ones. In the first epochs the codes learn a layout that the graph's spectrum gives.
+    drawn ones. In the first epochs this replaces another loss by and by, that of a layout which the
+    graph's spectrum gives.
 
     Inputs are moved by differences between other neighbors: held-out rows lie about that far from
     rows of the training set, in these directions. Without it the training rows form clusters in
@@ -127,7 +128,7 @@ class UMAPNetwork(AutoencoderNetwork):
         self.curve = curve
         self.negative_sample_rate = negative_sample_rate
         self.reconstruction_weight = reconstruction_weight
-        self.learns_layout = False
+        self.graph_weight = 1.0
 
     def _code(self, rows):
         return _CODE_UNIT * super()._code(rows)
@@ -150,17 +151,18 @@ class UMAPNetwork(AutoencoderNetwork):
     # -- training --------------------------------------------------------------------------
 
     def begin_epoch(self, n_finished):
-        self.learns_layout = n_finished < self.n_warmup
+        # Rising, not set: after a sudden change Adam's steps are far too long for a while.
+        self.graph_weight = min(n_finished / self.n_warmup, 1.0) if self.n_warmup else 1.0
 
     def training_loss(self, inputs, target, criterion):
         """Return the loss of the map plus that of the reconstruction, and both parts."""
         n_rows = len(inputs) // (1 + NEIGHBORS_PER_ROW)
         code = self._code(self._moved(inputs, n_rows) if self.training else inputs)
         # Validation has the same loss in all epochs.
-        if self.learns_layout and self.training:
-            loss = self._layout_loss(code, target)
-        else:
-            loss = self._graph_loss(code, target, n_rows)
+        weight = self.graph_weight if self.training else 1.0
+        loss = weight * self._graph_loss(code, target, n_rows)
+        if weight < 1:
+            loss = loss + (1 - weight) * self._layout_loss(code, target)
         own = Target(*(None if part is None else part[:n_rows] for part in target))
         # The value of the code, with a fraction of its gradient.
         fixed = code[:n_rows].detach()
