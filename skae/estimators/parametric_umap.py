@@ -125,10 +125,10 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
     Notes
     -----
     In the first fifth of the epochs the encoder learns the spectral layout of the graph, where
-    UMAP starts as well, and less and less of it. Each batch holds rows and a neighbor of each, drawn by the
-    weights of the graph: they attract each other, and all codes in the batch repel each other.
-    Inputs are moved by differences between other neighbors, about as far as held-out rows lie from
-    the training rows; this is what makes new rows fall where they belong.
+    UMAP starts as well, and less and less of it. Each batch holds rows and a neighbor of each,
+    drawn by the weights of the graph: they attract each other, and all codes in the batch repel
+    each other. Inputs are moved by differences between other neighbors, about as far as held-out
+    rows lie from the training rows; this is what makes new rows fall where they belong.
 
     `history_` has both parts of the loss, as ``train_map`` and ``train_reconstruction``.
 
