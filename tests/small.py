@@ -10,7 +10,6 @@ from skae import (
     AutoencoderRegressor,
     Denoiser,
     HybridAutoencoder,
-    ParametricUMAP,
     ReconstructionOutlierDetector,
     SequencePredictor,
     TableAutoencoder,
@@ -29,11 +28,6 @@ NETWORKS = {
     "distilled": HybridAutoencoder(2, distill=True, **QUICK),
     "AutoencoderClassifier": AutoencoderClassifier(2, **QUICK),
     "AutoencoderRegressor": AutoencoderRegressor(2, **QUICK),
-    # It starts at the mean of all rows, where the gradient is made of rounding errors, which Adam
-    # would scale to steps.
-    "ParametricUMAP": ParametricUMAP(
-        2, n_neighbors=5, optimizer="sgd", learning_rate_init=0.03, **QUICK
-    ),
     "SequencePredictor": SequencePredictor(2, hidden_size=8, **QUICK),
 }
 DENOISERS = {

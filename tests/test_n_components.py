@@ -46,7 +46,7 @@ def test_weights_count_as_that_many_rows():
     assert weighted.n_components_ == PCA(0.7).fit(np.repeat(X, weights, axis=0)).n_components_
 
 
-@pytest.mark.parametrize("name", [n for n in NETWORKS if hasattr(NETWORKS[n], "partial_fit")])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_partial_fit_needs_an_integer_or_a_fit_before(name):
     classes = {"classes": [0, 1, 2]} if name == "AutoencoderClassifier" else {}
     with pytest.raises(ValueError, match="n_components=0.9 depends on all training rows"):
