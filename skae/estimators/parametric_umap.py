@@ -50,8 +50,8 @@ _DENSE_UNITS = (128,) * 6
 _BATCH_ROWS, _N_UPDATES = 512, (400, 1200)
 # Fraction of the epochs that learn the layout before the graph. None cost 0.02 of k-NN accuracy.
 _LAYOUT_EPOCHS = 0.2
-# Weight decay: as strong as for other codes it smooths the map (0.01 of k-NN accuracy on digits).
-_DECAY = 0.1
+# Of weight decay: as strong as elsewhere it smooths the map (0.01 of k-NN accuracy on digits).
+_DECAY_FACTOR = 0.1
 
 
 @shared_docs
@@ -93,7 +93,7 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         Shared.
     alpha : float or 'auto', default='auto'
         Weight decay of the optimizer, not the L2 penalty on the loss that ``alpha`` is in
-        :class:`~sklearn.neural_network.MLPRegressor`. ``'auto'`` is 0.1 with ``'adamw'`` and 0.01
+        :class:`~sklearn.neural_network.MLPRegressor`. ``'auto'`` is 0.1 with ``'adamw'`` and 0.001
         otherwise.
     batch_size : int or 'auto', default='auto'
         Number of rows in a batch, besides the neighbor that is drawn for each of them.
@@ -295,7 +295,10 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
 
     def _traits(self) -> Traits:
         return Traits(
-            batch_rows=_BATCH_ROWS, kl_warmup=_LAYOUT_EPOCHS, n_updates=_N_UPDATES, decay=_DECAY
+            batch_rows=_BATCH_ROWS,
+            kl_warmup=_LAYOUT_EPOCHS,
+            n_updates=_N_UPDATES,
+            decay_factor=_DECAY_FACTOR,
         )
 
     def _network_options(self) -> dict[str, Any]:
