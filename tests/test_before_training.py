@@ -232,7 +232,6 @@ def test_schedules_that_cannot_be_made_are_refused_by_name(case):
         LRScheduler(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, total_steps=100),
         LRScheduler("CyclicLR", base_lr=0.1, max_lr=0.2, step_every="batch"),
     ],
-    ids=str,
 )
 def test_schedules_of_skorch_and_torch_are_taken(schedule):
     parameters = {"callbacks": [schedule], "learning_rate": "constant", "optimizer": "sgd"}
