@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import MetaEstimatorMixin
 from sklearn.decomposition import PCA
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
 from sklearn.utils.metadata_routing import MetadataRouter
 
-from .._engine.data import Sample, TrainingSet, computing_dtype
-from .._engine.environment import compute_threads
+from .._engine.data import Sample, TrainingSet
 from .._engine.inference import record_feature_maps
 from .._engine.noise import Corruption
 from .._sklearn_compat import HasMethods, StrOptions
@@ -26,7 +23,7 @@ from ..networks.standardization import DecodesToData, Standardization
 from ..noises import Noise
 from ._base import NetworkEstimator
 from ._docs import shared_docs
-from ._frames import named_frame
+from ._inner_reducer import InnerReducerMixin
 from ._mixins import MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
 from ._parameters import (
     REFINE_CONSTRAINTS,
@@ -39,20 +36,20 @@ from ._parameters import (
     NoiseLike,
     OptimizerLike,
 )
-from ._plan import NEW_START, size_for_pca
+from ._plan import NEW_START
 from ._reducer import (
     as_seen_by,
-    encode,
     fit_reducer,
     repeated,
     route_to_reducer,
-    tags_of,
     take_over_tags,
 )
 
 
 @shared_docs
-class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimator):
+class HybridAutoencoder(
+    MetaEstimatorMixin, InnerReducerMixin, ReconstructionMixin, NetworkEstimator
+):
     """Any reducer, with a trained decoder as its inverse.
 
     The latent codes are those of PCA, UMAP or any estimator with ``transform``; a network learns to
@@ -346,46 +343,6 @@ class HybridAutoencoder(MetaEstimatorMixin, ReconstructionMixin, NetworkEstimato
             # The codes are a target of the encoder; otherwise they are the input of the network.
             return training_set._replace(labels=codes)
         return TrainingSet(codes, training_set.rows, weights=training_set.weights)
-
-    def _check_size_of_stream(self) -> None:
-        if self.reducer is None:
-            super()._check_size_of_stream()
-
-    def _uses_y(self) -> bool:
-        tags = tags_of(self._given_reducer())
-        # PLS needs y, though its tags do not say so: it is a regressor.
-        return tags.target_tags.required or tags.estimator_type in ("classifier", "regressor")
-
-    @property
-    def _can_start_anew(self) -> bool:
-        # One that is given is fitted once: it may be slow, or not be fitted at all.
-        return self.reducer is None
-
-    def _named(self, rows: Any) -> Any:
-        names = getattr(self, "feature_names_in_", None)
-        return rows if names is None else named_frame(rows, names)
-
-    def _given_reducer(self) -> Any:
-        if isinstance(self.reducer, str):
-            raise ValueError(
-                f"reducer={self.reducer!r} cannot be fitted: it was left out by without_reducer. "
-                "Set reducer to an estimator to train again."
-            )
-        if self.reducer is not None:
-            return self.reducer
-        # Seeded: for large data PCA uses a randomized solver.
-        pca = PCA(size_for_pca(self.n_components), random_state=self.random_state)
-        if self.missing_values is None:
-            return pca
-        # Means, as the encoder of other estimators sees them.
-        return make_pipeline(SimpleImputer(keep_empty_features=True), pca)
-
-    def _reduce(self, rows: Any, X: Any) -> np.ndarray:
-        """Return the codes of the reducer, in the precision that rows are computed in."""
-        with compute_threads():
-            codes = encode(self.reducer_, as_seen_by(self.reducer_, rows, X), "reducer")
-        converted: np.ndarray = codes.astype(computing_dtype(rows), copy=False)
-        return converted
 
     def _encode(self, rows: Any, X: Any = None) -> Any:
         # The reducer gets X itself: it may need a frame.
