@@ -14,7 +14,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, KernelPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.manifold import TSNE
@@ -390,8 +389,6 @@ def test_an_n_components_that_is_the_default_or_fits_the_reducer_does_not_warn(
 ):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # An epoch on 50 rows may gain nothing, which is another matter.
-        warnings.simplefilter("ignore", ConvergenceWarning)
         HybridAutoencoder(n_components, reducer=PCA(4), max_iter=1).fit(digits[:50])
 
 

@@ -55,7 +55,7 @@ def test_weights_before_the_first_step_count_as_well(digits):
 
 
 @pytest.mark.parametrize(
-    ("learning_rate", "n_epochs"), [("constant", 4), ("adaptive", 4), ("one_cycle", 14)]
+    ("learning_rate", "n_epochs"), [("constant", 6), ("adaptive", 6), ("one_cycle", 16)]
 )
 def test_training_stops_where_validation_no_longer_improves_once_a_schedule_is_half_done(
     digits, learning_rate, n_epochs
@@ -66,11 +66,18 @@ def test_training_stops_where_validation_no_longer_improves_once_a_schedule_is_h
         learning_rate_init=1e-9,
         max_iter=20,
         tol=0.01,
-        n_iter_no_change=3,
+        n_iter_no_change=5,
     )
     with pytest.warns(ConvergenceWarning, match="found nothing beyond its start"):
         assert fitted.fit(digits).n_iter_ == n_epochs
     assert fitted.best_n_iter_ == 0
+
+
+def test_a_trial_of_a_few_epochs_without_gain_does_not_warn(digits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = Autoencoder(**SMALL, learning_rate_init=1e-9, tol=0.01, max_iter=4).fit(digits)
+    assert fitted.best_n_iter_ in range(5)
 
 
 def test_a_fit_that_gains_says_after_which_epoch_and_warns_of_nothing(digits):

@@ -137,7 +137,7 @@ n_iter_ : int
     Number of epochs that were run.
 best_n_iter_ : int
     Number of epochs after which the validation loss was lowest: their weights are kept. Zero if
-    no epoch was better than the start, with a ``ConvergenceWarning``. Only with
+    no epoch was better than the start, with a ``ConvergenceWarning`` after five or more. Only with
     ``early_stopping``, and not after `partial_fit`.
 n_samples_seen_ : int
     Number of samples in the call of `fit`, or in all calls of `partial_fit` and of the `fit`

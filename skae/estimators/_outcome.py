@@ -13,6 +13,8 @@ from ._plan import FitMode
 
 # Rows on which the error of the fitted network is measured: more hardly change its first digits.
 _MEASURED_ROWS = 10_000
+# Fits of fewer epochs are trials, of which nobody expects a gain.
+_MIN_EPOCHS = 5
 
 
 class OutcomeMixin:
@@ -58,7 +60,8 @@ def _warn_of_no_gain(estimator, net):
     # Fits that somebody ended do not show what training can find; of divergence it is warned.
     stopping = dict(net.callbacks_).get("early_stopping")
     was_ended = stopping is not None and not stopping.is_complete(net)
-    if estimator.best_n_iter_ or was_ended or not math.isfinite(estimator.loss_curve_[-1]):
+    is_trial = was_ended or estimator.n_iter_ < _MIN_EPOCHS
+    if estimator.best_n_iter_ or is_trial or not math.isfinite(estimator.loss_curve_[-1]):
         return
     warnings.warn(
         f"{type(estimator).__name__} found nothing beyond its start, which is {estimator._start}: "
