@@ -13,7 +13,13 @@ from skorch.callbacks import BatchScoring, Callback, EpochScoring
 from small import FOR_IMAGES, NETWORKS, images, wine
 
 import skae._engine.training as training
-from skae import Autoencoder, AutoencoderClassifier, HybridAutoencoder, SequencePredictor
+from skae import (
+    Autoencoder,
+    AutoencoderClassifier,
+    Denoiser,
+    HybridAutoencoder,
+    SequencePredictor,
+)
 from skae._engine.net import Net
 from skae.architectures import Conv, Dense
 
@@ -30,6 +36,8 @@ def inputs_and_outputs(name, estimator, X):
         return estimator.transform(X), estimator.reconstruct(X)
     if name == "SequencePredictor":
         return X.reshape(len(X), -1, 1), estimator.predict(X)
+    if isinstance(estimator, Denoiser):
+        return X.reshape(len(X), -1), estimator.transform(X)
     return X.reshape(len(X), -1), estimator.reconstruct(X)
 
 

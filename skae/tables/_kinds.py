@@ -101,7 +101,7 @@ def _kind_of_entries(source):
         if all(isinstance(value, types) for value in known):
             return kind
     for value in known:
-        # Lists and dictionaries could not be told apart as categories.
+        # Lists and dictionaries could not be compared as categories.
         _refuse_unhashable(source, value)
     # Of several types, such as numbers and strings: labels that have no order.
     return "string"
