@@ -8,7 +8,6 @@ import numpy as np
 from .._files import target, write_atomically
 from ..plotting import TradeOffDisplay, plot_comparison
 from ._exports import as_json, as_markdown
-from ._page import render
 
 # Three digits are what scores of some hundred held-out rows are good for.
 _STYLE: dict[str, Any] = {"float_format": "{:.3g}".format, "na_rep": "–"}
@@ -155,6 +154,9 @@ class Comparison:
         ImportError
             If jinja2 or matplotlib is missing.
         """
+        # Imported here: whoever imports skae need not wait for what writes pages.
+        from ._page import render
+
         path = target(path)  # before the work
         write_atomically(path, render(self).encode())
 
