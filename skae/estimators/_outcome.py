@@ -12,7 +12,7 @@ from .._engine.data import Sample, TrainingSet, computing_dtype
 from ._plan import FitMode
 
 # Rows on which the error of the fitted network is measured: more hardly change its first digits.
-_MEASURED_ROWS = 10_000
+MEASURED_ROWS = 10_000
 # Fits of fewer epochs are trials, of which nobody expects a gain.
 _MIN_EPOCHS = 5
 
@@ -42,8 +42,8 @@ class OutcomeMixin:
 
     def _measure(self, sample: Sample, dtype: Any) -> float:
         """Return the mean squared error of the reconstruction, in the data's units squared."""
-        rows = sample.X[:_MEASURED_ROWS].astype(dtype)
-        errors = sample.rows[:_MEASURED_ROWS] - self._reconstruct(rows)
+        rows = sample.X[:MEASURED_ROWS].astype(dtype)
+        errors = sample.rows[:MEASURED_ROWS] - self._reconstruct(rows)
         # nanmean would copy the errors.
         return float(np.mean(np.square(errors, out=errors), where=~np.isnan(errors)))
 

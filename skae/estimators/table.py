@@ -25,6 +25,7 @@ from ._base import NetworkEstimator
 from ._density import draw_codes, fit_density
 from ._docs import shared_docs
 from ._input import read_codes
+from ._outcome import MEASURED_ROWS
 from ._parameters import ArchitectureLike, Callbacks, Device, FilePath, OptimizerLike
 from ._plan import FitMode, Traits, hidden_fraction
 from ._table_input import check_rows, read_weights
@@ -36,8 +37,6 @@ _ENCODING = ("kinds", "numeric_scaling", "min_frequency", "max_categories", "han
 # Those of `NetworkEstimator` that a table has no use for: its loss is that of its columns, and its
 # noise are hidden columns.
 _UNUSED = ("loss", "noise", "noise_level")
-# Rows on which the loss of the fitted network is measured, as in `NetworkEstimator`.
-_MEASURED_ROWS = 10_000
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -431,7 +430,7 @@ class TableAutoencoder(
             self.code_density_ = fit_density(self._posterior, training_set, self.random_state)
 
     def _measure(self, sample: Sample, dtype: Any) -> float:
-        return float(np.nanmean(self._losses(sample.X[:_MEASURED_ROWS])))
+        return float(np.nanmean(self._losses(sample.X[:MEASURED_ROWS])))
 
     def _posterior(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         n_outputs = 2 * self.n_components_

@@ -138,8 +138,7 @@ def _wide_subspace(rows, weights, n_components):
     """
     step = math.ceil(len(rows) / _MAX_WIDE_ROWS)
     rows, weights = rows[::step], None if weights is None else weights[::step]
-    if weights is not None:
-        rows = rows * np.sqrt(weights / weights.mean())[:, None]
+    rows = _weighted(rows, weights)
     n_directions = min(_MAX_WIDE_DIRECTIONS, len(rows) // _ROWS_PER_DIRECTION)
     if n_directions <= n_components:
         return None
@@ -152,6 +151,11 @@ def _wide_subspace(rows, weights, n_components):
     directions = rows.T @ vectors[:, ::-1][:, : min(n_needed, n_directions)]
     # Orthonormal to rounding, also where variances are tiny.
     return torch.from_numpy(linalg.qr(directions, mode="economic")[0]).float()
+
+
+def _weighted(rows, weights):
+    """Return rows whose products are those of weighted ones."""
+    return rows if weights is None else rows * np.sqrt(weights / weights.mean())[:, None]
 
 
 def count_components(rows, weights, fraction):
@@ -189,8 +193,7 @@ def count_components(rows, weights, fraction):
 
 def principal_components(rows, weights, n_components, random_state):
     """Return components (n_components, n_features) and the standard deviations along them."""
-    if weights is not None:
-        rows = rows * np.sqrt(weights / weights.mean())[:, None]
+    rows = _weighted(rows, weights)
     n_rows, n_features = rows.shape
     if n_features <= _MAX_EXACT_FEATURES:
         covariance = rows.T @ rows

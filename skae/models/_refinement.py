@@ -48,10 +48,10 @@ def _refine(decode, codes, rows, n_steps):
     jacobian = vmap(jacfwd(lambda code: decode(code[None])[0]))
     identity = torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
     damping = codes.new_full((len(codes),), _DAMPING)
-    residuals = _residuals(decode, codes, rows)
+    residuals, observed = _residuals(decode, codes, rows), ~rows.isnan()[:, :, None]
     for _ in range(n_steps):
         # (n_samples, n_features, n_components), without the values that are missing.
-        slopes = jacobian(codes) * ~rows.isnan()[:, :, None]
+        slopes = jacobian(codes) * observed
         curvature = slopes.mT @ slopes
         scale = curvature.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=1e-12)
         damped = curvature + (damping * scale)[:, None, None] * identity
