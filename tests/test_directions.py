@@ -172,8 +172,9 @@ def test_classifier_and_hybrid_see_directions_as_well(wide):
 
 def test_held_out_rows_lose_little_by_it(wide):
     train, test = train_test_split(wide, random_state=0)
-    with_directions = Autoencoder(4, random_state=0).fit(train)
-    without = Autoencoder(4, noise="gaussian", noise_level=0.0, random_state=0).fit(train)
+    common = {"max_iter": 15, "random_state": 0}
+    with_directions = Autoencoder(4, **common).fit(train)
+    without = Autoencoder(4, noise="gaussian", noise_level=0.0, **common).fit(train)
     assert directions_of(with_directions) is not None
     assert with_directions.score(test) > without.score(test) - 0.02
 

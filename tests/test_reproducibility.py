@@ -49,10 +49,11 @@ for estimators, (X, y) in [(of_rows, wine()), (of_images, images())]:
         if others_were_busy:
             np.random.seed(3)
             torch.manual_seed(3)
-            other = clone(estimator)
-            other.set_params(**{"random_state": 1} if hasattr(other, "random_state") else {})
-            other.fit(X[::-1].copy(), y[::-1])
-            estimator = pickle.loads(pickle.dumps(clone(estimator).fit(X, y)))
+            # Fitted before, with another seed to other rows, and copied since.
+            of_seed = {"random_state": 1} if hasattr(estimator, "random_state") else {}
+            other = clone(estimator).set_params(**of_seed).fit(X[::-1].copy(), y[::-1])
+            of_seed = {key: estimator.get_params()[key] for key in of_seed}
+            estimator = pickle.loads(pickle.dumps(other)).set_params(**of_seed)
         fitted = estimator.fit(X, y)
         if others_were_busy:
             results(fitted, X[:7])

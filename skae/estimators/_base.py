@@ -163,8 +163,7 @@ class NetworkEstimator(
         else:
             mode = WARM_START if self.warm_start and is_fitted else FIT
         previous = self.module_ if mode.continues else None
-        # Nothing that an earlier call learned is kept.
-        if mode.resets and not mode.continues:
+        if mode.forgets:
             for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
                 delattr(self, name)
         # As they are now: set_params after fit must not change how a fitted network is rebuilt.

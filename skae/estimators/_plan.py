@@ -64,6 +64,8 @@ class FitMode(NamedTuple):
         Whether one pass is made over a batch of data.
     continues : bool
         Whether training starts from the weights of an earlier call.
+    forgets : bool
+        Whether nothing that an earlier call learned is kept.
     resets : bool
         Whether attributes of the input are set, rather than compared.
     min_rows : int
@@ -72,17 +74,18 @@ class FitMode(NamedTuple):
 
     is_partial: bool
     continues: bool
+    forgets: bool
     resets: bool
     min_rows: int
 
 
 # A fit needs two rows: one does not determine the scale. A stream may begin with one.
-FIT = FitMode(is_partial=False, continues=False, resets=True, min_rows=2)
-WARM_START = FitMode(is_partial=False, continues=True, resets=True, min_rows=2)
-FIRST_BATCH = FitMode(is_partial=True, continues=False, resets=True, min_rows=1)
-NEXT_BATCH = FitMode(is_partial=True, continues=True, resets=False, min_rows=1)
+FIT = FitMode(is_partial=False, continues=False, forgets=True, resets=True, min_rows=2)
+WARM_START = FitMode(is_partial=False, continues=True, forgets=False, resets=True, min_rows=2)
+FIRST_BATCH = FitMode(is_partial=True, continues=False, forgets=True, resets=True, min_rows=1)
+NEXT_BATCH = FitMode(is_partial=True, continues=True, forgets=False, resets=False, min_rows=1)
 # The network starts anew from the rows so far; what is known of the input stays.
-NEW_START = FitMode(is_partial=True, continues=False, resets=False, min_rows=1)
+NEW_START = FitMode(is_partial=True, continues=False, forgets=False, resets=False, min_rows=1)
 
 
 class Traits(NamedTuple):

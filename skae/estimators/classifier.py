@@ -356,7 +356,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         y = training_set.labels
         if classes is not None:
             classes = sorted_labels(check_labels(classes, "classes"), "classes")
-        if run.mode.resets and not run.mode.continues:
+        if run.mode.forgets:
             self.classes_ = sorted_labels(y, "y") if classes is None else classes
         elif classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
