@@ -9,11 +9,11 @@ STUDIES ?= --quick
 # More options for pytest, for instance PYTEST='--cov=skae' or PYTEST='--durations=40'.
 PYTEST ?=
 
-.PHONY: demo test test-floors lint bench studies clean
+.PHONY: demo test test-floors lint bench studies docs linkcheck clean
 
 demo: .venv/demo
 	# One thread: small images gain nothing by more, and on busy cores these wait for each other.
-	OMP_NUM_THREADS=1 $(BIN)/python -m examples.compare_reducers $(DEMO)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.studies.compare_reducers $(DEMO)
 
 test: .venv/test
 	$(MAKE) --no-print-directory lint
@@ -32,8 +32,18 @@ lint: .venv/test
 bench: .venv/bench
 	$(BIN)/python -m benchmarks
 
+# The examples of the guide's pages, then the site, with those of the gallery; no network is needed.
+docs: .venv/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	@echo "The site: file://$(CURDIR)/docs/_build/html/index.html"
+
+# The links of the site to other sites.
+linkcheck: .venv/docs
+	$(BIN)/python -m sphinx -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck
+
 studies: .venv/studies
-	OMP_NUM_THREADS=1 $(BIN)/python -m examples $(STUDIES)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.studies $(STUDIES)
 
 .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -49,4 +59,4 @@ studies: .venv/studies
 comma := ,
 
 clean:
-	rm -rf .venv .venv-floors
+	rm -rf .venv .venv-floors docs/_build docs/gallery docs/generated docs/project

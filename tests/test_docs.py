@@ -218,9 +218,15 @@ def test_sources_use_the_words_of_the_glossary():
         r"tells?|told|gaps?|go(es)? on|what is there|foreign|linear paths?|shares? of|"
         r"cent(red|re)|standardis\w+|normalis\w+|maximis\w+|minimis\w+|behaviour\w*"
     )
+    package = Path(skae.__file__).parent
+    pages = [
+        *package.parent.glob("docs/[!_]*.md"),
+        *package.parent.glob("docs/[acg]*/*.md"),
+        *package.parent.glob("examples/**/*.py"),
+    ]
     used = {
         path.name: match[0]
-        for path in Path(skae.__file__).parent.rglob("*.py")
+        for path in [*package.rglob("*.py"), *pages]
         if (match := re.search(rf"\b({words})\b", path.read_text(encoding="utf-8"), re.IGNORECASE))
     }
     assert not used
