@@ -34,7 +34,7 @@ bench: .venv/bench
 
 # The examples of the guide's pages, then the site, with those of the gallery; no network is needed.
 docs: .venv/docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest docs/*.md docs/guide docs/coming_from
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo "The site: file://$(CURDIR)/docs/_build/html/index.html"
 

@@ -1,0 +1,1 @@
+"""Studies of the field, repeated: a module each."""
