@@ -13,6 +13,7 @@ from .estimators.sequence import SequencePredictor
 from .estimators.table import TableAutoencoder
 from .estimators.table_encoder import TableEncoder
 from .estimators.variational import VariationalAutoencoder
+from .estimators.windows import Windows
 from .persistence import load, save
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "TableAutoencoder",
     "TableEncoder",
     "VariationalAutoencoder",
+    "Windows",
     "architectures",
     "compare",
     "datasets",

@@ -15,6 +15,7 @@ from skae import (
     TableAutoencoder,
     TableEncoder,
     VariationalAutoencoder,
+    Windows,
 )
 from skae.architectures import Dense
 
@@ -51,6 +52,8 @@ ESTIMATORS = [
     TableAutoencoder(variational=True, max_iter=10),
     TableEncoder(),
     TableEncoder(numeric_scaling="quantile", missing_values="nan"),
+    # Windows of one step where all steps are independent, as those of the checks.
+    Windows(),
     # Takes sparse rows.
     ReconstructionOutlierDetector(TruncatedSVD(1)),
 ]

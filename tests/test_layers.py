@@ -26,6 +26,7 @@ LAYERS = {
     "metrics": 2,
     "_engine": 3,
     "models": 3,
+    "series": 3,
     "tables": 3,
     "inspection": 3,
     "estimators": 4,

@@ -1,0 +1,183 @@
+"""What users call a series, as arrays: frames with times, lists of recordings, lost steps."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._arrays import as_array, naming_types
+
+# A one-dimensional array of fewer values is more likely one step of many channels than a series,
+# and scikit-learn's contract is that rows without a second axis are refused.
+_MIN_FLAT_STEPS = 30
+# Steps further apart than this multiple of the usual distance have lost steps between them.
+_GAP_STEPS = 1.5
+
+
+@dataclass(frozen=True)
+class Series:
+    """One recording.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_timesteps, n_channels)
+        Floats; NaN is a missing value.
+    times : ndarray of shape (n_timesteps,), datetime64, or None
+        Strictly increasing.
+    index : pandas Index or None
+        That of the frame.
+    segments : list of slice
+        Stretches without lost time steps, in order.
+    """
+
+    values: np.ndarray
+    times: np.ndarray | None
+    index: Any
+    segments: list[slice]
+
+    @property
+    def step(self) -> np.timedelta64 | None:
+        """The usual time between two steps; None where there are no times."""
+        return None if self.times is None else usual_step(self.times)
+
+
+def read_series(
+    estimator: Any, X: Any, *, reset: bool, min_steps: int = 1
+) -> tuple[list[Series], bool]:
+    """Validate X as one series or as several.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``n_features_in_`` and ``feature_names_in_`` are set or compared: those of channels.
+    X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
+        Of one channel, a vector or a Series of pandas will do. The time stamps are a pandas index
+        of dates, or the one column of dates of a polars frame.
+    reset : bool
+        Whether to set the attributes, as in ``fit``.
+    min_steps : int, default=1
+        Of each series.
+
+    Returns
+    -------
+    series : list of Series
+    is_list : bool
+        Whether X is a list of series.
+    """
+    is_list = is_list_of_series(X)
+    parts = list(X) if is_list else [X]
+    return [
+        _read_one(estimator, part, reset and i == 0, min_steps) for i, part in enumerate(parts)
+    ], is_list
+
+
+def is_list_of_series(X: Any) -> bool:
+    """Return whether X is a list of arrays or frames; lists of numbers are one array."""
+    return isinstance(X, (list, tuple)) and any(np.ndim(getattr(part, "shape", 0)) for part in X)
+
+
+def _read_one(estimator: Any, X: Any, reset: bool, min_steps: int) -> Series:
+    X, index, times = _times_apart(X)
+    X = as_array(X)
+    shape = getattr(X, "shape", ())
+    if len(shape) > 2:
+        _refuse_sequences(estimator, shape)
+    if len(shape) == 1:
+        X = _as_column(estimator, X, reset)
+    with naming_types(X):
+        values = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=min_steps,
+        )
+    return Series(values, times, index, _segments(times, len(values)))
+
+
+def _times_apart(X: Any) -> tuple[Any, Any, np.ndarray | None]:
+    """Return the numbers of a frame, its index, and its time stamps if it has such."""
+    if hasattr(X, "iloc"):
+        frame = X.to_frame(name="value" if X.name is None else X.name) if X.ndim == 1 else X
+        return frame, X.index, _pandas_times(X.index)
+    if "polars" not in sys.modules:
+        return X, None, None
+    polars = sys.modules["polars"]
+    if isinstance(X, polars.Series):
+        return X.to_numpy(), None, None
+    if isinstance(X, polars.DataFrame):
+        names = [name for name, kind in X.schema.items() if kind in (polars.Date, polars.Datetime)]
+        if len(names) == 1:
+            times = _checked_times(X[names[0]].to_numpy())
+            return X.drop(names), None, times
+    return X, None, None
+
+
+def _pandas_times(index: Any) -> np.ndarray | None:
+    pandas = sys.modules["pandas"]
+    if isinstance(index, pandas.PeriodIndex):
+        index = index.to_timestamp()
+    if not isinstance(index, pandas.DatetimeIndex):
+        return None
+    # Clocks of a time zone jump; the time in UTC does not.
+    index = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
+    return _checked_times(index.to_numpy())
+
+
+def _checked_times(times: np.ndarray) -> np.ndarray:
+    steps = np.diff(times)
+    if np.isnat(times).any():
+        raise ValueError("The time stamps of X must be complete, got some that are missing (NaT).")
+    if (steps <= np.timedelta64(0)).any():
+        place = int(np.argmax(steps <= np.timedelta64(0)))
+        raise ValueError(
+            f"The time stamps of X must increase, got {times[place]} before {times[place + 1]}: "
+            "sort the frame by time (sort_index), and leave one row for each time. Recordings that "
+            "run side by side are given as a list of frames."
+        )
+    return times
+
+
+def _refuse_sequences(estimator: Any, shape: tuple[int, ...]) -> None:
+    name = type(estimator).__name__
+    raise ValueError(
+        f"X must be one series of shape (n_timesteps, n_channels) or a list of such, got an array "
+        f"of shape {tuple(shape)}: a set of {shape[0]} sequences of {shape[1]} steps. {name} looks "
+        f"for what is odd within series: give list(X) if each sequence is a recording of its own. "
+        "Sets of equally long sequences are what SequencePredictor takes."
+    )
+
+
+def _as_column(estimator: Any, X: Any, reset: bool) -> np.ndarray:
+    """Return a vector as a series of one channel, unless it may as well be one step."""
+    n_values = len(X)
+    n_channels = 1 if reset else estimator.n_features_in_
+    if n_channels == 1 and (n_values >= _MIN_FLAT_STEPS or not reset):
+        return np.asarray(X).reshape(-1, 1)
+    raise ValueError(
+        f"X must be a series of shape (n_timesteps, {'n_channels' if reset else n_channels}), got "
+        f"a one-dimensional array of {n_values} values. Reshape your data: X.reshape(-1, 1) is one "
+        "channel over time, X.reshape(1, -1) is one step of many channels."
+    )
+
+
+def _segments(times: np.ndarray | None, n_steps: int) -> list[slice]:
+    """Return the stretches between which the time stamps skip at least one step."""
+    ends = [n_steps]
+    if times is not None and n_steps > 1:
+        steps = np.diff(times) / usual_step(times)
+        ends = [*(np.flatnonzero(steps > _GAP_STEPS) + 1), n_steps]
+    starts = [0, *ends[:-1]]
+    return [slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
+
+
+def usual_step(times: np.ndarray) -> np.timedelta64 | None:
+    """Return the median time between two steps; None for a single one."""
+    if len(times) < 2:
+        return None
+    steps = np.diff(times)
+    middle: np.timedelta64 = np.partition(steps, len(steps) // 2)[len(steps) // 2]
+    return middle
