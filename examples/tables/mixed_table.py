@@ -45,10 +45,10 @@ from skae.plotting import LatentSpaceDisplay
 LatentSpaceDisplay.from_estimator(autoencoder, table, table["cultivar"])
 
 # %%
-# How well is each column reconstructed? One is perfect, zero as good as knowing nothing of the
-# row.
+# How well is each column reconstructed, on average? One is perfect, zero as good as knowing
+# nothing of the row.
 
-print(autoencoder.column_scores(table).round(2))
+print(autoencoder.column_scores(table).mean().round(2).to_string())
 
 # %%
 # With ``variational=True``, `sample` draws new rows: whole categories, and numbers that go
