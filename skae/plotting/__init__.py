@@ -17,6 +17,7 @@ from ._reconstruction import ReconstructionDisplay
 from ._series import ForecastDisplay, SeriesDisplay
 from ._trade_offs import TradeOffDisplay
 from ._walks import InterpolationDisplay, ManifoldDisplay, TraversalDisplay
+from .explorer import ExplorerPage, explore
 
 __all__ = [
     "ComponentActivityDisplay",
@@ -24,6 +25,7 @@ __all__ = [
     "ContributionDisplay",
     "DisentanglementDisplay",
     "ErrorMapDisplay",
+    "ExplorerPage",
     "FeatureMapDisplay",
     "ForecastDisplay",
     "ImageGridDisplay",
@@ -39,5 +41,6 @@ __all__ = [
     "TradeOffDisplay",
     "TraversalDisplay",
     "animate_latent",
+    "explore",
     "plot_comparison",
 ]

@@ -1,0 +1,128 @@
+"""A program run in Python: what the page will compute, to compare it with the estimator."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ._program import Program, Step
+
+_Arrays = list[torch.Tensor]
+
+
+def run(program: Program, codes: np.ndarray) -> np.ndarray:
+    """Return what a program makes of codes (n_samples, n_components), in float64."""
+    arrays = [torch.from_numpy(each.astype(np.float64)) for each in program.arrays]
+    # Without gradients, and in double precision as numbers of JavaScript are.
+    with torch.no_grad():
+        rows = _run(program.steps, arrays, torch.from_numpy(codes.astype(np.float64)))
+    decoded: np.ndarray = rows.flatten(1).numpy()
+    return decoded
+
+
+def _run(steps: list[Step], arrays: _Arrays, x: torch.Tensor) -> torch.Tensor:
+    for step in steps:
+        x = _STEPS[step["op"]](x, step, arrays)
+    return x
+
+
+def _array(step: Step, name: str, arrays: _Arrays) -> torch.Tensor | None:
+    position = step[name]
+    return None if position is None else arrays[position]
+
+
+def _linear(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return F.linear(x, arrays[step["weight"]], _array(step, "bias", arrays))
+
+
+def _convolution(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    sizes = {name: step[name] for name in ("stride", "padding", "dilation", "groups")}
+    weight, bias = arrays[step["weight"]], _array(step, "bias", arrays)
+    if step["op"] == "conv":
+        return F.conv2d(x, weight, bias, **sizes)
+    return F.conv_transpose2d(x, weight, bias, **sizes, output_padding=step["output_padding"])
+
+
+def _along_channels(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return values of channels, or of all, in a shape that broadcasts with (n_samples, ...)."""
+    return values.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def _affine(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    scale, shift = (_along_channels(arrays[step[name]], x) for name in ("scale", "shift"))
+    return x * scale + shift
+
+
+def _normalize(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    weight, bias = _array(step, "weight", arrays), _array(step, "bias", arrays)
+    return F.group_norm(x, step["groups"], weight, bias, step["eps"])
+
+
+def _sum(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return torch.stack([_run(branch, arrays, x) for branch in step["branches"]]).sum(dim=0)
+
+
+def _activation(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    activated: torch.Tensor = _ACTIVATIONS[step["name"]](x, *step["parameters"])
+    return activated
+
+
+def _to_images(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return x.reshape(-1, *step["shape"]).permute(0, 3, 1, 2)
+
+
+def _to_rows(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return x.permute(0, 2, 3, 1).flatten(1)
+
+
+def _reshape(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return x.reshape(len(x), *step["shape"])
+
+
+def _resize(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return F.interpolate(x, size=step.get("size"), scale_factor=step.get("factors"))
+
+
+def _pad(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return F.pad(x, (0, step["size"]))
+
+
+def _presence(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    present = (x != 0).to(x).flip(1).cummax(dim=1).values.flip(1)
+    return torch.cat([x, present], dim=1)
+
+
+def _gelu_tanh(x: torch.Tensor) -> torch.Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+_STEPS: dict[str, Callable[[torch.Tensor, Step, _Arrays], torch.Tensor]] = {
+    "linear": _linear,
+    "conv": _convolution,
+    "conv_transpose": _convolution,
+    "affine": _affine,
+    "normalize": _normalize,
+    "sum": _sum,
+    "activation": _activation,
+    "to_images": _to_images,
+    "to_rows": _to_rows,
+    "reshape": _reshape,
+    "resize": _resize,
+    "pad": _pad,
+    "presence": _presence,
+}
+
+_ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "selu": F.selu,
+    "gelu": F.gelu,
+    "gelu_tanh": _gelu_tanh,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "softplus": F.softplus,
+}
