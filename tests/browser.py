@@ -17,6 +17,7 @@ _OPTIONS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--no-first-run",
+    "--hide-scrollbars",
     "--disable-extensions",
 )
 _TIMEOUT_SECONDS = 60

@@ -21,7 +21,7 @@ from sklearn.preprocessing import (
 )
 from torch import nn
 
-from skae import Autoencoder, ReconstructionOutlierDetector, SequencePredictor
+from skae import Autoencoder, ReconstructionOutlierDetector, SequencePredictor, TableAutoencoder
 from skae.architectures import Custom
 from skae.models import AutoencoderNetwork
 from skae.plotting import explore
@@ -194,6 +194,17 @@ def test_frames_give_names_to_features_and_columns(iris, path):
         "a",
         "reconstruction error",
     ]
+
+
+def test_a_table_with_text_is_shown_without_decoding(iris, path):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(iris[0], columns=list("abcd")).assign(kind=np.array(list("xyz"))[iris[1]])
+    autoencoder = TableAutoencoder(2, **QUICK).fit(X)
+    with pytest.raises(ValueError, match=r"\['kind'\].*decode=False"):
+        explore(autoencoder, X, path=path)
+    settings = settings_of(explore(autoencoder, X, path=path, decode=False))
+    assert settings["features"] == list("abcd")
+    assert settings["columns"][0]["classes"] == list("xyz")
 
 
 def test_sparse_rows_are_taken(iris, path):

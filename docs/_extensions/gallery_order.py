@@ -9,6 +9,7 @@ _ORDER = (
     "supervised.py",
     "denoise.py",
     "sample.py",
+    "explore.py",
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_scalar
 
-from ..._arrays import as_array, chunks, naming_types
+from ..._arrays import as_array, chunks, columns_without_numbers, naming_types
 from ..._files import target, write_atomically
 from ..._typing import MatrixLike
 from ..._utils import import_optional
@@ -19,6 +19,7 @@ from .._estimators import fitted_image_shape
 from ._columns import describe, read_columns
 from ._decoder import decode_codes, decoded_rows, export_decoder
 from ._page import render
+from ._program import NotExpressible
 from ._samples import Rows, kept_indices, read_rows
 
 _MEGABYTE = 1e6
@@ -31,7 +32,7 @@ _DESCRIBED_ROWS = 500
 class ExplorerPage:
     """A page that `explore` has written.
 
-    Attributes
+    Parameters
     ----------
     path : Path
         Where it is.
@@ -41,6 +42,14 @@ class ExplorerPage:
     decoding_error : float or None
         Largest difference between what the page decodes and ``inverse_transform``, as a fraction
         of the range of the data, among 48 codes; None if the page does not decode.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from skae.plotting import ExplorerPage
+    >>> page = ExplorerPage(Path("page.html"), {"data": 40, "decoder": 20}, decoding_error=2e-4)
+    >>> page.size
+    60
     """
 
     path: Path
@@ -104,9 +113,12 @@ def explore(
         images, or else the ``image_shape_`` of the fitted estimator. Without images the page
         shows a table of the features: of more than 60 those that vary most.
     feature_names : array-like of shape (n_features,), default=None
-        Names in the table. If None, those of the columns if X is a frame, or ``x0``, ``x1``, ...
+        Names in the table of features. If None, those of the columns if X is a frame, or ``x0``,
+        ``x1``, ...
     decode : bool, default=True
-        Whether the page decodes.
+        Whether the page decodes. Tables with columns of text or dates, as those of
+        `TableAutoencoder`, are shown without: these columns color the points, numbers are shown
+        as features.
     max_megabytes : float, default=20
         Size up to which rows of X are put into the page. Pictures take a byte for each
         pixel, and other features four, before compression. Of more rows, evenly spaced ones are
@@ -151,6 +163,8 @@ def explore(
     codes = _codes_of(estimator, X)
     _check_axes(axes, codes.shape[1])
     colors = read_columns(y, columns, len(codes))
+    X, texts = _without_texts(X, decode=decode)
+    colors += read_columns(None, texts, len(codes))
     rows, holds_rows = _rows(estimator, X, codes, image_shape, feature_names, decode=decode)
     decoder = export_decoder(estimator, codes, rows.spread) if decode else None
     if decoder is not None and holds_rows:
@@ -173,6 +187,20 @@ def _codes_of(estimator: Any, X: Any) -> np.ndarray:
     with naming_types(codes, "codes"):
         checked: np.ndarray = check_array(codes, input_name="codes", dtype=np.float64)
     return checked
+
+
+def _without_texts(X: Any, *, decode: bool) -> tuple[Any, dict[str, Any] | None]:
+    """Return X without its columns of text and dates, and these: they are colors, not features."""
+    texts = [name for name, _ in columns_without_numbers(X)]
+    if not texts:
+        return X, None
+    if decode:
+        raise NotExpressible(
+            f"the page decodes numbers alone, got X with column(s) {texts} of text or dates. Give "
+            "decode=False for a page that does not decode."
+        )
+    numbers = X[[name for name in X.columns if name not in texts]]
+    return numbers, {str(name): X[name].to_numpy() for name in texts}
 
 
 def _check_axes(axes: Any, n_components: int) -> None:

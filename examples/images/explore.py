@@ -1,0 +1,45 @@
+"""
+A page to explore a latent space
+================================
+
+:func:`~skae.plotting.explore` writes one HTML file that needs no network. Its decoder runs in the
+browser: what lies between the digits that were written is decoded where the mouse is dragged.
+"""
+
+import os
+
+from sklearn.datasets import load_digits
+
+from skae import VariationalAutoencoder
+from skae.datasets import load_mnist
+from skae.plotting import explore
+
+# MNIST if the folder with it is named, and otherwise the small digits of scikit-learn.
+digits = load_mnist() if os.environ.get("SKAE_DATA") else load_digits()
+
+# %%
+# Codes of three numbers: two are the axes of the page, and a slider sets the third.
+
+vae = VariationalAutoencoder(3, architecture="dense", max_iter=20, random_state=0)
+vae.fit(digits.images)
+
+# %%
+# What is decoded is compared with ``inverse_transform``, here and in the browser. The largest
+# difference is given as a fraction of the range of the data.
+
+page = explore(vae, digits.images, digits.target, "explorer.html", title="Digits, by a VAE")
+print(f"{page.path.name}: {page.size / 1e6:.1f} MB, largest difference {page.decoding_error:.1g}")
+
+# %%
+# The sizes of its parts in bytes: codes and images, the decoder, and the code that draws.
+
+page.sizes
+
+# %%
+# This is how it looks.
+#
+# .. image:: /images/explorer.png
+#    :alt: Codes as points colored by digit; beside them the decoded spot, the row under the mouse
+#          and its reconstruction, a slider, and the nearest rows.
+#
+# sphinx_gallery_thumbnail_path = 'images/explorer.png'
