@@ -95,4 +95,13 @@ def test_importing_skae_leaves_the_heavy_parts_of_scikit_learn_to_those_who_use_
 
 def test_importing_skae_imports_no_optional_package_of_its_own(modules):
     new = {name.partition(".")[0] for name in modules[0]}
-    assert not new & {"matplotlib", "pandas", "umap", "torchvision", "optuna", "polars", "skimage"}
+    assert not new & {
+        "matplotlib",
+        "pandas",
+        "umap",
+        "torchvision",
+        "optuna",
+        "polars",
+        "skimage",
+        "bokeh",
+    }
