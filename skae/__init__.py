@@ -2,6 +2,7 @@
 
 from . import architectures, datasets, inspection, metrics, plotting
 from .comparison import Comparison, compare
+from .estimators._shift_tests import ShiftTest
 from .estimators.autoencoder import Autoencoder
 from .estimators.classifier import AutoencoderClassifier
 from .estimators.denoiser import Denoiser
@@ -28,6 +29,7 @@ __all__ = [
     "ParametricUMAP",
     "ReconstructionOutlierDetector",
     "SequencePredictor",
+    "ShiftTest",
     "TableAutoencoder",
     "TableEncoder",
     "VariationalAutoencoder",

@@ -154,6 +154,15 @@ def test_a_row_scores_the_same_whichever_rows_come_with_it(tumors, method):
     np.testing.assert_allclose(model.score_samples(malignant)[:20], alone, rtol=1e-9)
 
 
+def test_a_view_that_runs_backward_scores_as_a_copy_of_it():
+    X = load_digits().data[:300]
+    model = detector().fit(X)
+    backward = X[::-1, ::-1]
+    np.testing.assert_array_equal(
+        model.score_samples(backward), model.score_samples(backward.copy())
+    )
+
+
 def test_a_constant_feature_is_measured_in_the_median_range_of_the_others():
     X = load_wine().data[:, :5].copy()
     X[:, 2] = 7

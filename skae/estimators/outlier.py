@@ -1,9 +1,8 @@
 """Outliers by reconstruction, from any reducer with an inverse."""
 
 import math
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import MetadataRouter
-from sklearn.utils.metaestimators import available_if
 
 from .._arrays import check_weights, chunks, dense
 from .._engine.environment import compute_threads
@@ -42,24 +40,15 @@ from ._reducer import (
     score_samples,
     take_over_tags,
 )
+from ._shift import ShiftMixin, if_reconstructs
 from ._thresholds import CONTAMINATION, ThresholdMixin
 
 # Reconstructions that a row is compared with: more take longer and detect no more outliers.
 _MAX_REFERENCES = 1000
 
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def _reconstructs(detector: Any) -> bool:
-    return not is_forecaster(detector.estimator)
-
-
-# scikit-learn's decorator has no types, and would take those of the method.
-_if_reconstructs: Callable[[Method], Method] = available_if(_reconstructs)
-
 
 class ReconstructionOutlierDetector(
-    DocLinkMixin, ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
+    DocLinkMixin, ThresholdMixin, ShiftMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
 ):
     """Find rows that differ from what a reducer reconstructs of the training rows.
 
@@ -257,6 +246,8 @@ class ReconstructionOutlierDetector(
         self._learn_normal_rows(samples, seen, split)
         self.training_scores_ = self._score_samples(samples, seen)
         self._calibrate(split)
+        if not is_forecaster(self.estimator_):
+            self._keep_for_shift(samples, seen, split)
         self.set_threshold(contamination=self.contamination)
 
     @property
@@ -314,7 +305,7 @@ class ReconstructionOutlierDetector(
         """
         return self._score_samples(*self._read(X))
 
-    @_if_reconstructs
+    @if_reconstructs
     def feature_scores(self, X: MatrixLike) -> Any:
         """Return the contribution of each feature: how far its value is off.
 
@@ -335,8 +326,7 @@ class ReconstructionOutlierDetector(
             with its index and columns.
         """
         samples, seen = self._read(X)
-        with compute_threads():
-            deviations = np.sqrt(self._squared_deviations(samples, seen)) * self.scale_
+        deviations = self._deviations(samples, seen).reshape(samples.shape)
         # float64 for float64, and float32 for bytes as well.
         dtype = np.result_type(samples.dtype, np.float32)
         deviations = deviations.astype(dtype, copy=False)
@@ -387,6 +377,12 @@ class ReconstructionOutlierDetector(
             return -mean_squared_distances(rows, *kept, n_neighbors, weights)
         deviations = self._squared_deviations(samples, seen)
         return -deviations.reshape(len(deviations), -1).mean(axis=1)
+
+    def _deviations(self, samples: Any, seen: Any) -> np.ndarray:
+        """Deviation of each value from what is expected of it, in its units; samples flat."""
+        with compute_threads():
+            deviations: np.ndarray = np.sqrt(self._squared_deviations(samples, seen)) * self.scale_
+        return deviations.reshape(len(deviations), -1)
 
     def _squared_deviations(self, samples: Any, seen: Any) -> Any:
         """Squared deviation of each value from what is expected of it, in units of `scale_`."""
