@@ -59,4 +59,4 @@ studies: .venv/studies
 comma := ,
 
 clean:
-	rm -rf .venv .venv-floors docs/_build docs/gallery docs/generated docs/project
+	rm -rf .venv .venv-floors docs/_build docs/gallery docs/generated docs/project examples/*/explorer.html

@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "myst_parser",
     "docstrings",
+    "gallery_files",
     "repository_files",
 ]
 exclude_patterns = ["_build", "_extensions"]

@@ -6,16 +6,12 @@ A page to explore a latent space
 browser: what lies between the digits that were written is decoded where the mouse is dragged.
 """
 
-import os
-
 from sklearn.datasets import load_digits
 
 from skae import VariationalAutoencoder
-from skae.datasets import load_mnist
 from skae.plotting import explore
 
-# MNIST if the folder with it is named, and otherwise the small digits of scikit-learn.
-digits = load_mnist() if os.environ.get("SKAE_DATA") else load_digits()
+digits = load_digits()
 
 # %%
 # Codes of three numbers: two are the axes of the page, and a slider sets the third.
@@ -36,7 +32,11 @@ print(f"{page.path.name}: {page.size / 1e6:.1f} MB, largest difference {page.dec
 page.sizes
 
 # %%
-# This is how it looks.
+# .. raw:: html
+#
+#    <p><a href="explorer.html">Open the page</a></p>
+#
+# This is how it looks with the larger digits of MNIST.
 #
 # .. image:: /images/explorer.png
 #    :alt: Codes as points colored by digit; beside them the decoded spot, the row under the mouse
