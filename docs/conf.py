@@ -89,7 +89,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
 }
-html_sidebars = {"index": [], "install": [], "project/changelog": []}
+html_sidebars = {"index": []}
 
 # `make linkcheck`. GitHub builds anchors of its pages in the browser.
 linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]

@@ -29,6 +29,7 @@ print(f"{page.path.name}: {page.size / 1e6:.1f} MB, largest difference {page.dec
 # %%
 # The sizes of its parts in bytes: codes and images, the decoder, and the code that draws.
 
+# sphinx_gallery_thumbnail_path = 'images/explorer.png'
 page.sizes
 
 # %%
@@ -41,5 +42,3 @@ page.sizes
 # .. image:: /images/explorer.png
 #    :alt: Codes as points colored by digit; beside them the decoded spot, the row under the mouse
 #          and its reconstruction, a slider, and the nearest rows.
-#
-# sphinx_gallery_thumbnail_path = 'images/explorer.png'
