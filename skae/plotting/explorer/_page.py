@@ -14,7 +14,7 @@ from ._figure import bokeh_scripts, make_figure
 from ._payload import as_json, pack
 from ._samples import Rows
 
-_SCRIPTS = ("payload.js", "decoder.js", "drawing.js", "explorer.js")
+_SCRIPTS = ("payload.js", "decoder.js", "rows.js", "drawing.js", "explorer.js")
 # Rows of the table of features. More cannot be looked through, and drawing them takes time.
 _MAX_FEATURES = 60
 # Checked codes that the page decodes when it is opened.

@@ -10,9 +10,8 @@ const skaeExplorer = (() => {
   const SLOW_MILLISECONDS = 60, REST_MILLISECONDS = 300, N_FEW = 3000;
   const { element, shown } = skaeDrawing;
   const byId = (id) => document.getElementById(id);
-  const settings = JSON.parse(byId("settings").textContent);
-  const nComponents = settings.limits.length;
-  const isPicture = settings.imageShape !== null;
+  const { settings, nComponents, isPicture, data } = skaeRows;
+  const { codeOf, sampleOf, limitsOf, nearestRows, featureColumn, componentColumn } = skaeRows;
 
   // All that changes. `spot` is the code that is decoded, `decoded` its row in the units of the
   // data; `hovered` is the row under the mouse, -1 for none.
@@ -22,55 +21,9 @@ const skaeExplorer = (() => {
     hovered: -1, rebuilt: null, selected: [], nearest: [], column: null, difference: null,
     isSlow: false, isPressed: false,
   };
-  const data = {}; // arrays, read once
   const plot = {}; // Bokeh's models
   let table = null;
   const tableColumns = {};
-
-  // -- rows ------------------------------------------------------------------------------
-
-  const codeOf = (row) => data.codes.data.subarray(row * nComponents, (row + 1) * nComponents);
-
-  // The place of a row among those that the page holds, -1 if it does not.
-  const placeOf = (row) => (data.places ? data.places[row] : row);
-
-  // The row of X, in the units of the data, or null if the page does not hold it.
-  function sampleOf(row) {
-    const place = data.samples ? placeOf(row) : -1;
-    if (place < 0) return null;
-    const n = data.samples.shape[1];
-    const stored = data.samples.data.subarray(place * n, (place + 1) * n);
-    if (!isPicture) return stored;
-    const [low, high] = limitsOf(0);
-    // 255 stands for a missing value.
-    return Float64Array.from(stored, (b) => (b === 255 ? NaN : low + (b / 254) * (high - low)));
-  }
-
-  const limitsOf = (feature) => {
-    const at = isPicture ? 0 : 2 * feature;
-    return [data.featureLimits.data[at], data.featureLimits.data[at + 1]];
-  };
-
-  // The k rows, of those that the page holds, whose codes are nearest to a code.
-  function nearestRows(code, k) {
-    const best = []; // [squared distance, row], the nearest first
-    const codes = data.codes.data;
-    const rows = data.kept ? data.kept.data : null;
-    const n = rows ? rows.length : settings.nRows;
-    for (let i = 0; i < n; i++) {
-      const row = rows ? rows[i] : i;
-      const limit = best.length < k ? Infinity : best[k - 1][0];
-      let distance = 0;
-      for (let c = 0, at = row * nComponents; c < nComponents && distance < limit; c++, at++)
-        distance += (codes[at] - code[c]) ** 2;
-      if (distance >= limit) continue;
-      let place = best.findIndex((other) => other[0] > distance);
-      if (place < 0) place = best.length;
-      best.splice(place, 0, [distance, row]);
-      best.length = Math.min(best.length, k);
-    }
-    return best.map(([, row]) => row);
-  }
 
   // The row whose point is nearest to a place in the plot, or -1 if all are too far.
   function rowAt(x, y) {
@@ -244,7 +197,11 @@ const skaeExplorer = (() => {
     if (state.isSlow) {
       showAll(false);
       clearTimeout(moving.timer);
-      moving.timer = setTimeout(() => showAll(true), REST_MILLISECONDS);
+      // From when it has been drawn on: a frame may take longer than the rest.
+      requestAnimationFrame(() => {
+        clearTimeout(moving.timer);
+        moving.timer = setTimeout(() => showAll(true), REST_MILLISECONDS);
+      });
     } else if (!moving.isTimed && settings.nRows > N_FEW) {
       moving.isTimed = true;
       const start = performance.now();
@@ -312,32 +269,6 @@ const skaeExplorer = (() => {
     plot.rows.selected.indices = indices;
   }
 
-  // Values of a feature, NaN for rows that the page does not hold.
-  function featureColumn(feature, name) {
-    const [nKept, n] = data.samples.shape;
-    const values = new Float32Array(settings.nRows).fill(NaN);
-    for (let i = 0; i < nKept; i++) {
-      const value = data.samples.data[i * n + feature];
-      values[data.kept ? data.kept.data[i] : i] = isPicture && value === 255 ? NaN : value;
-    }
-    return rangeColumn(name, values);
-  }
-
-  function rangeColumn(name, values) {
-    let low = Infinity, high = -Infinity;
-    for (const value of values) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    return { name, data: values, limits: low > high ? [0, 1] : [low, high] };
-  }
-
-  function componentColumn(component) {
-    const values = new Float32Array(settings.nRows);
-    for (let i = 0; i < values.length; i++) values[i] = data.codes.data[i * nComponents + component];
-    return { name: `code ${component + 1}`, data: values, limits: settings.limits[component] };
-  }
-
   function colorByFeature(feature, name) {
     if (!data.samples) return;
     byId("color").value = "";
@@ -368,22 +299,6 @@ const skaeExplorer = (() => {
   }
 
   // -- start -----------------------------------------------------------------------------
-
-  async function readArrays() {
-    const read = skaePayload.unpack;
-    data.codes = await read(settings.codes);
-    data.featureLimits = settings.featureLimits && (await read(settings.featureLimits));
-    data.samples = settings.samples && (await read(settings.samples));
-    data.kept = settings.kept && (await read(settings.kept));
-    if (data.kept) {
-      data.places = new Int32Array(settings.nRows).fill(-1);
-      data.kept.data.forEach((row, place) => { data.places[row] = place; });
-    }
-    data.columns = [];
-    for (const column of settings.columns)
-      data.columns.push({ ...column, data: (await read(column.values)).data });
-    data.program = settings.decoder && (await skaePayload.unpackProgram(settings.decoder.program));
-  }
 
   // Decode codes of which Python has written down the rows: this browser has to agree.
   async function checkDecoder() {
@@ -418,7 +333,7 @@ const skaeExplorer = (() => {
     );
     if (data.program) tableColumns.spot = table.addColumn("decoded at +");
     tableColumns.sample = table.addColumn("under the mouse");
-    if (data.program) tableColumns.rebuilt = table.addColumn("its reconstruction");
+    if (data.program) tableColumns.rebuilt = table.addColumn("rebuilt");
     const nNearest = data.samples ? Math.min(N_NEAREST_IN_TABLE, data.samples.shape[0]) : 0;
     tableColumns.nearest = Array.from({ length: nNearest }, () => table.addColumn("near +"));
     if (shownFeatures.length < features.length) {
@@ -455,7 +370,7 @@ const skaeExplorer = (() => {
   }
 
   async function start() {
-    await Promise.all([readArrays(), embed()]);
+    await Promise.all([skaeRows.read(), embed()]);
     if (!isPicture) makeTable();
     else for (const id of ["spot-picture", "sample-picture", "rebuilt-picture"])
       if (byId(id)) {
