@@ -14,6 +14,7 @@ from . import (
     gpu,
     imputation,
     latency,
+    maps,
     memory,
     overhead,
     peers,
@@ -42,6 +43,7 @@ PARTS = {
     "trace": trace,
     "gpu": gpu,
     "latency": latency,
+    "maps": maps,
     "imputation": imputation,
 }
 

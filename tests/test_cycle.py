@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 
-from skae import HybridAutoencoder
+from skae import Autoencoder, HybridAutoencoder, ParametricUMAP
 from skae.architectures import Dense
 from skae.metrics import cycle_error
 
 X, _ = load_iris(return_X_y=True)
+DIGITS = load_digits().data[:300]
+QUICK = {"architecture": Dense((32, 32)), "max_iter": 40, "batch_size": 64, "random_state": 0}
 
 
 def test_pca_leads_back_to_each_code_also_between_and_beyond_the_data():
@@ -44,3 +47,25 @@ def test_frames_of_codes_are_taken():
 def test_codes_that_say_nothing_are_refused(codes, message):
     with pytest.raises(ValueError, match=message):
         cycle_error(PCA(2).fit(X), codes)
+
+
+# -- cycles in training ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [Autoencoder(2, **QUICK), ParametricUMAP(2, **QUICK)])
+def test_cycles_in_training_make_the_error_smaller_between_the_data(model):
+    if isinstance(model, ParametricUMAP):
+        pytest.importorskip("umap")
+
+    def error(weight):
+        fitted = clone(model).set_params(cycle_weight=weight).fit(DIGITS)
+        codes = fitted.transform(DIGITS)
+        middles = (codes + codes[np.random.RandomState(0).permutation(len(codes))]) / 2
+        return cycle_error(fitted, middles)
+
+    assert error(3.0) < 0.7 * error(0.0)
+
+
+def test_the_cycle_is_recorded_as_a_part_of_the_loss():
+    fitted = Autoencoder(2, cycle_weight=0.1, **QUICK).fit(DIGITS)
+    assert {"train_cycle", "train_reconstruction", "valid_cycle"} <= set(fitted.history_[-1])

@@ -19,7 +19,7 @@ from skae.architectures import Conv, Dense
 from skae.estimators._graph import fuzzy_graph, nearest_neighbors, with_labels, without_columns
 from skae.losses import Criterion, Target, resolve_loss
 from skae.metrics import knn_accuracy
-from skae.models.umap import MapLabels, NeighborGraph, UMAPNetwork
+from skae.models.umap import MapLabels, NeighborGraph, Repulsion, UMAPNetwork
 from skae.networks.standardization import Standardization
 
 umap = pytest.importorskip("umap")
@@ -118,14 +118,22 @@ def test_the_loss_is_the_cross_entropy_of_drawn_edges_and_of_all_pairs():
     rows, target = batch()
     codes = model.encode(rows).detach().double().numpy()
     total = 0.0
+    similarity = 1 / (1 + 1.5 * np.linalg.norm(codes[:, None] - codes, axis=2) ** 1.8)
+    apart = -np.log(1 - similarity, where=~np.eye(12, dtype=bool), out=np.zeros((12, 12)))
     for i in range(6):
-        distances = np.linalg.norm(codes - codes[i], axis=1)
-        similarity = 1 / (1 + 1.5 * distances**1.8)
-        others = [j for j in range(12) if j != i]
-        apart = np.mean([0.0, *(-np.log(1 - similarity[j]) for j in others)]) * 12 / 12
-        total += (i + 1) * (-np.log(similarity[6 + i]) + 5 * apart)
+        # Both ends of an edge are repelled, each by all codes.
+        repulsion = (apart[i].mean() + apart[6 + i].mean()) / 2
+        total += (i + 1) * (-np.log(similarity[i, 6 + i]) + 5 * repulsion)
     _, parts = model.training_loss(rows, target, CRITERION)
     assert parts["map"].item() == pytest.approx(total / 6, rel=0.02)
+
+
+def test_the_slopes_of_the_repulsion_are_those_of_its_values():
+    code = torch.randn(9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for step in (1, 2):
+        assert torch.autograd.gradcheck(
+            lambda code, step=step: Repulsion.apply(code, step, 1.5, 0.9), code.requires_grad_()
+        )
 
 
 def test_without_its_weight_the_reconstruction_leaves_the_encoder_alone():

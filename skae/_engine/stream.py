@@ -58,7 +58,7 @@ class Stream:
         """Return first rows and new ones as one, or None if the first ones are not kept."""
         if self.first_rows is None or not _are_alike(self.first_rows, training_set):
             return None
-        return _concatenated(self.first_rows, training_set)
+        return concatenated(self.first_rows, training_set)
 
     def starts_anew(self, joined):
         """Return whether there are enough rows more than at the last start."""
@@ -105,7 +105,7 @@ def _is_constant(rows):
     return all((rows[some] == rows[0]).all() for some in gen_batches(len(rows), _FIRST_ROWS))
 
 
-def _concatenated(first, second):
+def concatenated(first, second):
     """Return the rows of both; those without weights have weight one."""
     X = _stacked(first.X, second.X)
     has_target = first.X_target is not None or second.X_target is not None

@@ -34,6 +34,11 @@ loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, Loss, callable or Module, default=
     ``loss(reconstruction, target)`` or a module gets tensors in the units of the data: rows, or
     images of shape (n_samples, n_channels, height, width). A :class:`~skae.losses.Loss` says in
     addition which units its function expects.
+cycle_weight : float, default=0.0
+    Weight of the cycle loss: the mean squared distance between a code and the code of what it is
+    decoded to, divided by the variance of the codes, for codes of training rows and for codes
+    between two of them. With it the decoder also knows what to return between the data, see
+    :func:`~skae.metrics.cycle_error`. Each step decodes and encodes once more.
 missing_values : {None, 'mask'}, default=None
     If ``'mask'``, NaN in X is a missing value, here and in every method, and `impute` replaces it.
     The loss is then that of the observed values. Training hides another 30 % of them from the

@@ -24,6 +24,8 @@ _CHUNK_ROWS = 4096
 _ROUNDING = 1e-5
 # Layouts that start a map reach so far from the origin, as in umap-learn.
 _LAYOUT_RADIUS = 10.0
+# Steps from row to row by which rows without a place come to lie among those that have one.
+_LAYOUT_ROUNDS = 10
 
 
 def as_floats(rows: Any, metric: Any) -> Any:
@@ -212,6 +214,32 @@ def spectral_layout(
             )
     centered: np.ndarray = np.asarray(layout, dtype=np.float64) - np.mean(layout, axis=0)
     return centered * (_LAYOUT_RADIUS / (np.abs(centered).max() or 1.0))
+
+
+def layout_around(places: np.ndarray, graph: sparse.csr_matrix) -> np.ndarray:
+    """Return a layout with some rows where they are to be, and the others among their neighbors.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_samples, n_components)
+        NaN for rows that have no place; at least one row has one.
+    graph : csr_matrix of shape (n_samples, n_samples)
+        Weights of edges.
+
+    Returns
+    -------
+    layout : ndarray of shape (n_samples, n_components)
+        Rows that no path leads to lie in the center of the places.
+    """
+    is_held = ~np.isnan(places[:, 0])
+    layout = np.where(is_held[:, None], places, places[is_held].mean(axis=0))
+    reached = is_held.astype(np.float64)
+    for _ in range(_LAYOUT_ROUNDS):
+        weights = graph @ reached
+        moves = ~is_held & (weights > 0)
+        layout[moves] = (graph @ (reached[:, None] * layout))[moves] / weights[moves, None]
+        reached[moves] = 1
+    return layout
 
 
 def _principal_coordinates(rows: Any, n_components: int) -> np.ndarray:

@@ -7,8 +7,9 @@ from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
-from .._engine.data import computing_dtype
+from .._engine.data import TrainingSet, computing_dtype
 from .._engine.environment import compute_threads
+from ._alignment import check_size, read_places, rotation_to
 from ._frames import named_frame
 from ._plan import size_for_pca
 from ._reducer import as_seen_by, encode, tags_of
@@ -57,9 +58,20 @@ class InnerReducerMixin:
         # Means, as the encoder of other estimators sees them.
         return make_pipeline(SimpleImputer(keep_empty_features=True), pca)
 
+    def _align(self, align_to: Any, training_set: TrainingSet, X: Any) -> None:
+        """Turn the reducer's codes to those of an earlier one."""
+        vars(self).pop("code_rotation_", None)  # of the fit that a warm start continues
+        codes = self._reduce(training_set.X, X).astype(np.float64)
+        places = read_places(align_to, training_set.X, X)
+        check_size(places, codes.shape[1])
+        rotation, shift = rotation_to(codes, places, training_set.weights)
+        self.code_rotation_, self.code_shift_ = rotation, shift
+
     def _reduce(self, rows: Any, X: Any) -> np.ndarray:
         """Return the codes of the reducer, in the precision that rows are computed in."""
         with compute_threads():
             codes = encode(self.reducer_, as_seen_by(self.reducer_, rows, X), "reducer")
+        if hasattr(self, "code_rotation_"):
+            codes = codes @ self.code_rotation_ + self.code_shift_
         converted: np.ndarray = codes.astype(computing_dtype(rows), copy=False)
         return converted

@@ -104,8 +104,10 @@ class Traits(NamedTuple):
     kl_warmup : int or float
         Epochs, or fraction of all epochs, in which training is not stopped early.
     n_updates : tuple of int or None
-        Updates at which its ``max_iter='auto'`` aims, with as many rows, but within these limits;
-        None for the default of rows.
+        Updates at which its ``max_iter='auto'`` aims: half as many as there are rows, but within
+        these limits; None for the default of rows.
+    n_stream_updates : int
+        Updates at which a call of ``partial_fit`` aims: it makes as many passes, at least one.
     """
 
     learns_targets: bool = False
@@ -114,6 +116,7 @@ class Traits(NamedTuple):
     decay_factor: float = 1.0
     kl_warmup: float = 0
     n_updates: tuple[int, int] | None = None
+    n_stream_updates: int = 1
 
 
 def make_plan(estimator, traits, n_rows, mode, seed):
@@ -159,7 +162,7 @@ def make_plan(estimator, traits, n_rows, mode, seed):
         plan |= {
             "learning_rate": "constant",
             "learning_rate_init": _stream_rate(estimator, batch_size),
-            "max_iter": 1,
+            "max_iter": math.ceil(traits.n_stream_updates / math.ceil(n_rows / batch_size)),
             "n_iter_no_change": math.inf,
             "n_warmup": 0,
         }
@@ -194,7 +197,7 @@ def _max_iter(max_iter, traits, n_rows, batch_size):
     updates_per_epoch = math.ceil(n_rows / batch_size)
     if traits.n_updates is not None:
         fewest, most = traits.n_updates
-        return math.ceil(min(max(n_rows, fewest), most) / updates_per_epoch)
+        return math.ceil(min(max(n_rows // 2, fewest), most) / updates_per_epoch)
     n_epochs = math.ceil(_UPDATES / updates_per_epoch)
     n_epochs = min(max(n_epochs, _MIN_EPOCHS), _MAX_EPOCHS)
     if not traits.learns_targets:

@@ -2,18 +2,21 @@
 
 import math
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._engine.data import Sample, TrainingSet
-from .._typing import Seed
+from .._typing import MatrixLike, Seed
 from ..architectures import DataShape
 from ..models.autoencoder import AutoencoderNetwork
+from ._alignment import AlignmentMixin
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
 from ._parameters import (
+    CYCLE_CONSTRAINTS,
     REFINE_CONSTRAINTS,
     ArchitectureLike,
     Augment,
@@ -24,6 +27,7 @@ from ._parameters import (
     LossLike,
     NoiseLike,
     OptimizerLike,
+    cycle_options,
 )
 from ._plan import FIT, FitMode, Traits, size_for_pca
 
@@ -32,7 +36,7 @@ _MEASURED_ROWS = 2000
 
 
 @shared_docs
-class Autoencoder(UnsupervisedMixin, NetworkEstimator):
+class Autoencoder(AlignmentMixin, UnsupervisedMixin, NetworkEstimator):
     """Nonlinear dimensionality reduction by a network that reconstructs its input.
 
     An encoder maps each sample to a latent code of ``n_components`` numbers, and a decoder maps
@@ -59,10 +63,10 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         as many as PCA needs, of which the others are trained and left out. On digits, MNIST and
         Fashion-MNIST the first k of 8 components have at most about 1.15 times the error of a code
         of size k.
-    architecture, image_shape, loss, missing_values, refine_steps, noise, noise_level, augment, \
-            optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, \
-            early_stopping, validation_fraction, n_iter_no_change, tol, warm_start, callbacks, \
-            checkpoint, device, verbose, random_state
+    cycle_weight, architecture, image_shape, loss, missing_values, refine_steps, noise, \
+            noise_level, augment, optimizer, learning_rate_init, learning_rate, alpha, \
+            batch_size, max_iter, early_stopping, validation_fraction, n_iter_no_change, tol, \
+            warm_start, callbacks, checkpoint, device, verbose, random_state
         Shared.
 
     Attributes
@@ -135,6 +139,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         **ROWS_CONSTRAINTS,
         **REFINE_CONSTRAINTS,
         **AUGMENT_CONSTRAINTS,
+        **CYCLE_CONSTRAINTS,
         "ordered": ["boolean"],
         **MISSING_CONSTRAINTS,
     }
@@ -144,6 +149,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         n_components: float | str = 2,
         *,
         ordered: bool = False,
+        cycle_weight: float = 0.0,
         architecture: ArchitectureLike = "auto",
         image_shape: ImageShape = None,
         loss: LossLike = "mse",
@@ -171,6 +177,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     ) -> None:
         self.n_components = n_components
         self.ordered = ordered
+        self.cycle_weight = cycle_weight
         self.architecture = architecture
         self.image_shape = image_shape
         self.loss = loss
@@ -196,11 +203,52 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
+    def fit(
+        self,
+        X: MatrixLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+        align_to: Any = None,
+    ) -> Self:
+        """Train encoder and decoder on X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            Training data. Images have shape (n_samples, height, width) or (n_samples, height,
+            width, n_channels). uint8 and memmaps are converted a batch at a time.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts. If None, all count the same.
+        X_target : array-like of the shape of X, default=None
+            The target of the reconstruction, such as clean data for noisy X. If None, it is X.
+        align_to : fitted estimator with `transform`, default=None
+            An earlier reducer whose coordinates the codes are to have. Codes are turned to its
+            codes of X by the best rotation (orthogonal Procrustes), before training and after, and
+            a term of the loss draws them there in between. If None, axes are those of PCA, which
+            change with the data.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If data or a parameter cannot be used; the estimator stays as it was.
+        """
+        return self._fit(X, y, sample_weight, X_target, align_to=align_to)
+
     def _traits(self) -> Traits:
         return Traits(ordered=self.network_options_["ordered"])
 
     def _network_options(self) -> dict[str, Any]:
         options = {"ordered": bool(self.ordered), "mask_missing": self._masks}
+        options |= cycle_options(self.cycle_weight)
         # Of the network that a warm start continues with; another fit has dropped it by now.
         earlier = getattr(self, "network_options_", {})
         return options | {name: earlier[name] for name in earlier if name == "n_left_out"}

@@ -79,6 +79,9 @@ class HybridAutoencoder(
     ----------
     reducer_ : estimator
         The fitted reducer. Not available after `without_reducer`.
+    code_rotation_, code_shift_ : ndarray
+        What turns the reducer's codes, ``codes @ code_rotation_ + code_shift_``. Only after `fit`
+        with ``align_to``.
     reconstruction_err_ : float
         Mean squared error of the reconstruction of (at most 20,000) training rows.
     module_ : torch.nn.Module
@@ -194,6 +197,7 @@ class HybridAutoencoder(
         sample_weight: ArrayLike | None = None,
         *,
         X_target: MatrixLike | None = None,
+        align_to: Any = None,
     ) -> Self:
         """Fit the reducer to X and train the network on its codes.
 
@@ -208,6 +212,10 @@ class HybridAutoencoder(
             How much each row counts. If None, all count the same.
         X_target : array-like of the shape of X, default=None
             The target of the reconstruction, such as clean data for noisy X. If None, it is X.
+        align_to : fitted estimator with `transform`, default=None
+            An earlier hybrid or reducer whose coordinates the codes are to have: the reducer's
+            codes are turned to its codes of X by the best rotation (orthogonal Procrustes). If
+            None, they stay as they are.
 
         Returns
         -------
@@ -220,7 +228,7 @@ class HybridAutoencoder(
             If data, a parameter or what the reducer returns cannot be used, or if the reducer
             cannot honor the weights; the estimator stays as it was.
         """
-        return self._fit(X, y, sample_weight, X_target)
+        return self._fit(X, y, sample_weight, X_target, align_to=align_to)
 
     def partial_fit(
         self,
@@ -305,7 +313,13 @@ class HybridAutoencoder(
     # -- the reducer -----------------------------------------------------------------------
 
     def _prepare_training_set(
-        self, training_set: TrainingSet, run: Any, X: Any, y: Any, **params: Any
+        self,
+        training_set: TrainingSet,
+        run: Any,
+        X: Any,
+        y: Any,
+        align_to: Any = None,
+        **params: Any,
     ) -> TrainingSet:
         # A reducer that is fitted already stays: partial_fit and warm starts train the network on.
         rows, reducer = training_set.X, self._given_reducer()
@@ -328,6 +342,8 @@ class HybridAutoencoder(
                     caller="partial_fit" if run.mode.is_partial else "fit",
                     **params,
                 )
+        if align_to is not None:
+            self._align(align_to, training_set, X)
         codes = self._reduce(rows, X)
         # A given reducer determines the size of its codes.
         self.n_components_ = codes.shape[1]

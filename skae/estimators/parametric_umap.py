@@ -1,36 +1,24 @@
 """UMAP's objective, with an encoder for new rows and a decoder as its inverse."""
 
 import math
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 
-from .._engine.data import Sample, TrainingSet, sample_rows
+from .._engine.data import Sample, TrainingSet
 from .._sklearn_compat import Interval
 from .._typing import MatrixLike, Seed
 from ..architectures import Architecture, DataShape, Dense
-from ..models.umap import MapLabels, NeighborGraph, UMAPNetwork
+from ..models.umap import NeighborGraph, UMAPNetwork
 from ._base import NetworkEstimator
 from ._docs import shared_docs
-from ._graph import (
-    as_floats,
-    check_metric,
-    curve,
-    fuzzy_graph,
-    nearest_neighbors,
-    read_neighbors,
-    spectral_layout,
-    with_labels,
-    without_columns,
-)
-from ._labels import UNLABELLED, read_partial_labels
+from ._graph import check_metric, curve
+from ._map_rows import MapRowsMixin
 from ._mixins import ROWS_CONSTRAINTS, ReconstructionMixin
 from ._parameters import (
+    CYCLE_CONSTRAINTS,
     ArchitectureLike,
     Callbacks,
     Device,
@@ -39,6 +27,7 @@ from ._parameters import (
     LossLike,
     NoiseLike,
     OptimizerLike,
+    cycle_options,
 )
 from ._plan import FitMode, Traits
 
@@ -47,7 +36,9 @@ from ._plan import FitMode, Traits
 # much again. Five layers of 256 units are 0.003 better in both, and take three times as long.
 _DENSE_UNITS = (128,) * 6
 # Rows of a batch that neighbors are drawn for, and updates in all, from few rows to many.
-_BATCH_ROWS, _N_UPDATES = 512, (400, 1200)
+_BATCH_ROWS, _N_UPDATES = 384, (400, 1200)
+# Updates of a call of `partial_fit`: fewer leave new rows where the encoder put them at first.
+_STREAM_UPDATES = 100
 # Fraction of the epochs that learn the layout before the graph. None cost 0.02 of k-NN accuracy.
 _LAYOUT_EPOCHS = 0.2
 # Of weight decay: as strong as elsewhere it smooths the map (0.01 of k-NN accuracy on digits).
@@ -55,7 +46,7 @@ _DECAY_FACTOR = 0.1
 
 
 @shared_docs
-class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
+class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
     """UMAP, with an encoder that places new rows and a decoder that leads back.
 
     The encoder is trained on UMAP's fuzzy graph of the rows, and `transform` places each row by
@@ -88,6 +79,13 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
     reconstruction_weight : float, default=0.0
         Weight of the reconstruction in the training of the encoder. If zero, the map depends on
         the graph alone, and the decoder learns to decode it.
+    cycle_weight
+        Shared.
+    landmark_weight : float, default=10.0
+        How much landmarks are held at their places: see `fit`.
+    replay_size : int, default=500
+        Number of training rows that are kept as landmarks for `partial_fit` and later maps. They
+        are part of saved files; zero keeps none.
     architecture, image_shape, loss, noise, noise_level, optimizer, learning_rate_init, \
             learning_rate
         Shared.
@@ -97,10 +95,10 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         otherwise.
     batch_size : int or 'auto', default='auto'
         Number of rows in a batch, besides the neighbor that is drawn for each of them.
-        ``'auto'`` is 512.
+        ``'auto'`` is 384.
     max_iter : int or 'auto', default='auto'
-        Number of epochs. ``'auto'`` makes as many updates as there are rows, at least 400 and at
-        most 1,200.
+        Number of epochs. ``'auto'`` makes half as many updates as there are rows, at least 400
+        and at most 1,200.
     early_stopping : bool, default=False
         Whether to hold out rows, as in :class:`~sklearn.neural_network.MLPRegressor`, and restore
         the weights with the lowest loss on them. If False, all rows are part of the map.
@@ -113,6 +111,9 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
 
     Attributes
     ----------
+    replay_rows_ : ndarray of shape (n_kept, n_features)
+        Training rows, drawn from a fixed seed: at most `replay_size`, and of long rows fewer, so
+        that they hold at most 4 million values.
     n_components_, n_features_in_, feature_names_in_, image_shape_, sample_shape_, architecture_, \
             network_options_, n_iter_, n_samples_seen_, loss_curve_, history_, \
             reconstruction_err_, module_, net_
@@ -168,6 +169,9 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         "set_op_mix_ratio": [Interval(Real, 0, 1, closed="both")],
         "precomputed_knn": [tuple, list, None],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        **CYCLE_CONSTRAINTS,
+        "landmark_weight": [Interval(Real, 0, None, closed="left")],
+        "replay_size": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -183,6 +187,9 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         set_op_mix_ratio: float = 1.0,
         precomputed_knn: Any = None,
         reconstruction_weight: float = 0.0,
+        cycle_weight: float = 0.0,
+        landmark_weight: float = 10.0,
+        replay_size: int = 500,
         architecture: ArchitectureLike = "auto",
         image_shape: ImageShape = None,
         loss: LossLike = "mse",
@@ -215,6 +222,9 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         self.set_op_mix_ratio = set_op_mix_ratio
         self.precomputed_knn = precomputed_knn
         self.reconstruction_weight = reconstruction_weight
+        self.cycle_weight = cycle_weight
+        self.landmark_weight = landmark_weight
+        self.replay_size = replay_size
         self.architecture = architecture
         self.image_shape = image_shape
         self.loss = loss
@@ -244,6 +254,7 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         sample_weight: ArrayLike | None = None,
         *,
         X_target: MatrixLike | None = None,
+        landmarks: Any = None,
     ) -> Self:
         """Compute the graph of X, and train encoder and decoder on it.
 
@@ -260,6 +271,12 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
             rows of weight zero are left out. If None, all count the same.
         X_target : array-like of the shape of X, default=None
             The target of the reconstruction, such as clean data for noisy X. If None, it is X.
+        landmarks : tuple of (rows, codes), or a fitted map, default=None
+            Rows that are held where they are given to lie, while the others find their places
+            around them: data like X, and an array-like of shape (n_landmarks, n_components), for
+            example the rows of an earlier map, of this class or of `umap.UMAP`, and their codes.
+            Of a fitted `ParametricUMAP` these are the rows that it has kept. Landmarks that are no
+            rows of X become part of the map. If None, the map is free.
 
         Returns
         -------
@@ -273,7 +290,46 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
         ValueError, TypeError
             If data or a parameter cannot be used; the estimator stays as it was.
         """
-        return self._fit(X, y, sample_weight, X_target)
+        return self._fit(X, y, sample_weight, X_target, landmarks=landmarks)
+
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_target: MatrixLike | None = None,
+    ) -> Self:
+        """Add rows to the map, and hold the places of those before.
+
+        The first call is a `fit`. Later ones train on the graph of X and of the rows that were
+        kept (`replay_rows_`), which are held where they lie as landmarks are. Without kept rows
+        (``replay_size=0``) the map follows the new rows alone. The learning rate is constant:
+        half of ``learning_rate_init``, or all of it with ``learning_rate='constant'``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            The new rows, as in `fit`; at least two in the first call.
+        y : array-like of shape (n_samples,), default=None
+            Their labels. Those of earlier calls are not kept.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts. If None, all count the same.
+        X_target : array-like of the shape of X, default=None
+            The target of the reconstruction. If None, it is X.
+
+        Returns
+        -------
+        self : ParametricUMAP
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for `fit`; the estimator stays as it was.
+        """
+        is_next = hasattr(self, "module_")
+        return self._fit(X, y, sample_weight, X_target, partial=is_next)
 
     # Directions of little variance count in the distances between rows: without them
     # trustworthiness on MNIST is 0.003 lower.
@@ -298,6 +354,7 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
             batch_rows=_BATCH_ROWS,
             kl_warmup=_LAYOUT_EPOCHS,
             n_updates=_N_UPDATES,
+            n_stream_updates=_STREAM_UPDATES,
             decay_factor=_DECAY_FACTOR,
         )
 
@@ -306,50 +363,8 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
             "curve": curve(self.spread, self.min_dist),
             "negative_sample_rate": float(self.negative_sample_rate),
             "reconstruction_weight": float(self.reconstruction_weight),
+            **cycle_options(self.cycle_weight),
         }
-
-    # -- the graph -------------------------------------------------------------------------
-
-    def _prepare_training_set(
-        self, training_set: TrainingSet, run: Any, X: Any, y: Any
-    ) -> TrainingSet:
-        """Compute the graph, and describe each row's part in the map by its labels."""
-        n_rows = training_set.X.shape[0]
-        labels = read_partial_labels(y, n_rows)
-        # Rows that training merges are one node of the graph, but lists of neighbors have them all.
-        index = np.arange(n_rows) if self.precomputed_knn is not None else np.zeros(n_rows)
-        nodes = training_set._replace(labels=np.column_stack([labels, index])).used().merged()
-        labels, index = nodes.labels.astype(np.int64).T
-        rows = as_floats(nodes.X, self.metric)
-        graph = self._graph(rows, index, n_rows)
-        if (labels != UNLABELLED).any():
-            graph = with_labels(graph, labels, self.target_weight)
-        if not hasattr(self, "n_components_"):
-            self._set_size(sample_rows(nodes, np.random.RandomState(0)))
-        layout = spectral_layout(rows, graph, self.n_components_, self.metric)
-        self._edges = graph
-        return nodes._replace(labels=_map_labels(graph, layout))
-
-    def _graph(self, rows: Any, index: np.ndarray, n_rows: int) -> sparse.csr_matrix:
-        if self.precomputed_knn is not None:
-            neighbors = read_neighbors(self.precomputed_knn, n_rows, self.n_neighbors)
-            return fuzzy_graph(neighbors, self.set_op_mix_ratio)[index][:, index]
-        n_neighbors = min(self.n_neighbors, rows.shape[0])
-        if n_neighbors < self.n_neighbors:
-            warnings.warn(
-                f"n_neighbors={self.n_neighbors} is more than the {rows.shape[0]} rows of X, equal "
-                "ones counted once: all of them are neighbors.",
-                UserWarning,
-                stacklevel=5,
-            )
-        neighbors = nearest_neighbors(rows, n_neighbors, self.metric)
-        return fuzzy_graph(neighbors, self.set_op_mix_ratio)
-
-    def _split(self, training_set: Any, run: Any, random_state: Any) -> tuple[Any, int]:
-        order, n_held_out = super()._split(training_set, run, random_state)
-        if n_held_out:
-            self._edges = without_columns(self._edges, order[:n_held_out], order[n_held_out:])
-        return order, n_held_out
 
     # -- the network -----------------------------------------------------------------------
 
@@ -366,6 +381,7 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
     def _prepare_network(self, sample: Sample, run: Any, seed: int) -> UMAPNetwork:
         network: UMAPNetwork = super()._prepare_network(sample, run, seed)
         network.companions = NeighborGraph(self._edges)
+        network.landmark_weight = float(self.landmark_weight)
         return network
 
     def _build_network(self, shape: DataShape) -> UMAPNetwork:
@@ -380,17 +396,6 @@ class ParametricUMAP(ReconstructionMixin, NetworkEstimator):
 
     def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
         # Needed in training alone.
-        del self._edges, self.module_.companions
+        del self._edges, self.module_.companions, self.module_.landmark_weight
+        self._keep_rows(training_set, mode)
         super()._finish(training_set, sample, mode)
-
-
-def _map_labels(graph: sparse.csr_matrix, layout: np.ndarray) -> np.ndarray:
-    """Return what `MapLabels` names, a row for each node."""
-    weights = np.asarray(graph.sum(axis=1)).ravel()
-    # Mean one, so that the loss is about the same for all graphs.
-    weights = weights / (weights.mean() or 1.0)
-    labels = np.zeros((len(layout), 2 + layout.shape[1]))
-    labels[:, MapLabels.INDEX] = np.arange(len(layout))
-    labels[:, MapLabels.EDGE_WEIGHT] = weights
-    labels[:, MapLabels.LAYOUT] = layout
-    return labels

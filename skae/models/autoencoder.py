@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..losses import weighted_mean
 from ..networks.blocks import FAN_IN, LinearSkip
 from ..networks.generators import uniform
 from ._linear import start_at_pca
@@ -23,6 +24,8 @@ _MAX_FAN_IN = 400
 # Root mean square of codes up to which the same holds. It grows with the root of the number of
 # features: 2.6 for the digits of MNIST, 18 for images of 128×128 pixels.
 _MAX_CODE_SCALE = 5.0
+# Codes that are all alike have no cycles to compare.
+_MIN_CODE_VARIANCE = 1e-12
 # Truncations of each code that a step decodes: gradients are less noisy, and codes computed once.
 _TRUNCATIONS_PER_STEP = 2
 
@@ -166,6 +169,9 @@ class AutoencoderNetwork(Network):
     `training_loss` with rows that are standardized already, so that this is done once and not in
     every epoch.
 
+    Labels are places: codes that those of the rows are drawn to, if `place_weight` is set for the
+    time of training.
+
     Parameters
     ----------
     encoder, decoder : Module
@@ -179,10 +185,22 @@ class AutoencoderNetwork(Network):
         (see `truncated`), and the decoder is given which ones these are (see `with_presence`).
     n_left_out : int, default=0
         Number of ordered components that are trained and that codes leave out: the last ones.
+    cycle_weight : float, default=0.0
+        Weight of `cycle_loss` in the training loss.
     """
 
+    place_weight = 0.0
+
     def __init__(
-        self, encoder, decoder, standardization, *, mask_missing=False, ordered=False, n_left_out=0
+        self,
+        encoder,
+        decoder,
+        standardization,
+        *,
+        mask_missing=False,
+        ordered=False,
+        n_left_out=0,
+        cycle_weight=0.0,
     ):
         super().__init__(standardization)
         self.encoder = encoder
@@ -190,6 +208,7 @@ class AutoencoderNetwork(Network):
         self.mask_missing = mask_missing
         self.ordered = ordered
         self.n_left_out = n_left_out
+        self.cycle_weight = cycle_weight
         # Root mean square of the codes at the start, in standardized units.
         self.register_buffer("code_scale", torch.tensor(1.0))
 
@@ -211,8 +230,7 @@ class AutoencoderNetwork(Network):
 
     def decode(self, code):
         """Map codes (n_samples, n_components) to rows (n_samples, n_features)."""
-        code = F.pad(code, (0, self.n_left_out)) if self.n_left_out else code
-        return self.standardization.to_data(self._decoded(code))
+        return self._as_data(F.pad(code, (0, self.n_left_out)) if self.n_left_out else code)
 
     def _code(self, rows):
         return self.encoder(self.seen(rows))
@@ -226,8 +244,38 @@ class AutoencoderNetwork(Network):
         return layers_of_both(self.encoder, self.decoder, self.standardization)
 
     def training_loss(self, inputs, target, criterion):
-        """Return the reconstruction loss of a batch, which has one part."""
-        return self.reconstruction_loss(self._code(inputs), target, criterion), {}
+        """Return the reconstruction loss of a batch, and what else it has parts of."""
+        code = self._code(inputs)
+        loss = self.reconstruction_loss(code, target, criterion)
+        more = {}
+        if self.cycle_weight:
+            more["cycle"] = self.cycle_weight, self.cycle_loss(code, target.weights)
+        if self.place_weight:
+            more["places"] = self.place_weight, _place_loss(code, target)
+        if not more:
+            return loss, {}
+        parts = {"reconstruction": loss, **{name: part for name, (_, part) in more.items()}}
+        total = loss + sum(weight * part for weight, part in more.values())
+        return total, {name: part.detach() for name, part in parts.items()}
+
+    def cycle_loss(self, code, weights):
+        """Return how far codes are from the codes of what they decode to, as `cycle_error` squared.
+
+        Half of them are those of the batch, the others lie between two of these. They are goals
+        that stay: decoder and encoder learn, codes of data do not move together.
+        """
+        code = code.detach()
+        variance = (code - code.mean(0)).square().sum(1).mean()
+        # Rows come in random order.
+        fractions = uniform(len(code), code.device)[:, None]
+        between = (torch.arange(len(code), device=code.device) % 2)[:, None]
+        wanted = code + between * fractions * (code.roll(1, dims=0) - code)
+        back = self._code(self.standardization.standardize(self._as_data(wanted)))
+        distances = (back - wanted).square().sum(1) / variance.clamp(min=_MIN_CODE_VARIANCE)
+        return weighted_mean(distances, weights)
+
+    def _as_data(self, code):
+        return self.standardization.to_data(self._decoded(code))
 
     def reconstruction_loss(self, code, target, criterion):
         """Return the loss of what is decoded from codes (n_samples, n_components)."""
@@ -245,6 +293,34 @@ class AutoencoderNetwork(Network):
         """Do the same, given the rows (n_samples, n_features) in the units of the data."""
         scale = start_at_pca(self.encoder, self.decoder, self.standardization, rows, weights, seed)
         self.code_scale.fill_(scale)
+
+    @torch.no_grad()
+    def turn(self, rotation, shift):
+        """Let codes be ``code @ rotation + shift``, and decode such codes as before.
+
+        Parameters
+        ----------
+        rotation : ndarray of shape (n_components, n_components)
+            Orthogonal.
+        shift : ndarray of shape (n_components,)
+
+        Returns
+        -------
+        is_done : bool
+            Whether the layers around the code are linear, so that they can be turned.
+        """
+        makers, readers = end_layers(self.encoder, last=True), end_layers(self.decoder, last=False)
+        if not makers or not readers or {type(layer) for layer in makers + readers} != {nn.Linear}:
+            return False
+        rotation, shift = (makers[0].weight.new_tensor(each) for each in (rotation, shift))
+        for i, layer in enumerate(makers):
+            layer.weight.copy_(rotation.T @ layer.weight)
+            layer.bias.copy_(layer.bias @ rotation + (shift if i == 0 else 0))
+        for layer in readers:
+            layer.weight.copy_(layer.weight @ rotation)
+            layer.bias.sub_(layer.weight @ shift)
+        self.__dict__.pop("_kept_conversions", None)  # copies that inference has made
+        return True
 
     def constants(self):
         return [*super().constants(), self.code_scale]
@@ -267,6 +343,13 @@ class AutoencoderNetwork(Network):
         last = end_layers(self.encoder, last=True) or []
         first = end_layers(self.decoder, last=False) or []
         return [p for layer in last for p in layer.parameters()], [layer.weight for layer in first]
+
+
+def _place_loss(code, target):
+    """Return the squared distance of codes from their places, as a fraction of these's variance."""
+    places = target.labels.to(code.dtype)
+    variance = (places - places.mean(0)).square().sum(1).mean().clamp(min=_MIN_CODE_VARIANCE)
+    return weighted_mean((code - places).square().sum(1) / variance, target.weights)
 
 
 def truncated(code):

@@ -12,6 +12,7 @@ from ._grids import ImageGridDisplay
 from ._latent import LatentSpaceDisplay
 from ._live import LiveLoss, animate_latent
 from ._loss import LossComparisonDisplay, LossCurveDisplay
+from ._moves import MapMovesDisplay
 from ._outliers import ContributionDisplay, OutlierDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._series import ForecastDisplay, SeriesDisplay
@@ -35,6 +36,7 @@ __all__ = [
     "LossComparisonDisplay",
     "LossCurveDisplay",
     "ManifoldDisplay",
+    "MapMovesDisplay",
     "OutlierDisplay",
     "ReconstructionDisplay",
     "SeriesDisplay",

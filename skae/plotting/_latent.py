@@ -150,7 +150,7 @@ class LatentSpaceDisplay:
         codes = as_array(codes, "codes")
         with naming_types(codes, "codes"):
             checked: np.ndarray = check_array(codes, input_name="codes")
-        positions, axis_labels = _to_plane(checked)
+        positions, axis_labels = to_plane(checked)
         if y is not None:
             y = column_or_1d(as_array(y, "y"))
             check_consistent_length(codes, y)
@@ -253,7 +253,7 @@ def _density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
     return density
 
 
-def _to_plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
+def to_plane(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     """Return codes in two dimensions, and the labels of these."""
     n_components = codes.shape[1]
     if n_components > 2:
