@@ -24,7 +24,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 from threadpoolctl import threadpool_limits
 
-from skae import Autoencoder, compare
+from skae import Autoencoder, ParametricUMAP, compare
+from skae.architectures import Dense
 from skae.comparison._reducers import default_reducers
 from skae.metrics import (
     continuity,
@@ -215,8 +216,11 @@ def test_reducers_are_given_the_shape_of_the_images_unless_they_have_one(digits)
 
 @pytest.fixture
 def quick_umap(monkeypatch):
-    """Put a quick reducer in the place of UMAP, which compiles for long on first use."""
+    """Put quick reducers in the place of those that need UMAP, which compiles for long."""
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP))
+    monkeypatch.setattr(
+        "skae.comparison._reducers.ParametricUMAP", lambda size, **_: TruncatedSVD(size)
+    )
 
 
 AUTOENCODERS = ["variational autoencoder", "PCA + trained decoder"]
@@ -225,10 +229,20 @@ AUTOENCODERS = ["variational autoencoder", "PCA + trained decoder"]
 @pytest.mark.usefixtures("quick_umap")
 def test_images_are_reduced_by_pca_umap_and_autoencoders(digits):
     result = compare(digits[0][:60].reshape(-1, 8, 8), n_components=4, random_state=0)
-    names = ["PCA", "UMAP", "dense autoencoder", "conv autoencoder", *AUTOENCODERS]
+    maps = ["UMAP", "parametric UMAP"]
+    names = ["PCA", *maps, "dense autoencoder", "conv autoencoder", *AUTOENCODERS]
     assert list(result.estimators) == names
     assert {codes.shape[1] for codes in result.codes.values()} == {4}
     assert list(result.reconstructions) == [name for name in names if name != "UMAP"]
+
+
+def test_the_inverse_of_a_parametric_map_is_a_network_and_is_scored(digits):
+    pytest.importorskip("umap")
+    own = ParametricUMAP(2, architecture=Dense((8,)), n_neighbors=5, max_iter=2)
+    result = compare(digits[0][:60], reducers={"map": own}, random_state=0)
+    assert_allclose(
+        result.table.loc["map", "explained variance"], result.estimators["map"].score(result.X_test)
+    )
 
 
 def test_rows_have_no_convolution_and_umap_is_left_out_where_missing(digits, monkeypatch):

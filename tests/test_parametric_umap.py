@@ -61,7 +61,7 @@ def network(**options):
 def batch(n_rows=6):
     """Rows of a batch, and the neighbor of each of them."""
     rows = torch.randn(2 * n_rows, 4, generator=torch.Generator().manual_seed(0))
-    labels = torch.zeros(2 * n_rows, 4)
+    labels = torch.zeros(2 * n_rows, 5)
     labels[:, MapLabels.EDGE_WEIGHT] = torch.arange(2 * n_rows) + 1.0
     return rows, Target(rows, labels)
 

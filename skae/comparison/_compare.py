@@ -56,7 +56,8 @@ def compare(
         nearest neighbors in the latent space predict them.
     reducers : dict of str to object, default=None
         Unfitted reducers by name; they are cloned. If they have a parameter ``image_shape`` that
-        is None, it is set to that of X. If None, PCA, UMAP (if umap-learn is installed), a dense
+        is None, it is set to that of X. If None, PCA, UMAP and a dense
+        :class:`~skae.ParametricUMAP` (if umap-learn is installed), a dense
         :class:`~skae.Autoencoder`, a convolutional one (if X holds images), a dense
         :class:`~skae.VariationalAutoencoder` and PCA with a trained decoder
         (:class:`~skae.HybridAutoencoder`) are compared.

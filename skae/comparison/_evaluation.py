@@ -27,7 +27,7 @@ T = TypeVar("T")
 _MAX_ROWS = 2000  # for the neighbor scores, whose time and memory grow with the square of that
 
 # Their inverse searches for each row: seconds for a handful, and it fails above a few
-# dimensions.
+# dimensions. That of skae's own ParametricUMAP is a network.
 _SLOW_INVERSES = {"UMAP", "ParametricUMAP"}
 
 
@@ -115,10 +115,14 @@ def _as_matrix(Z: Any) -> np.ndarray:
 
 def _reconstruct(reducer: Any, Z: Any) -> Any:
     """Return the reconstruction from codes, None if there is none to be had soon."""
-    is_slow = any(type(step).__name__ in _SLOW_INVERSES for step in pipeline_steps(reducer))
+    is_slow = any(_has_slow_inverse(type(step)) for step in pipeline_steps(reducer))
     if is_slow or not hasattr(reducer, "inverse_transform"):
         return None
     try:
         return reducer.inverse_transform(Z)
     except NotFittedError:  # KernelPCA has the method, but fits an inverse only on demand
         return None
+
+
+def _has_slow_inverse(kind: type) -> bool:
+    return kind.__name__ in _SLOW_INVERSES and not kind.__module__.startswith("skae.")

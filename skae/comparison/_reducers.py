@@ -14,6 +14,7 @@ from .._engine.environment import compute_threads
 from .._utils import import_optional
 from ..estimators.autoencoder import Autoencoder
 from ..estimators.hybrid import HybridAutoencoder
+from ..estimators.parametric_umap import ParametricUMAP
 from ..estimators.variational import VariationalAutoencoder
 
 
@@ -37,6 +38,7 @@ def default_reducers(
         # A seeded UMAP runs on one core, and warns if asked for more.
         n_jobs = 1 if is_seeded else -1
         reducers["UMAP"] = umap.UMAP(n_components=n_components, n_jobs=n_jobs)
+        reducers["parametric UMAP"] = ParametricUMAP(n_components, architecture="dense")
     # The others get missing values from an imputer.
     own: dict[str, Any] = {"missing_values": "mask"} if has_missing else {}
     reducers["dense autoencoder"] = Autoencoder(n_components, architecture="dense", **own)

@@ -102,7 +102,8 @@ class AlignmentMixin:
 
 
 def _turn(network: AutoencoderNetwork, codes: np.ndarray, sample: Sample) -> None:
-    rotation = rotation_to(codes.astype(np.float64), sample.labels, sample.weights)
+    places = np.asarray(sample.labels)
+    rotation = rotation_to(codes.astype(np.float64), places, sample.weights)
     if not network.turn(*rotation):
         raise ValueError(
             "align_to needs an encoder that ends in a linear layer and a decoder that begins with "

@@ -131,7 +131,8 @@ def _map_labels(graph: sparse.csr_matrix, layout: np.ndarray, is_held: np.ndarra
     weights = np.asarray(graph.sum(axis=1)).ravel()
     # Mean one, so that the loss is about the same for all graphs.
     weights = weights / (weights.mean() or 1.0)
-    labels = np.zeros((len(layout), 2 + layout.shape[1]))
+    labels = np.zeros((len(layout), 3 + layout.shape[1]))
+    labels[:, MapLabels.INDEX] = np.arange(len(layout))
     labels[:, MapLabels.EDGE_WEIGHT] = weights
     labels[:, MapLabels.IS_HELD] = is_held
     labels[:, MapLabels.LAYOUT] = layout

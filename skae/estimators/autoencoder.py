@@ -241,7 +241,8 @@ class Autoencoder(AlignmentMixin, UnsupervisedMixin, NetworkEstimator):
         ValueError, TypeError
             If data or a parameter cannot be used; the estimator stays as it was.
         """
-        return self._fit(X, y, sample_weight, X_target, align_to=align_to)
+        fitted: Self = self._fit(X, y, sample_weight, X_target, align_to=align_to)
+        return fitted
 
     def _traits(self) -> Traits:
         return Traits(ordered=self.network_options_["ordered"])

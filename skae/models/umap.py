@@ -73,7 +73,8 @@ class NeighborGraph:
 class MapLabels:
     """What `Target.labels` hold for each row, one column after the other."""
 
-    EDGE_WEIGHT, IS_HELD, LAYOUT = 0, 1, slice(2, None)
+    # The index keeps equal rows apart that are two nodes of the graph.
+    INDEX, EDGE_WEIGHT, IS_HELD, LAYOUT = 0, 1, 2, slice(3, None)
 
 
 class UMAPNetwork(AutoencoderNetwork):
