@@ -12,6 +12,7 @@ import pytest
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 from sklearn import exceptions
+from sklearn.decomposition import PCA
 
 import skae
 from skae import architectures, datasets, inspection, losses, metrics, noises, plotting
@@ -145,7 +146,9 @@ def fitted(name):
         return skae.Denoiser(image_shape=(2, 2), max_iter=1).fit(images)
     estimator = TRAINED[name](2, image_shape=(2, 2), max_iter=1)
     estimator.set_params(**{"ordered": True} if hasattr(estimator, "ordered") else {})
-    return estimator.fit(pd.DataFrame(rows).add_prefix("x"), np.arange(40) % 2)
+    table = pd.DataFrame(rows).add_prefix("x")
+    more = {"align_to": PCA(2).fit(table)} if name == "skae.HybridAutoencoder" else {}
+    return estimator.fit(table, np.arange(40) % 2, **more)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)

