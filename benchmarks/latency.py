@@ -1,9 +1,10 @@
 """Milliseconds for one row, beside PCA, the bare module, pyod and onnxruntime."""
 
-import io
 import time
 from importlib import import_module
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from skae import (
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     VariationalAutoencoder,
+    export_onnx,
 )
 
 CALLS, WARM_UP = 300, 30
@@ -72,7 +74,8 @@ def of_others(X):
     """Time what computes a code of the same size, or a score, without skae."""
     row, width = X[:1], X.shape[1]
     yield f"PCA.transform, {width} features", milliseconds(PCA(8).fit(X).transform, row), ""
-    network = Autoencoder(8, **SETTINGS).fit(X).module_
+    fitted = Autoencoder(8, **SETTINGS).fit(X)
+    network = fitted.module_
     rows = torch.from_numpy(row)
     with torch.inference_mode():
         yield f"bare module: encode, {width} features", milliseconds(network.encode, rows), ""
@@ -80,33 +83,31 @@ def of_others(X):
     for package, timed in (("onnxruntime", of_onnxruntime), ("pyod", of_pyod)):
         try:
             import_module(package)
-            found = timed(network, X)
+            found = timed(fitted, X)
         except ImportError as error:
             print(f"{package} is left out: {error}")
             continue
         yield f"{package}, {width} features", found, ""
 
 
-def of_onnxruntime(network, X):
-    """Time the reconstruction of one row by the exported network."""
-    import_module("onnxscript")  # torch exports by it
+def of_onnxruntime(fitted, X):
+    """Time the reconstruction of one row by the exported estimator."""
     import onnxruntime
 
-    file = io.BytesIO()
-    rows = torch.from_numpy(X[:1])
-    torch.onnx.export(network, (rows,), file, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return milliseconds(lambda row: session.run(None, {name: row}), X[:1])
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        export_onnx(fitted, path, methods=["reconstruct"])
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return milliseconds(lambda row: session.run(None, {"X": row}), X[:1])
 
 
-def of_pyod(network, X):
+def of_pyod(fitted, X):
     """Time the score of one row by pyod's autoencoder."""
     from pyod.models.auto_encoder import AutoEncoder
 
-    fitted = AutoEncoder(epoch_num=1, verbose=0)
-    fitted.fit(X)
-    return milliseconds(fitted.decision_function, X[:1])
+    peer = AutoEncoder(epoch_num=1, verbose=0)
+    peer.fit(X)
+    return milliseconds(peer.decision_function, X[:1])
 
 
 def milliseconds(function, *args):

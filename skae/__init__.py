@@ -15,6 +15,7 @@ from .estimators.table import TableAutoencoder
 from .estimators.table_encoder import TableEncoder
 from .estimators.variational import VariationalAutoencoder
 from .estimators.windows import Windows
+from .export._onnx import export_onnx
 from .persistence import load, save
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "architectures",
     "compare",
     "datasets",
+    "export_onnx",
     "inspection",
     "load",
     "metrics",

@@ -15,13 +15,23 @@ from sklearn import exceptions
 from sklearn.decomposition import PCA
 
 import skae
-from skae import architectures, datasets, inspection, losses, metrics, noises, plotting
+from skae import architectures, datasets, export, inspection, losses, metrics, noises, plotting
 from skae.estimators._base import NetworkEstimator
 from skae.estimators._docs import shared_docs
 
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (skae, architectures, datasets, inspection, losses, metrics, noises, plotting)
+    for module in (
+        skae,
+        architectures,
+        datasets,
+        export,
+        inspection,
+        losses,
+        metrics,
+        noises,
+        plotting,
+    )
     for name in module.__all__
     if callable(getattr(module, name))
 }

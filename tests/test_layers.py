@@ -30,6 +30,7 @@ LAYERS = {
     "tables": 3,
     "inspection": 3,
     "estimators": 4,
+    "export": 5,
     "persistence": 5,
     "plotting": 5,
     "comparison": 6,

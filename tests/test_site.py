@@ -8,14 +8,24 @@ from pathlib import Path
 import pytest
 
 import skae
-from skae import architectures, datasets, inspection, losses, metrics, noises, plotting
+from skae import architectures, datasets, export, inspection, losses, metrics, noises, plotting
 from skae.estimators import _docs
 
 ROOT = Path(skae.__file__).parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
 PUBLIC = [
     f"{module.__name__}.{name}"
-    for module in (skae, architectures, datasets, inspection, losses, metrics, noises, plotting)
+    for module in (
+        skae,
+        architectures,
+        datasets,
+        export,
+        inspection,
+        losses,
+        metrics,
+        noises,
+        plotting,
+    )
     for name in module.__all__
     if callable(getattr(module, name))
 ]

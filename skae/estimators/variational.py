@@ -14,7 +14,7 @@ from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import MatrixLike, Seed
 from ..architectures import DataShape
-from ..losses import resolve_loss
+from ..losses import Criterion, resolve_loss
 from ..models.variational import VariationalNetwork
 from ._base import NetworkEstimator
 from ._density import draw_codes, fit_density
@@ -271,18 +271,19 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         """
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
-        draws = _draws(n_draws, self.n_components_)
-        criterion = self._criterion(resolve_loss(self.loss))
         scores: np.ndarray = map_rows(
             self.module_,
             "evidence_bound",
             rows,
             1,
-            draws,
-            criterion,
+            *self._evidence_settings(n_draws),
             allow_nan=self._mask_missing,
         )
         return scores[:, 0]
+
+    def _evidence_settings(self, n_draws: int = 16) -> tuple[torch.Tensor, Criterion]:
+        """Return what the bound of a row is computed by: draws, and the loss."""
+        return _draws(n_draws, self.n_components_), self._criterion(resolve_loss(self.loss))
 
     def _posterior(self, rows: Any) -> tuple[np.ndarray, np.ndarray]:
         # Side by side: one pass through the encoder has both.

@@ -390,6 +390,7 @@ def with_presence(code):
     Tensor of shape (n_samples, 2 * n_components)
         The code, then ones up to its last component that is not zero.
     """
-    # From the last component on, the first one that is not zero counts as present, and all before.
-    backwards = (code != 0).to(code.dtype).flip(1)
-    return torch.cat([code, backwards.cummax(dim=1).values.flip(1)], dim=1)
+    # The number of entries from each component on that are not zero: it or a later one is present.
+    ones = torch.ones(code.shape[1], code.shape[1], dtype=code.dtype, device=code.device)
+    n_later = (code != 0).to(code.dtype) @ ones.tril()
+    return torch.cat([code, n_later.clamp(max=1)], dim=1)

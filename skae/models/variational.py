@@ -101,7 +101,7 @@ class VariationalNetwork(AutoencoderNetwork):
         mean, log_variance = self._distribution(self.standardization.standardize(x))
         return torch.cat([mean, torch.exp(log_variance / 2)], dim=1)
 
-    def evidence_bound(self, x, draws, criterion):
+    def evidence_bound(self, x, draws, criterion, n_at_once=None):
         """Map rows (n_samples, n_features) to their ELBO in nats (n_samples, 1).
 
         Parameters
@@ -110,11 +110,14 @@ class VariationalNetwork(AutoencoderNetwork):
         draws : Tensor of shape (n_draws, n_components)
             Standard normal; the same for every row. The bound is the mean over them.
         criterion : Criterion
+        n_at_once : int, default=None
+            Draws that one pass through the decoder takes. If None, as many as fit the cache.
         """
         rows = self.standardization.standardize(x)
         mean, log_variance = self._distribution(rows)
-        # Several draws at a time, of a few rows all: each pass through the decoder takes time.
-        n_at_once = max(1, _DECODED_VALUES // max(rows.numel(), 1))
+        if n_at_once is None:
+            # Of a few rows all: each pass takes time.
+            n_at_once = max(1, _DECODED_VALUES // max(rows.numel(), 1))
         total = 0.0
         for some in draws.to(x).split(n_at_once):
             # (n_some, n_samples, n_components): the same draws for every row.

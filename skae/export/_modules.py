@@ -1,0 +1,238 @@
+"""Methods of fitted estimators as modules, from tensors to tensors, in the units of the data."""
+
+import copy
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..estimators._base import NetworkEstimator
+from ..estimators.classifier import AutoencoderClassifier
+from ..estimators.denoiser import Denoiser
+from ..estimators.hybrid import HybridAutoencoder
+from ..estimators.regressor import AutoencoderRegressor
+from ..estimators.sequence import SequencePredictor
+from ..estimators.table import TableAutoencoder
+from ..estimators.variational import VariationalAutoencoder
+
+
+class AppliedNetwork(nn.Module):
+    """A method of a network, of samples in the layout that `fit` got.
+
+    Parameters
+    ----------
+    network : Network
+    method : str
+        A method that maps rows, as ``'encode'``.
+    shape : tuple of int, default=None
+        Shape of a sample of the output. If None, outputs stay as they are.
+    n_axes : int, default=1
+        Leading axes that the network expects before the values of a row: two for sequences.
+    """
+
+    def __init__(
+        self, network: nn.Module, method: str, shape: Any = None, *, n_axes: int = 1
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.method = method
+        self.shape = shape
+        self.n_axes = n_axes
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Apply the method."""
+        outputs: torch.Tensor = getattr(self.network, self.method)(X.flatten(self.n_axes))
+        return outputs if self.shape is None else outputs.reshape(-1, *self.shape)
+
+
+class Scores(nn.Module):
+    """Minus the mean squared error of each sample, missing values left out.
+
+    Parameters
+    ----------
+    network : Network
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Score samples (n_samples, ...) or sequences (n_samples, n_timesteps, ...)."""
+        rows = X.flatten(1)
+        return _scores(rows, self.network(rows))
+
+
+class SequenceScores(Scores):
+    """The same of the last frames of sequences, given the frames before."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Score sequences (n_samples, n_timesteps, ...)."""
+        frames = X.flatten(2)
+        return _scores(frames[:, -1], self.network(frames[:, :-1]))
+
+
+def _scores(rows: torch.Tensor, reconstructed: torch.Tensor) -> torch.Tensor:
+    missing = rows.isnan()
+    squares = torch.where(missing, 0.0, rows - reconstructed).square().sum(dim=1)
+    return -squares / (~missing).sum(dim=1).clamp(min=1)
+
+
+class EvidenceBound(nn.Module):
+    """The evidence lower bound of each sample, over fixed draws.
+
+    Parameters
+    ----------
+    network : VariationalNetwork
+    draws : ndarray of shape (n_draws, n_components)
+    criterion : Criterion
+    """
+
+    def __init__(self, network: nn.Module, draws: Any, criterion: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("draws", torch.as_tensor(draws, dtype=torch.float32))
+        self.criterion = criterion
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Bound the log-likelihood of samples (n_samples, ...)."""
+        bounds: torch.Tensor = self.network.evidence_bound(  # type: ignore[operator]
+            X.flatten(1),
+            self.draws,
+            self.criterion,
+            n_at_once=len(self.draws),  # type: ignore[arg-type]
+        )
+        return bounds[:, 0]
+
+
+class Predicted(nn.Module):
+    """What a head makes of each sample, then a last step.
+
+    Parameters
+    ----------
+    network : SupervisedNetwork
+    last : callable
+        Maps outputs (n_samples, n_outputs).
+    """
+
+    def __init__(self, network: nn.Module, last: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.last = last
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Predict for samples (n_samples, ...)."""
+        return self.last(self.network.predict(X.flatten(1)))  # type: ignore[operator]
+
+
+def network_of(estimator: Any) -> nn.Module:
+    """Return a copy of the fitted network on the CPU, in float32 and for inference."""
+    network: nn.Module = copy.deepcopy(estimator.module_).cpu().float().eval()
+    return network
+
+
+def _refuse(estimator: Any) -> nn.Module:
+    raise ValueError(
+        f"{type(estimator).__name__} has no network of its own that could be exported. skl2onnx "
+        "exports most estimators of scikit-learn."
+    )
+
+
+def _refuse_table(estimator: Any) -> nn.Module:
+    raise ValueError(
+        f"{type(estimator).__name__} reads frames, which are no tensors. Export an Autoencoder "
+        "that was fitted on what a TableEncoder returns, and encode the frames before."
+    )
+
+
+transform = singledispatch(_refuse)
+inverse_transform = singledispatch(_refuse)
+reconstruct = singledispatch(_refuse)
+score_samples = singledispatch(_refuse)
+predict = singledispatch(_refuse)
+predict_proba = singledispatch(_refuse)
+
+# Named as the methods of estimators are; the order is that of the outputs.
+METHODS = {
+    "transform": transform,
+    "inverse_transform": inverse_transform,
+    "reconstruct": reconstruct,
+    "score_samples": score_samples,
+    "predict": predict,
+    "predict_proba": predict_proba,
+}
+
+for _method in METHODS.values():
+    _method.register(TableAutoencoder, _refuse_table)
+
+
+@transform.register
+def _(estimator: NetworkEstimator) -> nn.Module:
+    return AppliedNetwork(network_of(estimator), "encode")
+
+
+@transform.register
+def _(estimator: Denoiser) -> nn.Module:
+    return AppliedNetwork(network_of(estimator), "forward", estimator.sample_shape_)
+
+
+@transform.register
+def _(estimator: SequencePredictor) -> nn.Module:
+    return AppliedNetwork(network_of(estimator), "encode", n_axes=2)
+
+
+@inverse_transform.register
+def _(estimator: NetworkEstimator) -> nn.Module:
+    return AppliedNetwork(network_of(estimator), "decode", estimator.sample_shape_)
+
+
+@reconstruct.register
+def _(estimator: NetworkEstimator) -> nn.Module:
+    return AppliedNetwork(network_of(estimator), "forward", estimator.sample_shape_)
+
+
+@score_samples.register
+def _(estimator: NetworkEstimator) -> nn.Module:
+    return Scores(network_of(estimator))
+
+
+@score_samples.register
+def _(estimator: VariationalAutoencoder) -> nn.Module:
+    return EvidenceBound(network_of(estimator), *estimator._evidence_settings())
+
+
+@score_samples.register
+def _(estimator: SequencePredictor) -> nn.Module:
+    return SequenceScores(network_of(estimator))
+
+
+@predict.register
+def _(estimator: SequencePredictor) -> nn.Module:
+    return AppliedNetwork(network_of(estimator), "forward", estimator.frame_shape_, n_axes=2)
+
+
+@predict.register
+def _(estimator: AutoencoderClassifier) -> nn.Module:
+    # Positions of classes, which the graph replaces by the labels: these may be text.
+    return Predicted(network_of(estimator), lambda outputs: outputs.argmax(dim=1))
+
+
+@predict_proba.register
+def _(estimator: AutoencoderClassifier) -> nn.Module:
+    return Predicted(network_of(estimator), lambda outputs: outputs.softmax(dim=1))
+
+
+@predict.register
+def _(estimator: AutoencoderRegressor) -> nn.Module:
+    scaler, shape = estimator.target_scaler_, estimator.target_shape_
+    scale, mean = (torch.as_tensor(of, dtype=torch.float32) for of in (scaler.scale_, scaler.mean_))
+    return Predicted(network_of(estimator), lambda out: (out * scale + mean).reshape(-1, *shape))
+
+
+def inner_reducer(estimator: Any) -> Any:
+    """Return the reducer that computes the codes of a hybrid, or None for other estimators."""
+    if isinstance(estimator, HybridAutoencoder) and not estimator.network_options_["distill"]:
+        return estimator.reducer_
+    return None

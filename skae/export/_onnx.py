@@ -1,0 +1,301 @@
+"""ONNX files of fitted estimators and Pipelines, for runtimes without Python."""
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from .._utils import import_optional
+from ._modules import METHODS, inner_reducer
+
+# What a file holds unless it is said; the code that `inverse_transform` takes is another input.
+_DEFAULT_METHODS = ("transform", "reconstruct", "score_samples", "predict", "predict_proba")
+_INPUT = "X"
+# Rows of the batch that a network is traced with: one or none would be taken for fixed.
+_TRACED_ROWS, _TRACED_TIMESTEPS = 3, 4
+# The oldest operators that PyTorch writes.
+_MIN_OPSET = 18
+# Of the domain of scikit-learn's models: the one that skl2onnx's converters are written for.
+_ML_OPSET = 3
+
+
+def export_onnx(
+    estimator: Any,
+    path: str | os.PathLike[str],
+    *,
+    methods: Sequence[str] | None = None,
+    opset: int | None = None,
+) -> None:
+    """Write methods of a fitted estimator as an ONNX file.
+
+    The file computes in float32 from data in the units that `fit` got: standardization is inside.
+    Its input is ``X`` and it has an output for each method, of that name. Any number of samples
+    passes.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted estimator of skae with a network, a Pipeline that ends in one and whose other steps
+        skl2onnx can convert, or a search that was refitted.
+    path : str or path-like
+        The file to write.
+    methods : sequence of str, default=None
+        Of ``'transform'``, ``'reconstruct'``, ``'score_samples'``, ``'predict'`` and
+        ``'predict_proba'``; or ``['inverse_transform']``, whose input are codes. If None, those of
+        the former that the estimator has. Runtimes may compute all outputs, also those that are
+        not asked for: a file of one method answers faster.
+    opset : int, default=None
+        Version of ONNX's operators. If None, the one that PyTorch chooses.
+
+    Raises
+    ------
+    ImportError
+        If onnx or onnxscript are missing, or skl2onnx where there is a Pipeline or a reducer:
+        ``pip install 'skae[onnx]'``.
+    ValueError
+        If the estimator lacks a method, or a part of it cannot be converted.
+
+    See Also
+    --------
+    register_converters : Make skl2onnx's own ``to_onnx`` know the estimators.
+
+    Notes
+    -----
+    Metadata of the file: ``estimator``, ``parameters``, ``skae_version``, and ``feature_names``
+    or ``classes`` where the estimator has them, each as JSON.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> import onnxruntime
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import Autoencoder, export_onnx
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> autoencoder = Autoencoder(8, max_iter=2, random_state=0).fit(X)
+    >>> path = Path(mkdtemp(), "digits.onnx")
+    >>> export_onnx(autoencoder, path, methods=["transform"])
+    >>> session = onnxruntime.InferenceSession(path)
+    >>> session.run(["transform"], {"X": X.astype("float32")})[0].shape
+    (1797, 8)
+    """
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    Path(path).write_bytes(to_model(estimator, methods, opset).SerializeToString())
+
+
+def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | None = None) -> Any:
+    """Return the same as a ``ModelProto``."""
+    import_optional("onnxscript", "onnx")  # torch exports by it
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    check_is_fitted(last)
+    _check_opset(opset)
+    chosen = _check_methods(estimator, last, methods)
+    _check_refinement(last)
+    model = _with_labels(_traced(last, chosen, opset), last)
+    before = None if chosen == ["inverse_transform"] else _what_precedes(estimator, last)
+    if before is not None:
+        model = _chained(_converted(before, last, model), model)
+    _stamp(model, estimator, last)
+    return model
+
+
+def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> list[str]:
+    available = [name for name in METHODS if hasattr(estimator, name)]
+    # Errors of reconstruction need the rows beside the codes that the reducer makes, and skl2onnx
+    # inverts no steps of a Pipeline.
+    excluded = {"score_samples"} if inner_reducer(last) is not None else set()
+    excluded |= {"inverse_transform"} if estimator is not last else set()
+    available = [name for name in available if name not in excluded]
+    if methods is None:
+        return [name for name in available if name in _DEFAULT_METHODS]
+    chosen = [methods] if isinstance(methods, str) else list(methods)
+    unknown = [name for name in chosen if name not in available]
+    if unknown or not chosen:
+        raise ValueError(
+            f"methods must be among {available}, which is what can be exported of this "
+            f"{type(estimator).__name__}, got {methods!r}."
+        )
+    if "inverse_transform" in chosen and len(chosen) > 1:
+        raise ValueError(
+            "methods must be ['inverse_transform'] alone, since its input are codes; write the "
+            f"others to a file of their own. Got {methods!r}."
+        )
+    return chosen
+
+
+def _check_opset(opset: int | None) -> None:
+    newest = import_optional("onnx.defs", "onnx").onnx_opset_version()
+    if opset is not None and not _MIN_OPSET <= opset <= newest:
+        raise ValueError(f"opset must be in [{_MIN_OPSET}, {newest}] or None, got {opset}.")
+
+
+def _check_refinement(estimator: Any) -> None:
+    if getattr(estimator, "refine_steps", 0):
+        raise ValueError(
+            f"refine_steps={estimator.refine_steps} solves equations for each sample, which is "
+            "not exported. Export after set_params(refine_steps=0): codes are then those of the "
+            "encoder."
+        )
+
+
+class _Joined(nn.Module):
+    """Several methods of one input."""
+
+    def __init__(self, methods: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.methods = nn.ModuleDict(methods)
+
+    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(method(X) for method in self.methods.values())
+
+
+def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
+    """Return the model of an estimator's network, behind its reducer if it has one."""
+    if inner_reducer(estimator) is None:
+        modules = {name: METHODS[name](estimator) for name in methods}
+        of_codes = methods == ["inverse_transform"]
+    else:
+        decode = METHODS["inverse_transform"](estimator)
+        modules = {name: nn.Identity() if name == "transform" else decode for name in methods}
+        of_codes = True
+    sample = (estimator.n_components_,) if of_codes else _sample_shape(estimator)
+    dynamic = {0: torch.export.Dim.DYNAMIC}
+    if _is_of_sequences(estimator) and not of_codes:
+        dynamic[1] = torch.export.Dim.DYNAMIC
+    try:
+        with warnings.catch_warnings():
+            # Of what torch does itself, and of weights of recurrences, which it exports well.
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(
+                _Joined(modules),
+                (torch.zeros(_TRACED_ROWS, *sample),),
+                input_names=[_INPUT],
+                output_names=methods,
+                dynamic_shapes={_INPUT: dynamic},
+                opset_version=opset,
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise ValueError(
+            f"The network of {estimator!r} cannot be exported by torch.onnx: layers of your own "
+            "must be traceable by torch.export. Its message stands above."
+        ) from error
+    return program.model_proto
+
+
+def _is_of_sequences(estimator: Any) -> bool:
+    return hasattr(estimator, "frame_shape_")
+
+
+def _sample_shape(estimator: Any) -> tuple[int, ...]:
+    if _is_of_sequences(estimator):
+        return (_TRACED_TIMESTEPS, *(estimator.frame_shape_ or (1,)))
+    return tuple(estimator.sample_shape_)
+
+
+def _with_labels(model: Any, estimator: Any) -> Any:
+    """Let ``predict`` of a classifier give labels in place of their positions."""
+    outputs = {output.name: output for output in model.graph.output}
+    if "predict" not in outputs or not hasattr(estimator, "classes_"):
+        return model
+    classes = np.asarray(estimator.classes_)
+    if classes.dtype.kind in "US":
+        classes = classes.astype(object)
+    labels = import_optional("onnx.numpy_helper", "onnx").from_array(classes, "classes")
+    gather = _helper().make_node("Gather", ["classes", "position"], ["predict"])
+    for node in model.graph.node:
+        node.output[:] = ["position" if name == "predict" else name for name in node.output]
+    model.graph.initializer.append(labels)
+    model.graph.node.append(gather)
+    outputs["predict"].type.tensor_type.elem_type = labels.data_type
+    return model
+
+
+def _what_precedes(estimator: Any, last: Any) -> Any:
+    """Return what makes the input of the last step's network: earlier steps, a reducer, or None."""
+    steps = list(estimator.steps[:-1]) if estimator is not last else []
+    reducer = inner_reducer(last)
+    if reducer is not None:
+        steps.append(("reducer", reducer))
+    return Pipeline(steps) if steps else None
+
+
+def _converted(steps: Pipeline, last: Any, model: Any) -> Any:
+    """Return the model of transformers, by skl2onnx."""
+    skl2onnx = import_optional("skl2onnx", "onnx")
+    types = import_optional("skl2onnx.common.data_types", "onnx")
+    exceptions = import_optional("skl2onnx.common.exceptions", "onnx")
+    # Here, since converters make models too: steps and reducers may hold estimators of skae.
+    from ._sklearn_onnx import register_converters
+
+    register_converters()
+    n_inputs = steps.steps[0][1].n_features_in_
+    opsets = {each.domain: each.version for each in model.opset_import}
+    try:
+        converted = skl2onnx.to_onnx(
+            steps,
+            initial_types=[(_INPUT, types.FloatTensorType([None, n_inputs]))],
+            target_opset={"": opsets[""], "ai.onnx.ml": _ML_OPSET},
+        )
+    except (exceptions.MissingConverter, exceptions.MissingShapeCalculator) as error:
+        raise ValueError(
+            f"skl2onnx cannot convert a step before {type(last).__name__}. "
+            f"{str(error).splitlines()[0]} A HybridAutoencoder with distill=True trains an encoder "
+            "in place of its reducer."
+        ) from error
+    shape = getattr(last, "sample_shape_", ())
+    # Images become rows for a reducer.
+    return converted if len(shape) < 2 else _chained(_flattening(shape, converted), converted)
+
+
+def _flattening(shape: tuple[int, ...], model: Any) -> Any:
+    """Return a model from samples of a shape to rows, with the versions of another."""
+    helper, float32 = _helper(), import_optional("onnx", "onnx").TensorProto.FLOAT
+    given = helper.make_tensor_value_info(_INPUT, float32, [None, *shape])
+    rows = helper.make_tensor_value_info("rows", float32, [None, math.prod(shape)])
+    node = helper.make_node("Flatten", [_INPUT], ["rows"], axis=1)
+    graph = helper.make_graph([node], "flatten", [given], [rows])
+    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def _chained(first: Any, second: Any) -> Any:
+    """Let the second model read the only output of the first."""
+    compose = import_optional("onnx.compose", "onnx")
+    # Names of nodes and tensors may occur in both.
+    second = compose.add_prefix(second, "skae_", rename_inputs=True, rename_outputs=False)
+    first = compose.add_prefix(first, "before_", rename_inputs=False, rename_outputs=True)
+    version = min(first.ir_version, second.ir_version)
+    first.ir_version = second.ir_version = version
+    return compose.merge_models(
+        first, second, io_map=[(first.graph.output[0].name, f"skae_{_INPUT}")]
+    )
+
+
+def _stamp(model: Any, estimator: Any, last: Any) -> None:
+    skae_version = version("skae")
+    facts = {
+        "estimator": type(last).__name__,
+        "parameters": {key: repr(value) for key, value in last.get_params(deep=False).items()},
+        "skae_version": skae_version,
+        "feature_names": getattr(estimator, "feature_names_in_", None),
+        "classes": getattr(last, "classes_", None),
+    }
+    known = {key: np.asarray(value).tolist() for key, value in facts.items() if value is not None}
+    _helper().set_model_props(model, {key: json.dumps(value) for key, value in known.items()})
+    model.producer_name, model.producer_version = "skae", skae_version
+
+
+def _helper() -> Any:
+    return import_optional("onnx.helper", "onnx")

@@ -1,0 +1,234 @@
+"""ONNX files give what the estimators give, in runtimes that know nothing of them."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from onnxruntime import InferenceSession
+from skl2onnx import to_onnx
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import Isomap
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from small import DENOISERS, FOR_IMAGES, NETWORKS, QUICK, images, wine
+
+from skae import (
+    Autoencoder,
+    AutoencoderClassifier,
+    AutoencoderRegressor,
+    Denoiser,
+    HybridAutoencoder,
+    SequencePredictor,
+    TableAutoencoder,
+    export_onnx,
+)
+from skae.architectures import Custom
+from skae.export import register_converters
+
+X, Y = wine()
+IMAGES, IS_LARGE = images()
+ROWS = X.astype(np.float32)
+NAMES = np.array(["Barolo", "Grignolino", "Barbera"])[Y]
+# What is different in each family: an export takes a second for each method.
+OF_ROWS = {
+    "Autoencoder": None,
+    "VariationalAutoencoder": ["score_samples"],
+    "HybridAutoencoder": None,
+    "distilled": ["transform"],
+    "AutoencoderClassifier": ["predict", "predict_proba"],
+    "AutoencoderRegressor": ["predict"],
+    "Denoiser": None,
+}
+
+
+def session_of(estimator, tmp_path, **options):
+    path = tmp_path / "model.onnx"
+    export_onnx(estimator, path, **options)
+    return InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def assert_same(session, estimator, X):
+    outputs = [output.name for output in session.get_outputs()]
+    assert outputs
+    for name, made in zip(outputs, session.run(None, {"X": X}), strict=True):
+        expected = np.asarray(getattr(estimator, name)(X))
+        assert made.shape == expected.shape
+        if made.dtype.kind == "f":
+            np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_a_file_computes_what_each_method_does(name, tmp_path):
+    estimator = clone({**NETWORKS, **DENOISERS}[name])
+    fitted = estimator.fit(X, NAMES if "Classifier" in name else Y)
+    assert_same(session_of(fitted, tmp_path, methods=OF_ROWS[name]), fitted, ROWS[:7])
+
+
+@pytest.mark.parametrize("name", ["HybridAutoencoder", "UNet"])
+def test_images_go_in_and_come_out_in_their_layout(name, tmp_path):
+    fitted = clone(FOR_IMAGES[name]).fit(IMAGES, IS_LARGE)
+    assert_same(session_of(fitted, tmp_path), fitted, IMAGES[:7].astype(np.float32))
+
+
+def test_ordered_components_are_exported(tmp_path):
+    fitted = Autoencoder(2, ordered=True, **QUICK).fit(X)
+    assert_same(session_of(fitted, tmp_path, methods=["reconstruct"]), fitted, ROWS)
+
+
+def test_sequences_of_any_length_are_continued(tmp_path):
+    sequences = np.sin(np.arange(200, dtype=np.float32)).reshape(10, 10, 2)
+    fitted = SequencePredictor(2, hidden_size=4, **QUICK).fit(sequences)
+    session = session_of(fitted, tmp_path, methods=["predict", "score_samples"])
+    for n_timesteps in (2, 10):
+        assert_same(session, fitted, sequences[:3, :n_timesteps])
+
+
+def test_missing_values_are_masked_as_they_are_by_the_estimator(tmp_path):
+    fitted = Autoencoder(2, missing_values="mask", **QUICK).fit(X)
+    incomplete = ROWS[:5].copy()
+    incomplete[0, 1] = incomplete[2] = np.nan
+    session = session_of(fitted, tmp_path, methods=["score_samples"])
+    assert_same(session, fitted, incomplete)
+
+
+def test_codes_are_decoded_by_a_file_of_their_own(tmp_path):
+    # Without the reducer, which made the codes.
+    fitted = clone(NETWORKS["HybridAutoencoder"]).fit(X)
+    codes = fitted.transform(ROWS)
+    session = session_of(fitted, tmp_path, methods=["inverse_transform"])
+    assert_same(session, fitted, codes)
+    with pytest.raises(ValueError, match="alone, since its input are codes"):
+        export_onnx(fitted, tmp_path / "both", methods=["transform", "inverse_transform"])
+
+
+def test_a_pipeline_is_exported_with_all_its_steps(tmp_path):
+    steps = StandardScaler(), Denoiser(**QUICK), Autoencoder(2, **QUICK)
+    fitted = make_pipeline(*steps).fit(10 + 3 * X)
+    session = session_of(fitted, tmp_path, methods=["transform"])
+    assert_same(session, fitted, 10 + 3 * ROWS)
+
+
+def test_a_search_is_exported_as_its_best_estimator(tmp_path):
+    search = GridSearchCV(Autoencoder(2, **QUICK), {"n_components": [1, 2]}, cv=2).fit(X)
+    assert_same(session_of(search, tmp_path, methods=["transform"]), search, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "dtype"),
+    [
+        (make_pipeline(StandardScaler(), Autoencoder(2, **QUICK), LogisticRegression()), "float64"),
+        (make_pipeline(StandardScaler(), AutoencoderClassifier(2, **QUICK)), "float32"),
+    ],
+    ids=["before a classifier", "as a classifier"],
+)
+def test_skl2onnx_converts_pipelines_of_classifiers(pipeline, dtype):
+    register_converters()
+    rows = X.astype(dtype)
+    fitted = clone(pipeline).fit(rows, NAMES)
+    model = to_onnx(fitted, rows[:1], options={"zipmap": False})
+    labels, probabilities = InferenceSession(model.SerializeToString()).run(None, {"X": rows})
+    np.testing.assert_array_equal(labels, fitted.predict(rows))
+    np.testing.assert_allclose(probabilities, fitted.predict_proba(rows), atol=1e-5)
+
+
+def test_skl2onnx_converts_regressors_and_what_stands_before_other_steps():
+    register_converters()
+    regressor = make_pipeline(StandardScaler(), AutoencoderRegressor(2, **QUICK)).fit(X, X[:, :2])
+    transformer = make_pipeline(Denoiser(**QUICK), PCA(2)).fit(X)
+    for fitted, expected in (
+        (regressor, regressor.predict(ROWS)),
+        (transformer, transformer.transform(ROWS)),
+    ):
+        model = to_onnx(fitted, ROWS[:1])
+        (made,) = InferenceSession(model.SerializeToString()).run(None, {"X": ROWS})
+        np.testing.assert_allclose(made, expected, atol=1e-5)
+
+
+def test_a_process_without_torch_runs_the_file(tmp_path):
+    fitted = Autoencoder(2, **QUICK).fit(X)
+    export_onnx(fitted, tmp_path / "model.onnx", methods=["transform"])
+    np.save(tmp_path / "rows.npy", ROWS)
+    script = (
+        "import sys, numpy, onnxruntime\n"
+        "session = onnxruntime.InferenceSession('model.onnx')\n"
+        "codes, *_ = session.run(['transform'], {'X': numpy.load('rows.npy')})\n"
+        "numpy.save('codes.npy', codes)\n"
+        "assert not {'torch', 'sklearn', 'skae'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+    np.testing.assert_allclose(np.load(tmp_path / "codes.npy"), fitted.transform(ROWS), atol=1e-5)
+
+
+def test_metadata_say_what_the_file_holds(tmp_path):
+    fitted = AutoencoderClassifier(2, **QUICK).fit(X, NAMES)
+    session = session_of(fitted, tmp_path, methods=["predict"], opset=18)
+    metadata = session.get_modelmeta()
+    facts = {key: json.loads(value) for key, value in metadata.custom_metadata_map.items()}
+    assert metadata.producer_name == "skae"
+    assert facts["estimator"] == "AutoencoderClassifier"
+    assert facts["classes"] == sorted(set(NAMES))
+    assert facts["parameters"]["n_components"] == "2"
+
+
+class Untraceable(torch.nn.Linear):
+    def forward(self, x):
+        return super().forward(x) if float(x.sum()) > 0 else -x[:, :2]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "options", "message"),
+    [
+        (Autoencoder(2, **QUICK), {"methods": ["predict"]}, r"methods must be among \['transform'"),
+        (Autoencoder(2, **QUICK), {"methods": []}, r"methods must be among \['transform'"),
+        (Autoencoder(2, **QUICK), {"opset": 3}, r"opset must be in \[18, "),
+        (Autoencoder(2, refine_steps=1, **QUICK), {}, "refine_steps=1 .* is not exported"),
+        (TableAutoencoder(2, **QUICK), {}, "reads frames, which are no tensors"),
+        (PCA(2), {}, "PCA has no network of its own"),
+        (HybridAutoencoder(2, **QUICK), {"methods": ["score_samples"]}, "methods must be among"),
+        (
+            make_pipeline(StandardScaler(), Autoencoder(2, **QUICK)),
+            {"methods": ["inverse_transform"]},
+            "methods must be among",
+        ),
+        (
+            Autoencoder(
+                2,
+                architecture=Custom(
+                    lambda shape, k: Untraceable(5, k), lambda k, shape: torch.nn.Linear(k, 5)
+                ),
+                max_iter=1,
+                random_state=0,
+            ),
+            {},
+            "cannot be exported by torch.onnx",
+        ),
+    ],
+    ids=lambda value: value.__class__.__name__ if hasattr(value, "fit") else None,
+)
+def test_what_cannot_be_exported_is_refused_and_no_file_is_left(
+    estimator, options, message, tmp_path
+):
+    fitted = clone(estimator).fit(X)
+    with pytest.raises(ValueError, match=message):
+        export_onnx(fitted, tmp_path / "file", **options)
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_reducer_that_no_converter_knows_is_named(tmp_path):
+    fitted = HybridAutoencoder(reducer=Isomap(n_components=2), **QUICK).fit(X)
+    with pytest.raises(ValueError, match=r"cannot convert .*Isomap.*distill=True"):
+        export_onnx(fitted, tmp_path / "file")
+
+
+def test_what_is_not_fitted_is_not_exported(tmp_path):
+    with pytest.raises(NotFittedError):
+        export_onnx(Autoencoder(), tmp_path / "file")
