@@ -31,7 +31,7 @@ comparison = compare(
 comparison
 
 # %%
-# Without `reducers`, PCA, UMAP (if umap-learn is installed) and four autoencoders are compared.
+# Without `reducers`, PCA, UMAP (if umap-learn is installed) and autoencoders are compared.
 # Reconstructions and codes of the held-out images:
 
 comparison.plot()
