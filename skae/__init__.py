@@ -11,6 +11,7 @@ from .estimators.outlier import ReconstructionOutlierDetector
 from .estimators.parametric_umap import ParametricUMAP
 from .estimators.regressor import AutoencoderRegressor
 from .estimators.sequence import SequencePredictor
+from .estimators.series_outlier import SeriesOutlierDetector
 from .estimators.table import TableAutoencoder
 from .estimators.table_encoder import TableEncoder
 from .estimators.variational import VariationalAutoencoder
@@ -30,6 +31,7 @@ __all__ = [
     "ParametricUMAP",
     "ReconstructionOutlierDetector",
     "SequencePredictor",
+    "SeriesOutlierDetector",
     "ShiftTest",
     "TableAutoencoder",
     "TableEncoder",

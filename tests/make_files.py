@@ -39,6 +39,9 @@ ESTIMATORS = {
     "ParametricUMAP": skae.ParametricUMAP(2, n_neighbors=5, **SMALL),
     "SequencePredictor": skae.SequencePredictor(2, frame_shape=(4,), hidden_size=3, **SMALL),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
+    "SeriesOutlierDetector": skae.SeriesOutlierDetector(window=4),
+    "SeriesOutlierDetector-windows": skae.SeriesOutlierDetector(method="neighbors", window=2),
+    "Windows": skae.Windows(3),
     "Denoiser": skae.Denoiser(**SMALL),
     "Denoiser-unet": skae.Denoiser(
         noise_level=(0.1, 0.2), image_shape=(4, 4), **{**SMALL, "architecture": UNet((2, 3))}

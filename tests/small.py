@@ -12,6 +12,7 @@ from skae import (
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
+    SeriesOutlierDetector,
     TableAutoencoder,
     TableEncoder,
     VariationalAutoencoder,
@@ -40,6 +41,11 @@ FOR_TABLES = {
     "TableEncoder": TableEncoder(),
     "TableAutoencoder": TableAutoencoder(2, **QUICK),
     "variational table": TableAutoencoder(2, variational=True, **QUICK),
+}
+# They take rows as steps of a series: those of a step depend on its neighbors.
+FOR_SERIES = {
+    "SeriesOutlierDetector": SeriesOutlierDetector(),
+    "by errors": SeriesOutlierDetector(method="error", window=3),
 }
 FOR_IMAGES = {
     name: estimator.__class__(**{**estimator.get_params(deep=False), "architecture": Conv((2,))})

@@ -12,6 +12,7 @@ from skae import (
     ParametricUMAP,
     ReconstructionOutlierDetector,
     SequencePredictor,
+    SeriesOutlierDetector,
     TableAutoencoder,
     TableEncoder,
     VariationalAutoencoder,
@@ -54,6 +55,8 @@ ESTIMATORS = [
     TableEncoder(numeric_scaling="quantile", missing_values="nan"),
     # Windows of one step where all steps are independent, as those of the checks.
     Windows(),
+    SeriesOutlierDetector(),
+    SeriesOutlierDetector(PCA(1), window=1, method="error"),
     # Takes sparse rows.
     ReconstructionOutlierDetector(TruncatedSVD(1)),
 ]

@@ -142,8 +142,8 @@ def fitted(name):
     rows = np.random.RandomState(0).normal(size=(40, 4))
     if name == "skae.ReconstructionOutlierDetector":
         return skae.ReconstructionOutlierDetector().fit(pd.DataFrame(rows).add_prefix("x"))
-    if name == "skae.Windows":
-        return skae.Windows().fit(pd.DataFrame(rows).add_prefix("x"))
+    if name in ("skae.Windows", "skae.SeriesOutlierDetector"):
+        return CLASSES[name]().fit(pd.DataFrame(rows).add_prefix("x"))
     if name == "skae.SequencePredictor":
         return skae.SequencePredictor(2, frame_shape=(1, 1), max_iter=1).fit(rows)
     if name == "skae.TableEncoder":

@@ -34,6 +34,7 @@ from skae import (
     HybridAutoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
+    SeriesOutlierDetector,
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, Custom, Dense
@@ -66,6 +67,8 @@ ESTIMATORS = {
     ),
     "outliers": ReconstructionOutlierDetector(random_state=np.random.RandomState(0)),
     "outliers by errors": ReconstructionOutlierDetector(small(), method="error"),
+    "outliers in series": SeriesOutlierDetector(window=5),
+    "outliers in series by neighbors": SeriesOutlierDetector(PCA(2), window=5),
     "pipeline": make_pipeline(FunctionTransformer(np.log1p), small(), SVC()),
     "neighbours": make_pipeline(small(), KNeighborsClassifier()),
     "columns": make_pipeline(

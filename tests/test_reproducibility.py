@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from small import ESTIMATORS, FOR_IMAGES, FOR_TABLES, images, results, wine
+from small import ESTIMATORS, FOR_IMAGES, FOR_SERIES, FOR_TABLES, images, results, wine
 
 from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Custom, Dense
@@ -38,12 +38,13 @@ import numpy as np, torch
 from sklearn.base import clone
 from skae import Autoencoder
 from skae.architectures import Conv
-from small import ESTIMATORS, FOR_IMAGES, FOR_TABLES, images, results, wine
+from small import ESTIMATORS, FOR_IMAGES, FOR_SERIES, FOR_TABLES, images, results, wine
 others_were_busy = sys.argv[1] == "busy"
 noisy = Autoencoder(
     3, architecture=Conv((4,), dropout=0.2), noise="masking", max_iter=2, random_state=0
 )
-of_rows, of_images = {**ESTIMATORS, **FOR_TABLES}, {**FOR_IMAGES, "noisy": noisy}
+of_rows = {**ESTIMATORS, **FOR_SERIES, **FOR_TABLES}
+of_images = {**FOR_IMAGES, "noisy": noisy}
 for estimators, (X, y) in [(of_rows, wine()), (of_images, images())]:
     for name, estimator in estimators.items():
         if others_were_busy:
@@ -72,7 +73,8 @@ def test_every_estimator_gives_the_same_bits_in_another_process_whatever_was_don
         done = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
         shown.append(done.stdout.splitlines())
     assert shown[0] == shown[1]
-    assert len(shown[0]) == len(ESTIMATORS) + len(FOR_TABLES) + len(FOR_IMAGES) + 1
+    tables = (ESTIMATORS, FOR_SERIES, FOR_TABLES, FOR_IMAGES)
+    assert len(shown[0]) == sum(map(len, tables)) + 1
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-4)])

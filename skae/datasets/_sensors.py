@@ -71,7 +71,7 @@ def make_sensors(
     *,
     fault_start: float = 0.4,
     kinds: str | list[str] | tuple[str, ...] = "all",
-    noise: float = 0.1,
+    noise: float = 0.05,
     drift: float = 0.5,
     missing: float = 0.0,
     random_state: Seed = None,
@@ -101,7 +101,7 @@ def make_sensors(
         Fraction of the steps before the first fault.
     kinds : 'all' or list of str, default='all'
         Kinds of faults.
-    noise : float, default=0.1
+    noise : float, default=0.05
         Standard deviation of the noise of each value; the cycle has an amplitude of about one.
     drift : float, default=0.5
         How far channels drift from the first step to the last.

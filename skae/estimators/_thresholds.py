@@ -27,7 +27,7 @@ def weighted_quantile(scores, quantile, weights=None):
     return np.interp(quantile, positions, np.asarray(scores)[order])
 
 
-def p_values_of_ranks(n_scores, weights=None):
+def p_values_of_ranks(n_scores, weights=None, n_units=None):
     """Return the p-value of a row by how many of the sorted scores are not above its own.
 
     Parameters
@@ -37,6 +37,9 @@ def p_values_of_ranks(n_scores, weights=None):
     weights : ndarray of shape (n_scores,), default=None
         What each counts, in the order of the sorted scores. The new row counts as much as
         these on average, so that the unit of weights does not matter.
+    n_units : int, default=None
+        How many independent observations the scores are, such as blocks of dependent ones. If None,
+        as many as scores.
 
     Returns
     -------
@@ -47,7 +50,8 @@ def p_values_of_ranks(n_scores, weights=None):
         counts[1:] = np.cumsum(weights / weights.mean())
         # The sum may miss it by rounding, and no p-value is above one.
         counts[-1] = n_scores
-    return (1 + counts) / (1 + n_scores)
+    n_units = n_scores if n_units is None else n_units
+    return (1 + counts * (n_units / n_scores)) / (1 + n_units)
 
 
 def _offset_by_contamination(detector, contamination):
@@ -74,13 +78,14 @@ def _offset_by_false_positive_rate(detector, rate):
     """Put the offset where a score is below it just if its p-value is at most ``rate``."""
     scores = detector.calibration_scores_
     # The last is 1, the p-value of rows that score above all held-out ones.
-    p_values = p_values_of_ranks(len(scores), detector._calibration_weights)[:-1]
+    p_values = detector._p_values_of_ranks()[:-1]
     # Of equal p-values all or none: a rate that one of them reaches includes it.
     n_positives = np.searchsorted(p_values, rate, side="right")
     if n_positives == 0:
         raise ValueError(
-            f"false_positive_rate must be at least {p_values[0]:.3g} with {len(scores)} held-out "
-            f"rows, got {rate}: fit with more rows or a larger calibration_fraction."
+            f"false_positive_rate must be at least {p_values[0]:.3g} with "
+            f"{detector._calibration_units()}, got {rate}: fit with more rows or a larger "
+            "calibration_fraction."
         )
     return float(scores[n_positives - 1])
 
@@ -217,4 +222,11 @@ class ThresholdMixin:
         scores = self.score_samples(X)
         # Ties count against normality: p-values are then valid, if a little large.
         ranks = np.searchsorted(self.calibration_scores_, scores, side="right")
-        return p_values_of_ranks(len(self.calibration_scores_), self._calibration_weights)[ranks]
+        return self._p_values_of_ranks()[ranks]
+
+    def _p_values_of_ranks(self):
+        return p_values_of_ranks(len(self.calibration_scores_), self._calibration_weights)
+
+    def _calibration_units(self):
+        """Return in words what the p-values count."""
+        return f"{len(self.calibration_scores_)} held-out rows"

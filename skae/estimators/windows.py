@@ -14,7 +14,7 @@ from .._sklearn_compat import Interval
 from .._utils import lookup, unchanged_on_error
 from ..series._layout import to_steps, window_rows, window_starts
 from ..series._periods import resolve_window
-from ..series._reading import Series, read_series
+from ..series._reading import Series, bare_series, read_series
 from ._docs import DocLinkMixin
 
 
@@ -229,7 +229,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
         labels = [np.asarray(each) for each in parts]
         for each in labels:
             check_complete(each, "y", "a label")
-        series = [_bare(len(labels[0]), self.n_features_in_)] if X is None else self._read(X)
+        series = [_of_length(len(labels[0]), self.n_features_in_)] if X is None else self._read(X)
         if [len(each) for each in labels] != [len(each.values) for each in series]:
             raise ValueError(
                 f"y must hold a label for each of {[len(each.values) for each in series]} steps, "
@@ -250,7 +250,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
     def _unread(self, n_windows: int) -> Series:
         """Return an empty series that is as long as so many windows reach."""
         n_steps = (n_windows - 1) * self.stride + self.window_ if n_windows else 0
-        return _bare(n_steps, self.n_features_in_)
+        return _of_length(n_steps, self.n_features_in_)
 
     def _starts(self, series: Series) -> list[np.ndarray]:
         return [
@@ -272,10 +272,9 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _bare(n_steps: int, n_channels: int) -> Series:
+def _of_length(n_steps: int, n_channels: int) -> Series:
     """Return a series of which only the length matters."""
-    values = np.broadcast_to(np.nan, (n_steps, n_channels))
-    return Series(values, None, None, [slice(0, n_steps)])
+    return bare_series(np.broadcast_to(np.nan, (n_steps, n_channels)))
 
 
 # By the parameter `reduce` of `align`: from labels (n_windows, window) to one for each window.

@@ -47,14 +47,14 @@ def _steps_of(window: Any, series: list[Series]) -> int:
             "give a pandas frame whose index holds dates, or a polars frame with a column of dates."
         )
     try:
-        length = np.timedelta64(_as_time(window))
+        length = int(np.timedelta64(_as_time(window)).astype("timedelta64[ns]").astype(np.int64))
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"window must be 'auto', a number of steps, or a time such as '1h', got {window!r}."
         ) from error
     n_steps = round(length / steps[0])
     if n_steps < 1:
-        raise ValueError(f"window={window!r} is shorter than a step, {steps[0]}.")
+        raise ValueError(f"window={window!r} is shorter than a step, {steps[0] / 1e9:g} s.")
     return n_steps
 
 

@@ -24,8 +24,8 @@ class Series:
     ----------
     values : ndarray of shape (n_timesteps, n_channels)
         Floats; NaN is a missing value.
-    times : ndarray of shape (n_timesteps,), datetime64, or None
-        Strictly increasing.
+    times : ndarray of shape (n_timesteps,), int64, or None
+        Nanoseconds since 1970, strictly increasing.
     index : pandas Index or None
         That of the frame.
     segments : list of slice
@@ -38,8 +38,35 @@ class Series:
     segments: list[slice]
 
     @property
-    def step(self) -> np.timedelta64 | None:
-        """The usual time between two steps; None where there are no times."""
+    def labels(self) -> Any:
+        """What the steps are called: the index of the frame, its times, or numbers."""
+        if self.index is not None:
+            return self.index
+        return range(len(self.values)) if self.times is None else self.times.view("datetime64[ns]")
+
+    @property
+    def end(self) -> tuple[int, int | None] | None:
+        """The last time and the usual step."""
+        return None if self.times is None else (int(self.times[-1]), self.step)
+
+    def follows(self, end: tuple[int, int | None] | None) -> bool:
+        """Return whether no step is lost between the `end` of another series and this one."""
+        if end is None or self.times is None:
+            return True
+        time, step = end
+        step = self.step if step is None else step
+        return step is None or bool(self.times[0] - time <= _GAP_STEPS * step)
+
+    def last(self, n_steps: int) -> "Series":
+        """Return the last steps."""
+        if len(self.values) <= n_steps:
+            return self
+        times = None if self.times is None else self.times[-n_steps:]
+        return bare_series(self.values[-n_steps:], times)
+
+    @property
+    def step(self) -> int | None:
+        """The usual time between two steps in nanoseconds; None where there are no times."""
         return None if self.times is None else usual_step(self.times)
 
 
@@ -58,7 +85,7 @@ def read_series(
     reset : bool
         Whether to set the attributes, as in ``fit``.
     min_steps : int, default=1
-        Of each series.
+        Of one series; several of a list may be short.
 
     Returns
     -------
@@ -69,7 +96,8 @@ def read_series(
     is_list = is_list_of_series(X)
     parts = list(X) if is_list else [X]
     return [
-        _read_one(estimator, part, reset and i == 0, min_steps) for i, part in enumerate(parts)
+        _read_one(estimator, part, reset and i == 0, 1 if is_list else min_steps)
+        for i, part in enumerate(parts)
     ], is_list
 
 
@@ -127,18 +155,26 @@ def _pandas_times(index: Any) -> np.ndarray | None:
     return _checked_times(index.to_numpy())
 
 
-def _checked_times(times: np.ndarray) -> np.ndarray:
-    steps = np.diff(times)
-    if np.isnat(times).any():
+def _checked_times(dates: np.ndarray) -> np.ndarray:
+    """Return dates as nanoseconds since 1970."""
+    if np.isnat(dates).any():
         raise ValueError("The time stamps of X must be complete, got some that are missing (NaT).")
-    if (steps <= np.timedelta64(0)).any():
-        place = int(np.argmax(steps <= np.timedelta64(0)))
-        raise ValueError(
-            f"The time stamps of X must increase, got {times[place]} before {times[place + 1]}: "
-            "sort the frame by time (sort_index), and leave one row for each time. Recordings that "
-            "run side by side are given as a list of frames."
-        )
+    times = dates.astype("datetime64[ns]").astype(np.int64)
+    check_increasing(times)
     return times
+
+
+def check_increasing(times: np.ndarray) -> None:
+    """Raise a ValueError unless each time is later than the one before."""
+    is_late = np.diff(times) > 0
+    if not is_late.all():
+        place = int(np.argmin(is_late))
+        first, second = times[place : place + 2].view("datetime64[ns]").astype("datetime64[s]")
+        raise ValueError(
+            f"The time stamps of X must increase, got {first} before {second}: sort the frame by "
+            "time (sort_index), and leave one row for each time. Recordings that run side by side "
+            "are given as a list of frames."
+        )
 
 
 def _refuse_sequences(estimator: Any, shape: tuple[int, ...]) -> None:
@@ -174,10 +210,26 @@ def _segments(times: np.ndarray | None, n_steps: int) -> list[slice]:
     return [slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
 
 
-def usual_step(times: np.ndarray) -> np.timedelta64 | None:
+def usual_step(times: np.ndarray) -> int | None:
     """Return the median time between two steps; None for a single one."""
     if len(times) < 2:
         return None
     steps = np.diff(times)
-    middle: np.timedelta64 = np.partition(steps, len(steps) // 2)[len(steps) // 2]
-    return middle
+    return int(np.partition(steps, len(steps) // 2)[len(steps) // 2])
+
+
+def bare_series(values: np.ndarray, times: np.ndarray | None = None) -> Series:
+    """Return a series of values that have been read before."""
+    return Series(values, times, None, _segments(times, len(values)))
+
+
+def joined_series(before: Series, after: Series) -> Series:
+    """Return a series with the one that follows on it."""
+    if (before.times is None) != (after.times is None):
+        raise ValueError("X must have time stamps in all calls of partial_fit, or in none.")
+    values = np.concatenate([before.values, after.values])
+    times = None
+    if before.times is not None:
+        times = np.concatenate([before.times, after.times])
+        check_increasing(times)
+    return bare_series(values, times)
