@@ -79,6 +79,8 @@ def trimmed_pca(rows: np.ndarray) -> PCA:
         if i < _N_TRIMS:
             errors = np.square(rows - reconstruct(pca, rows, "estimator")).mean(axis=1)
             kept = rows[errors <= np.quantile(errors, 1 - _TRIMMED_FRACTION)]
+    # As a pickle holds them: products of matrices in another order round otherwise.
+    pca.components_ = np.ascontiguousarray(pca.components_)
     return pca
 
 
@@ -89,7 +91,9 @@ def mean_of_observed(values: np.ndarray, axis: Any) -> np.ndarray:
         return np.asarray(values.mean(axis=axis))
     sums = np.where(is_missing, 0, values).sum(axis=axis)
     counts = (~is_missing).sum(axis=axis)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    means = np.full(sums.shape, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return means
 
 
 def reconstruction_deviations(estimator: Any, rows: np.ndarray, n_channels: int) -> np.ndarray:
@@ -98,7 +102,7 @@ def reconstruction_deviations(estimator: Any, rows: np.ndarray, n_channels: int)
     The parameters are those of `nearest_deviations`.
     """
     filled = filled_windows(rows, n_channels)
-    errors = np.square(rows - reconstruct(estimator, filled, "estimator"))
+    errors: np.ndarray = np.square(rows - reconstruct(estimator, filled, "estimator"))
     return errors.reshape(len(rows), -1, n_channels)
 
 
