@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "myst_parser",
     "docstrings",
+    "doctest_blocks",
     "gallery_files",
     "repository_files",
 ]
