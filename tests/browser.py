@@ -19,6 +19,9 @@ _OPTIONS = (
     "--no-first-run",
     "--hide-scrollbars",
     "--disable-extensions",
+    "--disable-gpu-rasterization",
+    "--disable-accelerated-2d-canvas",
+    "--disable-gpu-compositing",
 )
 _TIMEOUT_SECONDS = 60
 _CHUNK_BYTES = 2**16
@@ -36,7 +39,7 @@ def find():
 class Browser:
     """A running browser with one page. Errors and warnings of its console are in `messages`."""
 
-    def __init__(self, folder, width=1400, height=900):
+    def __init__(self, folder, width=1000, height=600):
         to_read, self._commands = _pipe()
         self._answers, to_write = _pipe()
         size, profile = f"--window-size={width},{height}", f"--user-data-dir={folder}/profile"

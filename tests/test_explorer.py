@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, KernelPCA, TruncatedSVD
 from sklearn.frozen import FrozenEstimator
@@ -21,12 +22,19 @@ from sklearn.preprocessing import (
 )
 from torch import nn
 
-from skae import Autoencoder, ReconstructionOutlierDetector, SequencePredictor, TableAutoencoder
+from skae import (
+    Autoencoder,
+    ReconstructionOutlierDetector,
+    SequencePredictor,
+    TableAutoencoder,
+    TableEncoder,
+)
 from skae.architectures import Custom
 from skae.models import AutoencoderNetwork
 from skae.plotting import explore
 from skae.plotting.explorer._decoder import export_decoder
-from skae.plotting.explorer._samples import read_rows
+from skae.plotting.explorer._samples import read_rows, read_table
+from skae.plotting.explorer._tables import table_encoder
 from tests.small import QUICK
 
 pytest.importorskip("bokeh", reason="the page is drawn by Bokeh")
@@ -196,13 +204,73 @@ def test_frames_give_names_to_features_and_columns(iris, path):
     ]
 
 
-def test_a_table_with_text_is_shown_without_decoding(iris, path):
+@pytest.fixture(scope="module")
+def mixed(iris):
+    """A frame of every kind of column, with missing values."""
+    pandas = pytest.importorskip("pandas")
+    X, y = iris
+    start = pandas.Timestamp("2020-01-01")
+    steps = np.arange(len(X)) * 7919 % 997
+    X = pandas.DataFrame(X[:, :2], columns=["length", "width"]).assign(
+        kind=np.array(list("xyz"))[y],
+        large=y > 1,
+        size=pandas.Categorical(np.array(list("SML"))[y], categories=list("SML"), ordered=True),
+        whole=steps,
+        day=start + pandas.to_timedelta(steps, unit="D"),
+        moment=start + pandas.to_timedelta(steps * 86_431, unit="s"),
+        wait=pandas.to_timedelta(steps, unit="s"),
+        clock=[(start + pandas.Timedelta(minutes=int(step))).time() for step in steps],
+        same="x",
+    )
+    X.loc[::7, ["length", "day"]] = None
+    X.loc[::11, "kind"] = None
+    return X
+
+
+@pytest.mark.parametrize("numeric_scaling", ["standard", "robust", "quantile"])
+@pytest.mark.parametrize(
+    "reducer",
+    [
+        TableAutoencoder(2, **QUICK),
+        TableAutoencoder(2, variational=True, **QUICK),
+        make_pipeline(TableEncoder(), PCA(3)),
+    ],
+    ids=["autoencoder", "variational", "PCA"],
+)
+def test_tables_of_mixed_columns_are_expressed(reducer, numeric_scaling, mixed):
+    owner = reducer[0] if hasattr(reducer, "steps") else reducer
+    owner.set_params(numeric_scaling=numeric_scaling)
+    codes = np.asarray(reducer.fit(mixed).transform(mixed))
+    spread = read_table(table_encoder(reducer), mixed).spread
+    decoder = export_decoder(reducer, codes, spread)
+    assert decoder.error < 1e-3
+    assert decoder.rows.shape[1] == mixed.shape[1]
+
+
+def test_tables_are_shown_with_their_labels_and_missing_values(mixed, path):
+    autoencoder = TableAutoencoder(2, **QUICK).fit(mixed)
+    settings = settings_of(explore(autoencoder, mixed, path=path))
+    assert settings["features"] == list(mixed.columns)
+    formats = dict(zip(settings["features"], settings["formats"], strict=True))
+    assert formats["kind"] == {"labels": list("xyz")}
+    assert formats["size"] == {"labels": list("SML")}
+    assert [formats[name]["kind"] for name in ("day", "moment", "wait")] == [
+        "day",
+        "moment",
+        "duration",
+    ]
+    rows = read_table(autoencoder.encoder_, mixed)
+    assert np.array_equal(np.isnan(rows.values), mixed.isna())
+
+
+def test_a_column_of_text_that_a_reducer_leaves_out_is_a_color(iris, path):
     pandas = pytest.importorskip("pandas")
     X = pandas.DataFrame(iris[0], columns=list("abcd")).assign(kind=np.array(list("xyz"))[iris[1]])
-    autoencoder = TableAutoencoder(2, **QUICK).fit(X)
+    numbers = ColumnTransformer([("numbers", StandardScaler(), list("abcd"))])
+    reducer = make_pipeline(numbers, PCA(2)).fit(X)
     with pytest.raises(ValueError, match=r"\['kind'\].*decode=False"):
-        explore(autoencoder, X, path=path)
-    settings = settings_of(explore(autoencoder, X, path=path, decode=False))
+        explore(reducer, X, path=path)
+    settings = settings_of(explore(reducer, X, path=path, decode=False))
     assert settings["features"] == list("abcd")
     assert settings["columns"][0]["classes"] == list("xyz")
 

@@ -8,10 +8,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from ..._arrays import dense
+from ...estimators.table_encoder import TableEncoder
 from ...models.autoencoder import Network
 from ._networks import add_network
 from ._program import NotExpressible, Program
 from ._run import run
+from ._tables import add_table, numbers_of, table_encoder
 
 # Largest difference that may remain, as a fraction of the range of the data.
 TOLERANCE = 1e-3
@@ -91,6 +93,9 @@ def decode_codes(estimator: Any, codes: np.ndarray) -> Any:
 
 def decoded_rows(estimator: Any, codes: np.ndarray) -> np.ndarray:
     """Return what an estimator decodes, as rows of numbers in float64."""
+    encoder = table_encoder(estimator)
+    if encoder is not None:
+        return numbers_of(encoder, decode_codes(estimator, codes))
     return np.asarray(decode_codes(estimator, codes), dtype=np.float64).reshape(len(codes), -1)
 
 
@@ -105,8 +110,9 @@ def _checked(codes: np.ndarray) -> np.ndarray:
 def _largest_difference(rows: np.ndarray, expected: np.ndarray, spread: np.ndarray) -> float:
     if rows.shape != expected.shape:
         return np.inf
-    # Infinite weights leave NaN.
-    return float(np.nan_to_num(np.abs(rows - expected) / spread, nan=np.inf).max())
+    # Infinite weights leave NaN; a column without any value is NaN for the estimator as well.
+    difference = np.where(np.isnan(rows) & np.isnan(expected), 0.0, np.abs(rows - expected))
+    return float(np.nan_to_num(difference / spread, nan=np.inf).max())
 
 
 # -- estimators ----------------------------------------------------------------------------
@@ -122,13 +128,20 @@ def _add_estimator(program: Program, estimator: Any, code: np.ndarray) -> None:
         _add_estimator(program, estimator.estimator, code)
     elif hasattr(estimator, "best_estimator_"):
         _add_estimator(program, estimator.best_estimator_, code)
+    elif isinstance(estimator, TableEncoder):
+        add_table(program, estimator)
     elif not _add_own_network(program, estimator):
         _add_affine_map(program, estimator, run(program, code).shape[1])
 
 
 def _add_own_network(program: Program, estimator: Any) -> bool:
     network = getattr(estimator, "module_", None)
-    return isinstance(network, Network) and add_network(program, network)
+    if not isinstance(network, Network) or not add_network(program, network):
+        return False
+    encoder = table_encoder(estimator)
+    if encoder is not None:
+        add_table(program, encoder)
+    return True
 
 
 def _add_affine_map(program: Program, transformer: Any, n_inputs: int) -> None:

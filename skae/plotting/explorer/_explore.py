@@ -20,7 +20,8 @@ from ._columns import describe, read_columns
 from ._decoder import decode_codes, decoded_rows, export_decoder
 from ._page import render
 from ._program import NotExpressible
-from ._samples import Rows, kept_indices, read_rows
+from ._samples import Rows, kept_indices, read_rows, read_table
+from ._tables import table_encoder
 
 _MEGABYTE = 1e6
 _ERROR_COLUMN = "reconstruction error"
@@ -86,11 +87,11 @@ def explore(
     colored by the target, other columns, the error of the reconstruction, components, features or,
     by a click on a picture, pixels.
 
-    The decoder is a network of skae, a linear map such as that of `PCA`, or one of these at the
-    end of a Pipeline of scalers. It is compared with ``inverse_transform`` when the page is made
-    and again when the page is opened; differences of more than 0.001 of the range of the data are
-    refused. A decoder of the user's own is built of the layers that networks of skae have, and
-    those of torch that are alike.
+    The decoder is a network of skae, `TableAutoencoder` included, a linear map such as that of
+    `PCA`, or one of these at the end of a Pipeline of scalers or of `TableEncoder`. It is compared
+    with ``inverse_transform`` when the page is made and again when the page is opened; differences
+    of more than 0.001 of the range of the data are refused. A decoder of the user's own is built
+    of the layers that networks of skae have, and those of torch that are alike.
 
     Parameters
     ----------
@@ -116,9 +117,8 @@ def explore(
         Names in the table of features. If None, those of the columns if X is a frame, or ``x0``,
         ``x1``, ...
     decode : bool, default=True
-        Whether the page decodes. Tables with columns of text or dates, as those of
-        `TableAutoencoder`, are shown without: these columns color the points, numbers are shown
-        as features.
+        Whether the page decodes. If False, any reducer will do, and frames may have columns of
+        text or dates that it does not use: these color the points.
     max_megabytes : float, default=20
         Size up to which rows of X are put into the page. Pictures take a byte for each
         pixel, and other features four, before compression. Of more rows, evenly spaced ones are
@@ -163,11 +163,16 @@ def explore(
     codes = _codes_of(estimator, X)
     _check_axes(axes, codes.shape[1])
     colors = read_columns(y, columns, len(codes))
-    X, texts = _without_texts(X, decode=decode)
-    colors += read_columns(None, texts, len(codes))
-    rows, holds_rows = _rows(estimator, X, codes, image_shape, feature_names, decode=decode)
+    encoder = table_encoder(estimator)
+    if encoder is not None:
+        rows, holds_rows = read_table(encoder, X), True
+    else:
+        X, texts = _without_texts(X, decode=decode)
+        colors += read_columns(None, texts, len(codes))
+        rows, holds_rows = _rows(estimator, X, codes, image_shape, feature_names, decode=decode)
     decoder = export_decoder(estimator, codes, rows.spread) if decode else None
-    if decoder is not None and holds_rows:
+    # Columns of different kinds have no error in common.
+    if decoder is not None and holds_rows and not rows.formats:
         colors.append(describe(_ERROR_COLUMN, _errors(estimator, codes, rows)))
     kept = kept_indices(rows, max_megabytes * _MEGABYTE) if holds_rows else np.arange(0)
     name = type(estimator).__name__ if title is None else title

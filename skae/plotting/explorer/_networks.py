@@ -8,6 +8,7 @@ import torch
 
 from ...models.autoencoder import AutoencoderNetwork
 from ...models.hybrid import DecoderNetwork
+from ...models.table import ColumnsMixin
 from ...models.umap import _CODE_UNIT, UMAPNetwork
 from ...models.variational import VariationalNetwork
 from ._modules import add_module
@@ -16,13 +17,32 @@ from ._program import Program
 
 def add_network(program: Program, network: Any) -> bool:
     """Append the steps of ``network.decode``; return whether the family is known."""
-    for kind in type(network).__mro__:
-        if kind in _FAMILIES:
-            _FAMILIES[kind](program, network)
-            add_module(program, network.decoder)
-            _add_units(program, network.standardization)
-            return True
-    return False
+    kind = next((kind for kind in type(network).__mro__ if kind in _FAMILIES), None)
+    if kind is None:
+        return False
+    _FAMILIES[kind](program, network)
+    add_module(program, network.decoder)
+    _add_units(program, network.standardization)
+    if issubclass(type(network), ColumnsMixin):
+        _add_columns(program, network.columns)
+    return True
+
+
+def _add_columns(program: Program, columns: Any) -> None:
+    """Append the steps of ``ColumnLoss.predicted``.
+
+    Categories are decoded to the most probable one: a sigmoid of each logit finds the same as the
+    softmax of all.
+    """
+    parts = ("is_squared", "low", "high", "logit_start", "logit_slope", "center", "scale")
+    is_squared, low, high, start, slope, center, scale = (
+        getattr(columns, name).numpy(force=True) for name in parts
+    )
+    low, high = np.where(is_squared, low, -np.inf), np.where(is_squared, high, np.inf)
+    program.add("clamp", low=program.keep(low), high=program.keep(high))
+    program.add_affine(np.where(is_squared, 1, slope), np.where(is_squared, 0, start))
+    program.add("sigmoid_where", mask=program.keep(~is_squared))
+    program.add_affine(np.where(is_squared, 1, 1 / scale), np.where(is_squared, 0, -center / scale))
 
 
 def _add_units(program: Program, units: Any) -> None:

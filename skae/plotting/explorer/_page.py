@@ -115,6 +115,7 @@ def _data(
         **dict.fromkeys(("imageShape", "featureLimits", "samples", "kept")),
         "features": [],
         "shownFeatures": [],
+        "formats": [],
     }
     if rows is None:
         return data
@@ -122,6 +123,7 @@ def _data(
         "imageShape": rows.image_shape,
         "features": rows.names,
         "shownFeatures": _most_varying(rows),
+        "formats": rows.formats,
         "featureLimits": pack(rows.limits),
     }
     if len(kept):

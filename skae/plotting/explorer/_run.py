@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import ndtr
 from torch.nn import functional as F
 
 from ._program import Program, Step
@@ -94,6 +95,85 @@ def _presence(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
     return torch.cat([x, present], dim=1)
 
 
+def _clamp(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return torch.minimum(torch.maximum(x, arrays[step["low"]]), arrays[step["high"]])
+
+
+def _sigmoid_where(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    return torch.where(arrays[step["mask"]] > 0, torch.sigmoid(x), x)
+
+
+def _columns(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    raw = x.numpy()
+    numbers = [_READOUTS[each["kind"]](raw, each, arrays) for each in step["columns"]]
+    return torch.from_numpy(np.column_stack(numbers).astype(np.float64))
+
+
+# -- columns of tables ---------------------------------------------------------------------
+
+
+def _constant(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    return np.full(len(raw), np.nan if column["value"] is None else column["value"])
+
+
+def _group(raw: np.ndarray, column: Step) -> np.ndarray:
+    return raw[:, column["at"] : column["at"] + column["size"]]
+
+
+def _largest(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    positions: np.ndarray = _group(raw, column).argmax(axis=1)
+    return positions
+
+
+def _reached_steps(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    count: np.ndarray = (_group(raw, column) > 0.5).sum(axis=1)
+    return count
+
+
+def _unscaled(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    values = raw[:, column["at"]]
+    if column["shape"] == "quantiles":
+        quantiles = arrays[column["quantiles"]].numpy()
+        return np.asarray(np.interp(ndtr(values), np.linspace(0, 1, len(quantiles)), quantiles))
+    values = np.sinh(values) if column["shape"] == "sinh" else values
+    unscaled: np.ndarray = column["scale"] * values + column["shift"]
+    return unscaled
+
+
+def _number(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    values = _unscaled(raw, column, arrays)
+    values = np.rint(values) if column["whole"] else values
+    return np.asarray(values / column["unit"])
+
+
+def _date(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    """Return milliseconds: the trend, moved to the nearest moment with the phase of each cycle."""
+    moments = _unscaled(raw, column, arrays)
+    for i, length in enumerate(column["cycles"]):
+        sine, cosine = (raw[:, column["at"] + 1 + 2 * i + part] for part in (0, 1))
+        difference = np.arctan2(sine, cosine) / (2 * np.pi) - moments / length
+        difference -= np.rint(difference)
+        moments = moments + difference * length * np.minimum(np.hypot(sine, cosine), 1)
+    rounded: np.ndarray = np.rint(moments / column["step"]) * column["step"] / 1000
+    return rounded
+
+
+def _time(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    sine, cosine = (raw[:, column["at"] + part] for part in (0, 1))
+    seconds: np.ndarray = np.rint(np.arctan2(sine, cosine) / (2 * np.pi) % 1 * 86400) % 86400
+    return seconds
+
+
+_READOUTS: dict[str, Callable[[np.ndarray, Step, _Arrays], np.ndarray]] = {
+    "constant": _constant,
+    "largest": _largest,
+    "steps": _reached_steps,
+    "number": _number,
+    "date": _date,
+    "time": _time,
+}
+
+
 def _gelu_tanh(x: torch.Tensor) -> torch.Tensor:
     return F.gelu(x, approximate="tanh")
 
@@ -112,6 +192,9 @@ _STEPS: dict[str, Callable[[torch.Tensor, Step, _Arrays], torch.Tensor]] = {
     "resize": _resize,
     "pad": _pad,
     "presence": _presence,
+    "clamp": _clamp,
+    "sigmoid_where": _sigmoid_where,
+    "columns": _columns,
 }
 
 _ACTIVATIONS: dict[str, Callable[..., Any]] = {

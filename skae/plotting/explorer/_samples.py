@@ -1,7 +1,7 @@
 """The rows of X that the page holds: pictures in bytes, or features as numbers."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from sklearn.utils import check_array
 
 from ..._arrays import as_array, chunks, dense, naming_types
 from .._images import value_range
+from ._tables import formats_of, numbers_of
 
 # Rows from which ranges are taken, and by which it is estimated how far rows can be compressed.
 _SAMPLED_ROWS = 2000
@@ -33,12 +34,15 @@ class Rows:
         Of the features, empty for pictures.
     limits : ndarray of shape (n_features, 2) or (1, 2)
         Smallest and largest value: of each feature, or of all pixels.
+    formats : list of dict
+        How the page writes the values of each column, empty if all are numbers.
     """
 
     values: Any
     image_shape: tuple[int, ...] | None
     names: list[str]
     limits: np.ndarray
+    formats: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def spread(self) -> np.ndarray:
@@ -54,9 +58,11 @@ class Rows:
         return rows
 
     def stored(self, indices: np.ndarray) -> np.ndarray:
-        """Return some rows as the page holds them: bytes of pixels, or numbers in float32."""
+        """Return some rows as the page holds them: bytes of pixels, or numbers."""
         n_features = self.values.shape[1]
-        kept = np.empty((len(indices), n_features), np.float32 if self.names else np.uint8)
+        # Moments in time have more digits than single precision holds.
+        number = np.float64 if self.formats else np.float32
+        kept = np.empty((len(indices), n_features), number if self.names else np.uint8)
         for chunk in chunks(len(indices), n_features):
             rows = self.take(indices[chunk])
             kept[chunk] = rows if self.names else _as_bytes(rows, *self.limits[0])
@@ -94,6 +100,13 @@ def read_rows(X: Any, image_shape: tuple[int, ...] | None, names: list[str] | No
         return Rows(values, shape, [], np.array([value_range(some)]))
     names = names or [f"x{i}" for i in range(values.shape[1])]
     return Rows(values, None, names, _limits(some.astype(np.float64)))
+
+
+def read_table(encoder: Any, X: Any) -> Rows:
+    """Return a table that an estimator encodes column by column."""
+    values = numbers_of(encoder, X)
+    names = [str(column.name) for column in encoder.columns_]
+    return Rows(values, None, names, _limits(values), formats_of(encoder))
 
 
 def _limits(rows: np.ndarray) -> np.ndarray:

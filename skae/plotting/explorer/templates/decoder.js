@@ -217,9 +217,82 @@ const skaeDecoder = (() => {
     return { data, shape: [2 * n] };
   }
 
+  // One entry for all features, or one for each.
+  const entry = (values, i) => values[values.length === 1 ? 0 : i];
+
+  function clamp(x, step, arrays) {
+    const low = arrays[step.low].data, high = arrays[step.high].data;
+    return { data: x.data.map((v, i) => Math.min(Math.max(v, entry(low, i)), entry(high, i))), shape: x.shape };
+  }
+
+  function sigmoidWhere(x, step, arrays) {
+    const mask = arrays[step.mask].data;
+    return { data: x.data.map((v, i) => (mask[i] ? ACTIVATIONS.sigmoid(v) : v)), shape: x.shape };
+  }
+
+  // -- columns of tables -----------------------------------------------------------------
+
+  // As numpy rounds: halves to the even neighbor.
+  function rint(x) {
+    const rounded = Math.round(x);
+    return Math.abs(x % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+  }
+
+  // The value below which a fraction of the data lies.
+  function quantile(fraction, quantiles) {
+    const place = fraction * (quantiles.length - 1);
+    const first = Math.min(Math.max(Math.floor(place), 0), quantiles.length - 2);
+    const part = Math.min(Math.max(place - first, 0), 1);
+    return (1 - part) * quantiles[first] + part * quantiles[first + 1];
+  }
+
+  function unscaled(raw, column, arrays) {
+    const value = raw[column.at];
+    if (column.shape === "quantiles")
+      return quantile((1 + erf(value * Math.SQRT1_2)) / 2, arrays[column.quantiles].data);
+    return column.scale * (column.shape === "sinh" ? Math.sinh(value) : value) + column.shift;
+  }
+
+  const turn = (sine, cosine) => Math.atan2(sine, cosine) / (2 * Math.PI);
+
+  const READOUTS = {
+    constant: (raw, column) => column.value ?? NaN,
+    largest(raw, { at, size }) {
+      let best = 0;
+      for (let i = 1; i < size; i++) if (raw[at + i] > raw[at + best]) best = i;
+      return best;
+    },
+    steps: (raw, { at, size }) => raw.subarray(at, at + size).reduce((n, value) => n + (value > 0.5), 0),
+    number(raw, column, arrays) {
+      const value = unscaled(raw, column, arrays);
+      return (column.whole ? rint(value) : value) / column.unit;
+    },
+    // Milliseconds: the trend, moved to the nearest moment with the phase of each cycle.
+    date(raw, column, arrays) {
+      let moment = unscaled(raw, column, arrays);
+      column.cycles.forEach((length, i) => {
+        const sine = raw[column.at + 1 + 2 * i], cosine = raw[column.at + 2 + 2 * i];
+        let difference = turn(sine, cosine) - moment / length;
+        difference -= rint(difference);
+        moment += difference * length * Math.min(Math.hypot(sine, cosine), 1);
+      });
+      return (rint(moment / column.step) * column.step) / 1000;
+    },
+    time(raw, { at }) {
+      const fraction = turn(raw[at], raw[at + 1]);
+      return rint((fraction - Math.floor(fraction)) * 86400) % 86400;
+    },
+  };
+
+  function columns(x, step, arrays) {
+    const data = Float64Array.from(step.columns, (column) => READOUTS[column.kind](x.data, column, arrays));
+    return { data, shape: [data.length] };
+  }
+
   const STEPS = {
     linear, conv, conv_transpose: convTranspose, affine, normalize, activation, sum,
     to_images: toImages, to_rows: toRows, reshape, resize, pad, presence,
+    clamp, sigmoid_where: sigmoidWhere, columns,
   };
 
   function run(steps, arrays, x) {

@@ -18,6 +18,22 @@ const skaeDrawing = (() => {
     return String(Number(value.toPrecision(4)));
   }
 
+  const twoDigits = (n) => String(n).padStart(2, "0");
+  const asClock = (s) => [Math.floor(s / 3600), Math.floor(s / 60) % 60, Math.round(s % 60)].map(twoDigits).join(":");
+  const FORMATS = {
+    number: shown,
+    day: (ms) => new Date(ms).toISOString().slice(0, 10),
+    moment: (ms) => new Date(ms).toISOString().slice(0, 19).replace("T", " "),
+    time: asClock,
+    duration: (seconds) => `${shown(seconds)} s`,
+  };
+
+  // The text of a column's number; columns of a plain table have no format.
+  function written(value, format) {
+    if (!format || value === null || Number.isNaN(value)) return shown(value);
+    return format.labels ? format.labels[value] : FORMATS[format.kind](value);
+  }
+
   // Draw a row of pixels in the order (height, width, channels); limits are black and white.
   function drawPicture(canvas, row, [height, width, channels], [low, high]) {
     canvas.width = width;
@@ -42,7 +58,8 @@ const skaeDrawing = (() => {
 
   // A table with a row for each shown feature, and columns that are filled later.
   class FeatureTable {
-    constructor(table, names, features, limits, onName) {
+    constructor(table, names, features, limits, formats, onName) {
+      this.formats = formats;
       this.features = features;
       this.limits = limits;
       this.head = table.tHead.rows[0];
@@ -69,9 +86,11 @@ const skaeDrawing = (() => {
       this.rows.forEach((cells, i) => {
         const cell = cells.cells[column], value = row === null ? null : row[this.features[i]];
         const [low, high] = this.limits(this.features[i]);
-        cell.textContent = row === null ? "" : shown(value);
+        const format = this.formats[this.features[i]];
+        cell.textContent = row === null ? "" : written(value, format);
         // Where the value lies between the smallest and the largest of the data.
-        const filled = row === null || !(high > low) ? 0 : (100 * (value - low)) / (high - low);
+        const hasBar = row !== null && high > low && !format?.labels;
+        const filled = !hasBar ? 0 : (100 * (value - low)) / (high - low);
         cell.style.setProperty("--filled", `${Math.min(Math.max(filled || 0, 0), 100)}%`);
       });
     }

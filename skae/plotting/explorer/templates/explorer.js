@@ -328,8 +328,9 @@ const skaeExplorer = (() => {
 
   function makeTable() {
     const { features, shownFeatures } = settings;
-    table = new skaeDrawing.FeatureTable(byId("features"), features, shownFeatures, limitsOf, (feature) =>
-      colorByFeature(feature, features[feature]),
+    table = new skaeDrawing.FeatureTable(
+      byId("features"), features, shownFeatures, limitsOf, settings.formats,
+      (feature) => colorByFeature(feature, features[feature]),
     );
     if (data.program) tableColumns.spot = table.addColumn("decoded at +");
     tableColumns.sample = table.addColumn("under the mouse");

@@ -65,6 +65,10 @@ const skaeRows = (() => {
       const value = data.samples.data[i * n + feature];
       values[data.kept ? data.kept.data[i] : i] = isPicture ? inUnits(value) : value;
     }
+    const labels = settings.formats[feature]?.labels;
+    // Of more categories than colors there are, colors are those of their positions.
+    if (labels && labels.length <= settings.palette.length)
+      return { name, data: values, classes: labels, rest: "missing" };
     return rangeColumn(name, values);
   }
 
