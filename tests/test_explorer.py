@@ -331,6 +331,7 @@ def test_a_target_of_several_columns_gives_several_colors(pca, iris, path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"y": 3}, "y must have a value for each row of X, got 3"),
         ({"y": [0, 1]}, "y must have a value for each of the 150 rows of X, got 2 values"),
         ({"columns": {"c": [1.0]}}, "c must have a value for each"),
         ({"columns": {"c": np.zeros((150, 2))}}, "1d array"),
@@ -353,6 +354,18 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(
 def test_columns_without_names_are_refused(pca, iris, path):
     with pytest.raises(TypeError, match="columns must be a mapping"):
         explore(pca, *iris, path, columns=[iris[1]])
+
+
+def test_a_class_is_refused(iris, path):
+    with pytest.raises(TypeError, match="estimator must be an object"):
+        explore(PCA, iris[0], path=path)
+
+
+def test_features_that_are_constant_stand_in_no_ones_way(path):
+    X = np.column_stack([load_iris().data, np.zeros(150), np.full(150, 7.0)])
+    pca = PCA(3).fit(X)
+    assert explore(pca, X, path=path, axes=np.array([2, 0])).decoding_error < 1e-3
+    assert settings_of(explore(pca, X[[0] * 9], path=path))["axes"] == [0, 1]
 
 
 def test_codes_with_missing_values_are_refused(iris, path):

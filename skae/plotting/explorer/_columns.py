@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 
 from ..._arrays import as_array
 from .._style import COLORS
@@ -59,7 +59,8 @@ def _columns_of_target(y: Any) -> dict[str, Any]:
     if hasattr(y, "columns"):
         return _named(y, "y")
     values = np.asarray(as_array(y, "y"))
-    check_consistent_length(values)  # a number is no target
+    if values.ndim == 0:
+        raise ValueError(f"y must have a value for each row of X, got {y!r}.")
     if values.ndim == 2 and values.shape[1] > 1:
         return {f"y {i}": column for i, column in enumerate(values.T)}
     name = getattr(y, "name", None)

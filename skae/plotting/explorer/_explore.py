@@ -13,7 +13,7 @@ from sklearn.utils import check_array, check_scalar
 from ..._arrays import as_array, chunks, columns_without_numbers, naming_types
 from ..._files import target, write_atomically
 from ..._typing import MatrixLike
-from ..._utils import import_optional
+from ..._utils import import_optional, refuse_class
 from ...metrics._reconstruction import mean_squares
 from .._estimators import fitted_image_shape
 from ._columns import describe, read_columns
@@ -159,6 +159,7 @@ def explore(
     """
     path = target(path)  # before the work
     import_optional("bokeh", "explore")
+    refuse_class("estimator", estimator)
     check_scalar(max_megabytes, "max_megabytes", Real, min_val=0)
     codes = _codes_of(estimator, X)
     _check_axes(axes, codes.shape[1])

@@ -95,7 +95,7 @@ def _view(codes: np.ndarray, axes: tuple[int, int]) -> dict[str, Any]:
     n_samples, n_components = codes.shape
     return {
         "nRows": n_samples,
-        "axes": [0, None] if n_components == 1 else list(axes),
+        "axes": [0, None] if n_components == 1 else [int(axis) for axis in axes],
         # Without points that are so far away that they would squeeze all others.
         "limits": [robust_limits(values) for values in codes.T],
         "medians": np.median(codes, axis=0).tolist(),
@@ -112,7 +112,7 @@ def _data(
     data: dict[str, Any] = {
         "codes": pack(codes.astype(np.float32)),
         "columns": [{**column, "values": pack(column["values"])} for column in columns],
-        **dict.fromkeys(("imageShape", "featureLimits", "samples", "kept")),
+        **dict.fromkeys(("imageShape", "featureLimits", "spread", "samples", "kept")),
         "features": [],
         "shownFeatures": [],
         "formats": [],
@@ -125,6 +125,7 @@ def _data(
         "shownFeatures": _most_varying(rows),
         "formats": rows.formats,
         "featureLimits": pack(rows.limits),
+        "spread": pack(rows.spread),
     }
     if len(kept):
         data["samples"] = pack(rows.stored(kept))

@@ -17,7 +17,7 @@ _SAMPLED_ROWS = 2000
 _TRIAL_ROWS = 100
 # Of a byte, 255 stands for a missing value.
 _LEVELS = 254
-# Of ranges, so that a feature that is constant has one.
+# Range below which a feature is constant, as a fraction of its largest value.
 _MIN_RELATIVE_RANGE = 1e-6
 
 
@@ -46,11 +46,14 @@ class Rows:
 
     @property
     def spread(self) -> np.ndarray:
-        """Return the range of each feature, or of all pixels: above zero."""
+        """Return the range of each feature, or of all pixels: above zero.
+
+        A feature that is constant has that of the widest one: what is decoded differs by rounding.
+        """
+        ranges: np.ndarray = np.ptp(self.limits, axis=1)
         largest = np.abs(self.limits).max(axis=1)
-        floor = np.maximum(_MIN_RELATIVE_RANGE * largest, np.finfo(float).tiny)
-        spread: np.ndarray = np.maximum(np.ptp(self.limits, axis=1), floor)
-        return spread
+        widest = ranges.max() or largest.max() or 1.0
+        return np.where(ranges > _MIN_RELATIVE_RANGE * largest, ranges, widest)
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Return some rows in float64."""

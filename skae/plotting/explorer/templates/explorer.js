@@ -304,14 +304,14 @@ const skaeExplorer = (() => {
   async function checkDecoder() {
     const codes = await skaePayload.unpack(settings.decoder.codes);
     const rows = await skaePayload.unpack(settings.decoder.rows);
+    const { data: spread } = await skaePayload.unpack(settings.spread);
     const [n, nFeatures] = rows.shape;
     let largest = 0;
     for (let i = 0; i < n; i++) {
       const code = codes.data.subarray(i * nComponents, (i + 1) * nComponents);
       skaeDecoder.decode(data.program, code).forEach((value, j) => {
-        const [low, high] = limitsOf(j);
-        const range = high > low ? high - low : Math.max(1e-6 * Math.abs(high), 1e-300);
-        largest = Math.max(largest, Math.abs(value - rows.data[i * nFeatures + j]) / range);
+        const difference = Math.abs(value - rows.data[i * nFeatures + j]) / spread[isPicture ? 0 : j];
+        if (difference > largest) largest = difference; // not where a column has no value at all
       });
     }
     state.difference = largest;
