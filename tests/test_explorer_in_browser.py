@@ -269,6 +269,18 @@ def test_the_page_opens_without_an_error_or_a_request(digits):
     assert not digits.text("#message")
 
 
+def test_a_browser_that_decodes_otherwise_is_noticed(digits):
+    digits.browser.evaluate(
+        """(async () => {
+          const { data } = skaeRows.data.program.arrays.at(-1), kept = data[0];
+          data[0] = NaN;
+          await skaeExplorer.checkDecoder();
+          data[0] = kept;
+        })()"""
+    )
+    assert "do not trust what is decoded" in digits.text("#message")
+
+
 def test_a_click_decodes_its_place(digits):
     x, y = digits.codes[7, :2]
     digits.click(x, y)

@@ -310,8 +310,10 @@ const skaeExplorer = (() => {
     for (let i = 0; i < n; i++) {
       const code = codes.data.subarray(i * nComponents, (i + 1) * nComponents);
       skaeDecoder.decode(data.program, code).forEach((value, j) => {
-        const difference = Math.abs(value - rows.data[i * nFeatures + j]) / spread[isPicture ? 0 : j];
-        if (difference > largest) largest = difference; // not where a column has no value at all
+        const expected = rows.data[i * nFeatures + j];
+        if (Number.isNaN(expected) && Number.isNaN(value)) return; // a column without any value
+        const difference = Math.abs(value - expected) / spread[isPicture ? 0 : j];
+        largest = Math.max(largest, difference); // NaN stays
       });
     }
     state.difference = largest;
@@ -394,5 +396,5 @@ const skaeExplorer = (() => {
 
   const ready = start();
   ready.catch((error) => say(`This page could not be set up: ${error}`));
-  return { ready, state, data, plot, onTap, onPress, onMove, onSelect, onView, decodeAt, goTo, setColumn };
+  return { ready, state, data, plot, onTap, onPress, onMove, onSelect, onView, decodeAt, goTo, checkDecoder };
 })();
