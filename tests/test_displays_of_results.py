@@ -255,6 +255,15 @@ def test_reducers_without_a_score_are_left_out_and_others_keep_their_colors():
     assert alone.get_color() == both.plot().lines_[1].get_color()
 
 
+def test_sizes_of_a_code_are_marked_on_their_axis():
+    sizes = [2, 4, 8, 16, 32]
+    display = TradeOffDisplay(
+        costs={"a": sizes}, scores={"a": [5, 4, 3, 2, 1]}, cost_name="size", score_name="error"
+    ).plot()
+    display.figure_.canvas.draw()
+    assert texts(display.ax_.get_xticklabels()) == ["2", "4", "8", "16", "32"]
+
+
 # -- codes -------------------------------------------------------------------------------------
 
 

@@ -41,6 +41,9 @@ DISPLAYS = {
     "codes of one dimension": plotting.LatentSpaceDisplay(
         positions=CODES * [1, 0], y=np.arange(300) % 3, axis_labels=("code 1", "")
     ),
+    "moves": plotting.MapMovesDisplay(
+        before=CODES, after=1.1 * CODES, y=np.array(LONG)[np.arange(300) % 12]
+    ),
     "loss": plotting.LossCurveDisplay(train_loss=CURVE, valid_loss=1.1 * CURVE),
     "losses": plotting.LossComparisonDisplay(losses=dict.fromkeys(LONG[:7], CURVE)),
     "error over size": plotting.TradeOffDisplay(

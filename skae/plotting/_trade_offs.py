@@ -10,6 +10,8 @@ from ._style import axes_or_new, series_styles
 
 # Where the legend stands: below the axes, where its height never squeezes them.
 _LEGEND = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2, "frameon": False}
+# More sizes of a code than that would not stand side by side.
+_MAX_TICKS = 10
 
 
 class TradeOffDisplay:
@@ -166,3 +168,11 @@ def _scale(ax: Any, points: list[np.ndarray]) -> None:
             axis.set_minor_formatter("")
         elif values.min() >= 0:
             getattr(ax, f"set_{name}lim")(0, 1.1 * (values.max() or 1))
+    _tick_sizes(ax, np.concatenate(points)[:, 0])
+
+
+def _tick_sizes(ax: Any, costs: np.ndarray) -> None:
+    """Mark each size of a code: powers of ten are hardly ever among them."""
+    sizes = np.unique(costs)
+    if len(sizes) <= _MAX_TICKS and (sizes == sizes.round()).all():
+        ax.set_xticks(sizes)
