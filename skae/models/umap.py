@@ -13,7 +13,7 @@ from ..networks.generators import uniform
 from .autoencoder import AutoencoderNetwork
 
 # Layouts of UMAP span some ten units, and layers are made for codes of about unit variance.
-_CODE_UNIT = 3.0
+CODE_UNIT = 3.0
 # Repulsion is averaged over up to this many codes of the batch: 5 a row, as UMAP draws them, make
 # gradients so noisy that k-NN accuracy falls by 0.05 on MNIST.
 _MAX_REPELLING_CODES = 1024
@@ -139,10 +139,10 @@ class UMAPNetwork(AutoencoderNetwork):
         self.graph_weight = 1.0
 
     def _code(self, rows):
-        return _CODE_UNIT * super()._code(rows)
+        return CODE_UNIT * super()._code(rows)
 
     def _decoded(self, code):
-        return super()._decoded(code / _CODE_UNIT)
+        return super()._decoded(code / CODE_UNIT)
 
     def start(self, sample, seed):
         """Start decoding to the mean; the first epochs learn a layout."""
@@ -195,7 +195,7 @@ class UMAPNetwork(AutoencoderNetwork):
         """Return the loss of the layout: of all rows while they learn it, of landmarks always."""
         weights = 1 - graph_weight + self.landmark_weight * target.labels[:, MapLabels.IS_HELD]
         wanted = target.labels[:, MapLabels.LAYOUT].to(code.dtype)
-        distances = F.mse_loss(code / _CODE_UNIT, wanted / _CODE_UNIT, reduction="none")
+        distances = F.mse_loss(code / CODE_UNIT, wanted / CODE_UNIT, reduction="none")
         return weighted_mean(weights.to(code.dtype) * distances.mean(dim=1), target.weights)
 
     def _graph_loss(self, code, target, n_rows):

@@ -14,7 +14,7 @@ from sklearn.preprocessing import (
 
 # Encoded numbers further from zero than this are cut before they are decoded: the hyperbolic sine
 # of robust scaling overflows, and no column of data reaches as far.
-_MAX_ENCODED = 100.0
+MAX_ENCODED = 100.0
 # Quantiles of 'quantile': scikit-learn's default.
 _N_QUANTILES = 1000
 
@@ -56,7 +56,7 @@ class Column:
 
     def decode(self, encoded):
         """Return the values of encoded numbers (n_samples, n_encoded)."""
-        encoded = np.clip(encoded, -_MAX_ENCODED, _MAX_ENCODED)
+        encoded = np.clip(encoded, -MAX_ENCODED, MAX_ENCODED)
         return self.values(encoded * self.scale + self.center)
 
     def unknown(self, source):

@@ -119,7 +119,7 @@ class TimeColumn(Column):
     def raw(self, values, missing):
         known = np.zeros(len(values))
         seen = slice(None) if missing is None else ~missing
-        known[seen] = [_time_of_day(value) for value in values[seen]]
+        known[seen] = [time_of_day(value) for value in values[seen]]
         return _phase(known / _DAY)
 
     def values(self, raw):
@@ -139,7 +139,7 @@ def _phase(turns):
     return np.column_stack([np.sin(angles), np.cos(angles)])
 
 
-def _time_of_day(value):
+def time_of_day(value):
     return ((value.hour * 60 + value.minute) * 60 + value.second) * _SECOND + value.microsecond
 
 

@@ -9,7 +9,7 @@ import torch
 from ...models.autoencoder import AutoencoderNetwork
 from ...models.hybrid import DecoderNetwork
 from ...models.table import ColumnsMixin
-from ...models.umap import _CODE_UNIT, UMAPNetwork
+from ...models.umap import CODE_UNIT, UMAPNetwork
 from ...models.variational import VariationalNetwork
 from ._modules import add_module
 from ._program import Program
@@ -75,7 +75,7 @@ def _add_variational_code(program: Program, network: Any) -> None:
 
 
 def _add_map_code(program: Program, network: Any) -> None:
-    program.add_affine(1 / _CODE_UNIT, 0.0)
+    program.add_affine(1 / CODE_UNIT, 0.0)
 
 
 def _add_reducer_code(program: Program, network: Any) -> None:

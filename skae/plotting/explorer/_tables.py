@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 from ...estimators.table_encoder import TableEncoder
-from ...tables._columns import _MAX_ENCODED
-from ...tables._dates import CYCLES, _time_of_day
+from ...tables._columns import MAX_ENCODED
+from ...tables._dates import CYCLES, time_of_day
 from ...tables._kinds import kind_of
 from ._program import Program
 
@@ -65,7 +65,7 @@ def _as_positions(column: Any, values: np.ndarray) -> np.ndarray:
 
 
 def _as_seconds_of_day(column: Any, values: np.ndarray) -> np.ndarray:
-    return np.array([_time_of_day(value) for value in values], dtype=float) / _MICROSECONDS
+    return np.array([time_of_day(value) for value in values], dtype=float) / _MICROSECONDS
 
 
 _NUMBERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
@@ -97,7 +97,7 @@ def _format(column: Any) -> dict[str, Any]:
 
 def add_table(program: Program, encoder: TableEncoder) -> None:
     """Append the steps from encoded numbers to a number for each column."""
-    program.add("clamp", **_kept(program, low=-_MAX_ENCODED, high=_MAX_ENCODED))
+    program.add("clamp", **_kept(program, low=-MAX_ENCODED, high=MAX_ENCODED))
     columns = encoder.columns_
     program.add_affine(*(np.concatenate([getattr(c, n) for c in columns]) for n in _UNITS))
     program.add("columns", columns=[_readout(program, encoder, column) for column in columns])
