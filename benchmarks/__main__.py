@@ -16,6 +16,7 @@ from . import (
     latency,
     maps,
     memory,
+    outliers,
     overhead,
     peers,
     quality,
@@ -45,6 +46,7 @@ PARTS = {
     "latency": latency,
     "maps": maps,
     "imputation": imputation,
+    "outliers": outliers,
 }
 
 

@@ -37,3 +37,11 @@ def outlier_set(name):
     """Return the rows of a data set of ADBench, from ``outliers.npz`` where SKAE_DATA points."""
     with np.load(Path(os.environ["SKAE_DATA"], "outliers.npz")) as sets:
         return sets[f"{name}_X"].astype(np.float64)
+
+
+def labeled_outlier_sets():
+    """Yield name, rows and labels (1 = outlier) of the twenty sets of ADBench in SKAE_DATA."""
+    for file in ("outliers.npz", "outliers_more.npz"):
+        with np.load(Path(os.environ["SKAE_DATA"], file)) as sets:
+            for name in [key[:-2] for key in sets if key.endswith("_X")]:
+                yield name, sets[f"{name}_X"].astype(np.float64), sets[f"{name}_y"].astype(int)

@@ -313,8 +313,24 @@ def test_tensors_on_a_gpu_give_what_the_plain_array_gives(name):
     assert_same(name, torch.tensor(X, device="cuda"), X, ROUNDED)
 
 
-@pytest.mark.parametrize("case", REFUSED)
-@pytest.mark.parametrize("name", ESTIMATORS)
+MISSING = ("NaN", "None among objects", "NA", "null", "NaN in a memmap")
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_the_default_detector_takes_missing_values_of_every_form(case):
+    detector = clone(ESTIMATORS["detector"]).fit(REFUSED[case][0](X))
+    assert np.isfinite(detector.training_scores_).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        (name, case)
+        for name in ESTIMATORS
+        for case in REFUSED
+        if (name, case) not in [("detector", missing) for missing in MISSING]
+    ],
+)
 def test_impossible_x_is_refused_and_leaves_the_estimator_as_it_was(name, case):
     make, error, message = REFUSED[case]
     estimator = clone(ESTIMATORS[name])

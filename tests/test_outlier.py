@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import Autoencoder, ReconstructionOutlierDetector
+from skae import Autoencoder, ReconstructionOutlierDetector, TableAutoencoder, TableEncoder
 
 METHODS = ["neighbors", "error"]
 
@@ -104,6 +104,39 @@ def test_neighbors_is_the_mean_squared_distance_to_the_nearest_reconstructions(t
     )
     expected = -np.sort(squared, axis=1)[:, :7].mean(axis=1) / benign.shape[1]
     np.testing.assert_allclose(model.score_samples(malignant), expected)
+
+
+def test_the_default_is_the_more_unusual_of_near_and_wide_distances(tumors):
+    benign, malignant = tumors
+    model = detector(PCA(3)).fit(benign)
+    odd = malignant[:50]
+    near, wide, features = (model._parts[name] for name in ("near", "wide", "features"))
+
+    def nearest(part, k):
+        squared = cdist(
+            (odd - part["origins"]) / part["ranges"], part["references"], metric="sqeuclidean"
+        )
+        order = np.argsort(squared, axis=1)[:, :k]
+        return np.take_along_axis(squared, order, axis=1).mean(axis=1) / 30, order
+
+    size_near, order = nearest(near, 5)
+    ratio_near = size_near / np.sqrt(near["spreads"][order].mean(axis=1)) / near["usual"]
+    size_wide, _ = nearest(wide, round(0.1 * len(model.references_)))
+    # Of each feature alone, all pairs of values.
+    rows = (odd - features["origins"]) / features["ranges"]
+    squared = np.sort((rows[:, None] - features["values"]) ** 2, axis=1)
+    alone = np.sqrt(squared[:, : len(features["values"]) // 2].mean(axis=1)) / features["unit"]
+    ratio_wide = np.sqrt(size_wide / wide["usual"] * alone.mean(axis=1) / features["usual"])
+    expected = -wide["usual"] * np.maximum(ratio_near, ratio_wide)
+    np.testing.assert_allclose(model.score_samples(odd), expected)
+    assert 0 < (ratio_near > ratio_wide).mean() < 1
+
+
+def test_what_is_usual_in_training_deviates_by_one(tumors):
+    benign, _ = tumors
+    model = detector(PCA(3)).fit(benign)
+    usual = model._parts["wide"]["usual"]
+    assert np.median(-model.calibration_scores_) == pytest.approx(usual, rel=0.5)
 
 
 def test_a_fraction_of_neighbors_counts_the_references(tumors):
@@ -385,7 +418,103 @@ def test_a_missing_value_is_refused_by_the_name_of_its_column(library):
     X = load_wine(as_frame=True).data
     X.loc[3, "ash"] = np.nan
     with pytest.raises(ValueError, match=r"NaN in column\(s\) 'ash'. .* complete rows: fill"):
-        detector().fit(library(X))
+        detector(PCA(3)).fit(library(X))
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame])
+def test_the_default_leaves_missing_values_out_of_distances(library):
+    X = load_wine(as_frame=True).data
+    X.loc[::3, "ash"] = np.nan
+    model = detector().fit(library(X))
+    deviations = np.asarray(model.feature_scores(library(X))) / model.scale_
+    assert np.isnan(deviations[::3, 2]).all()
+    assert np.isfinite(np.delete(deviations, 2, axis=1)).all()
+    expected = -np.nanmean(deviations**2, axis=1)
+    np.testing.assert_allclose(model.score_samples(library(X)), expected)
+
+
+def test_outliers_are_found_among_rows_with_missing_values():
+    X, y = load_breast_cancer(return_X_y=True)
+    X, is_outlier = contaminated(X, y == 0, 0.05)
+    X[np.random.default_rng(0).random(X.shape) < 0.2] = np.nan
+    assert auc(detector(), X, is_outlier) > 0.9
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_and_columns_without_any_value_deviate_by_nothing(method):
+    X = load_wine().data.copy()
+    X[:, 3] = np.nan
+    model = detector(method=method).fit(X)
+    X[5] = np.nan
+    scores = model.score_samples(X)
+    assert scores[5] == 0
+    assert np.isfinite(scores).all()
+
+
+def test_missing_values_are_taken_where_the_reducer_takes_them():
+    X = StandardScaler().fit_transform(load_wine().data)
+    odd = X[:1].copy()
+    odd[0, 4] = 30
+    X[::5, 2] = odd[0, 2] = np.nan
+    masking = Autoencoder(3, missing_values="mask", max_iter=5, random_state=0)
+    for method in METHODS:
+        model = detector(masking, method=method).fit(X)
+        assert np.isfinite(model.training_scores_).all()
+        assert np.nanargmax(model.feature_scores(odd)[0]) == 4
+    with pytest.raises(ValueError, match="needs complete rows"):
+        detector(Autoencoder(3, max_iter=1)).fit(X)
+
+
+# -- tables of mixed columns ---------------------------------------------------------------
+
+
+def mixed_wines():
+    """Wines with the region, which goes with the measurements, and a year."""
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    X = X[["alcohol", "flavanoids", "proline"]].assign(
+        region=y.map({0: "north", 1: "south", 2: "west"}).astype(object), year=2000 + y.index % 9
+    )
+    return X
+
+
+@pytest.mark.parametrize(
+    "library", [pd.DataFrame, lambda X: pl.DataFrame(X.to_dict("list"))], ids=["pandas", "polars"]
+)
+def test_columns_of_a_mixed_table_are_named_by_what_they_contribute(library):
+    X = mixed_wines()
+    X.loc[3:9, "region"] = None
+    odd = X.iloc[[0, 70]].copy()
+    odd.iloc[0, 2] = 9000
+    odd.iloc[1, 4] = 2090
+    table = TableAutoencoder(2, max_iter=15, random_state=0)
+    model = detector(table).fit(library(X))
+    contributions = model.feature_scores(library(odd))
+    assert list(contributions.columns) == list(X.columns)
+    assert np.asarray(contributions).argmax(axis=1).tolist() == [2, 4]
+    assert (model.predict(library(odd)) == -1).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_contributions_of_columns_add_up_to_the_score_of_a_mixed_table(method):
+    X = mixed_wines()
+    X.loc[::4, "flavanoids"] = np.nan
+    reducer = make_pipeline(TableEncoder(), PCA(3))
+    model = detector(reducer, method=method).fit(X)
+    expected = -np.nanmean((model.feature_scores(X) / model.scale_) ** 2, axis=1)
+    np.testing.assert_allclose(model.score_samples(X), expected)
+
+
+def test_a_mixed_table_is_refused_by_a_reducer_of_numbers_alone():
+    with pytest.raises(ValueError, match="got column.*'region'"):
+        detector().fit(mixed_wines())
+
+
+def test_a_shift_of_a_mixed_table_names_numbers_and_categories():
+    X = mixed_wines()
+    model = detector(make_pipeline(TableEncoder(), PCA(3))).fit(X[::2])
+    assert not model.shift_test(X[1::2]).features
+    moved = X[1::2].assign(year=X["year"] + 9, region="north")
+    assert {"year", "region"} <= set(model.shift_test(moved).features)
 
 
 # -- the reducer ---------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def _is_as_in_fit(estimator, X):
     )
 
 
-def read_samples(estimator, X, *, reset, min_rows=1):
+def read_samples(estimator, X, *, reset, min_rows=1, allow_missing=False):
     """Validate X as samples of any shape, which they keep.
 
     Parameters
@@ -97,14 +97,17 @@ def read_samples(estimator, X, *, reset, min_rows=1):
     reset : bool
         Whether to set the attributes, as in ``fit``.
     min_rows : int, default=1
+    allow_missing : bool, default=False
+        Whether NaN passes, as a missing value.
 
     Returns
     -------
     samples : {ndarray, csr_matrix} of the shape of X
-        float64, float32 or uint8, without missing values.
+        float64, float32 or uint8.
     """
     if not reset and _is_as_in_fit(estimator, X):
-        _refuse_missing(estimator, X, X)
+        if not allow_missing:
+            _refuse_missing(estimator, X, X)
         check_finite(X, allow_nan=True)
         return X
     X = as_array(X)
@@ -121,7 +124,8 @@ def read_samples(estimator, X, *, reset, min_rows=1):
             ensure_min_samples=min_rows,
             ensure_all_finite="allow-nan",
         )
-    _refuse_missing(estimator, X, samples)
+    if not allow_missing:
+        _refuse_missing(estimator, X, samples)
     return samples
 
 

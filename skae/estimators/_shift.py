@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from .._arrays import dense
 from .._sklearn_compat import safe_indexing
 from .._typing import MatrixLike
+from ._detector_input import columns_of_table
 from ._reducer import is_forecaster
 from ._shift_tests import ShiftTest, compared
 
@@ -46,7 +47,7 @@ class ShiftMixin:
         # Values depend on no fit, so that those of all rows are alike; held-out ones come first.
         held_out = _drawn(split.held_out, split, n_rows)
         rows = _drawn(np.concatenate([split.held_out, split.fitted]), split, n_rows)
-        self._kept_values = _columns(samples[rows])
+        self._kept_values = self._columns(samples[rows], safe_indexing(seen, rows))
         self._kept_scores = self.training_scores_[held_out]
         self._kept_deviations = self._deviations(samples[held_out], safe_indexing(seen, held_out))
 
@@ -95,10 +96,17 @@ class ShiftMixin:
         return compared(
             self._names_of_features(),
             (self._kept_scores, self._score_samples(samples, seen)),
-            (self._kept_values, _columns(samples)),
+            (self._kept_values, self._columns(samples, seen)),
             (self._kept_deviations, self._deviations(samples, seen)),
             float(alpha),
         )
+
+    def _columns(self, samples: Any, seen: Any) -> list[np.ndarray]:
+        """Return the values of each feature."""
+        if hasattr(self, "_encoder"):
+            return columns_of_table(seen)
+        rows = dense(samples).astype(np.float64, copy=False)
+        return list(rows.reshape(len(rows), -1).T)
 
     def _names_of_features(self) -> list[Any]:
         names = getattr(self, "feature_names_in_", None)
@@ -113,9 +121,3 @@ def _drawn(rows: np.ndarray, split: Any, n_rows: int) -> np.ndarray:
         draws = check_random_state(0).uniform(size=len(rows))
         rows = rows[draws * weights.max() < weights]
     return rows[:n_rows]
-
-
-def _columns(samples: Any) -> list[np.ndarray]:
-    """Return the values of each feature."""
-    rows = dense(samples).astype(np.float64, copy=False)
-    return list(rows.reshape(len(rows), -1).T)

@@ -6,16 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, clone
-from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
-from sklearn.utils import indexable
+from sklearn.utils import check_array, indexable
 from sklearn.utils.metadata_routing import MetadataRouter
 
-from .._arrays import check_weights, chunks, dense
+from .._arrays import check_weights, chunks
 from .._engine.environment import compute_threads
 from .._sklearn_compat import (
     HasMethods,
@@ -26,11 +21,22 @@ from .._sklearn_compat import (
 )
 from .._typing import MatrixLike, Seed
 from .._utils import unchanged_on_error
+from ._detector_input import (
+    column_means,
+    default_reducer,
+    fit_default_reducer,
+    fit_encoder,
+    flat,
+    is_mixed,
+    per_column,
+    reconstruct_table,
+    takes_missing,
+)
 from ._docs import DocLinkMixin
 from ._frames import frame_like, is_frame
 from ._held_out import Split, split_rows
 from ._input import check_fitted, read_samples
-from ._nearest import kept_references, mean_squared_distances
+from ._neighborhoods import learn, observed_means, origins_and_ranges, squared_deviations
 from ._reducer import (
     as_seen_by,
     fit_reducer,
@@ -43,8 +49,9 @@ from ._reducer import (
 from ._shift import ShiftMixin, if_reconstructs
 from ._thresholds import CONTAMINATION, ThresholdMixin
 
-# Reconstructions that a row is compared with: more take longer and detect no more outliers.
-_MAX_REFERENCES = 1000
+# Reconstructions that a row is compared with, and values of all of them: 1000 detect 0.005 fewer
+# (area under the ROC curve, normal training rows), 5000 as many as 2000.
+_MAX_REFERENCES, _MAX_REFERENCE_VALUES = 2000, 2**23
 
 
 class ReconstructionOutlierDetector(
@@ -55,19 +62,25 @@ class ReconstructionOutlierDetector(
     The plain reconstruction error measures how far a row lies from the surface of all that the
     reducer can reconstruct. That surface extends to where there are no data, and outliers on it
     have no error. The default score measures instead how far the row lies from the part of the
-    surface that the training rows occupy: it is the mean squared distance to the nearest
-    tenth of their reconstructions, of which 1000 at most are kept. The neighborhood is that
-    wide so that a cluster of outliers in the training data is not its own neighborhood. For a
-    reducer that loses nothing it is the distance to the nearest training rows.
+    surface that the training rows occupy, which is known by the reconstructions of at most 2000
+    of them. It looks from near and from far, and the more unusual of both counts:
+
+    - near: the mean squared distance to the nearest five reconstructions, divided by the root of
+      what it is for these five themselves. It finds rows that differ from those around them.
+    - far: the geometric mean of the mean squared distance to the nearest tenth of the
+      reconstructions and of how far each value is from the nearest half of its feature's values.
+      It finds clusters of outliers that are in the training data and are near to each other.
 
     Parameters
     ----------
     estimator : estimator with `transform` and `inverse_transform`, default=None
         The reducer, or a pipeline of them. A clone of it is fitted; a
         :class:`~sklearn.frozen.FrozenEstimator` stays as it is. If None, it is
-        ``make_pipeline(MinMaxScaler(), PCA(0.95))``. An autoencoder does better here with
-        eight components than with the two that a plot needs. With ``method='error'`` it may
-        be a :class:`~skae.SequencePredictor`.
+        ``make_pipeline(MinMaxScaler(), PCA(0.99))``. An autoencoder does better here with
+        eight components than with the two that a plot needs. A frame of mixed columns needs a
+        :class:`~skae.TableAutoencoder`, or a pipeline that begins with a
+        :class:`~skae.TableEncoder`. With ``method='error'`` it may be a
+        :class:`~skae.SequencePredictor`.
     method : {'neighbors', 'error'}, default='neighbors'
         ``'neighbors'`` is the distance to the nearest reconstructions of training rows, each
         feature divided by its range in training. ``'error'`` is the mean squared error of the
@@ -77,10 +90,10 @@ class ReconstructionOutlierDetector(
         Where `offset_` is put. A float is the fraction of the training rows that are called
         outliers. ``'auto'`` is Tukey's fence, 1.5 interquartile ranges below the lower
         quartile of the held-out rows' scores.
-    n_neighbors : int or float in (0, 1], default=0.1
-        Reconstructions in a neighborhood, a float as a fraction of `references_`: more than
-        the rows that a cluster of outliers may have. Fewer find rows that differ only from
-        those around them.
+    n_neighbors : 'auto', int or float in (0, 1], default='auto'
+        ``'auto'`` is the score above, near and far. A number makes it the mean squared distance
+        to so many nearest reconstructions alone, a float as a fraction of `references_`: many
+        against clusters of outliers in the training data, few where training rows are normal.
     calibration_fraction : float in (0, 1), default=0.2
         Fraction of the training rows that are held out from all fitting, for `p_values`, the
         false-positive rate and ``contamination='auto'``.
@@ -94,11 +107,11 @@ class ReconstructionOutlierDetector(
     offset_ : float
         ``decision_function`` is ``score_samples - offset_``; `set_threshold` moves it.
     scale_ : ndarray of shape (n_features,)
-        What deviations are divided by: ones for ``'error'``, the range of each feature for
-        ``'neighbors'`` (of a constant one, the median range of the others).
+        What deviations are divided by: ones for ``'error'`` and for tables, the range of each
+        feature for ``'neighbors'`` (of a constant one, the median range of the others).
     references_ : ndarray of shape (n_references, n_features)
-        Reconstructions of training rows, in the units of the data. Only available if
-        ``method='neighbors'``.
+        Reconstructions of training rows, in the units of the data; of a table, encoded. Only
+        available if ``method='neighbors'``.
     training_scores_ : ndarray of shape (n_samples,)
         `score_samples` of all training rows.
     calibration_scores_ : ndarray of shape (n_calibration,)
@@ -115,6 +128,13 @@ class ReconstructionOutlierDetector(
 
     Notes
     -----
+    Missing values are taken where the reducer takes them, and by the default one, which gets means
+    in their place. They are left out of all distances.
+
+    Each distance is divided by its median over training rows, and the larger is multiplied by the
+    median of the wide one, so that the score has the unit of a squared deviation. The near distance
+    divides features by the range between their quantiles of 0.01 and 0.99, which no row sets.
+
     The reducer gets what the caller gives: a DataFrame, so that its columns can be selected by
     name, a CSR matrix if its tags say that it takes such, and an array otherwise. With metadata
     routing enabled, it gets the metadata that it requests.
@@ -123,6 +143,9 @@ class ReconstructionOutlierDetector(
     ----------
     S. Ramaswamy, R. Rastogi and K. Shim (2000), "Efficient algorithms for mining outliers from
     large data sets", SIGMOD, 427-438.
+
+    M. Breunig, H.-P. Kriegel, R. Ng and J. Sander (2000), "LOF: identifying density-based local
+    outliers", SIGMOD, 93-104.
 
     S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia (2023), "Testing for outliers with
     conformal p-values", Annals of Statistics 51, 149-178.
@@ -137,11 +160,11 @@ class ReconstructionOutlierDetector(
     >>> detector.set_threshold(false_positive_rate=0.05).predict(malignant[:5])
     array([-1, -1, -1, -1, -1])
 
-    How far two features of the first one are off, in the units of the columns:
+    How much two features of the first one contribute, in the units of the columns:
 
     >>> detector.feature_scores(malignant[:1])[["worst radius", "worst symmetry"]].round(1)
        worst radius  worst symmetry
-    0           9.5             0.2
+    0           7.4             0.2
     """
 
     _parameter_constraints = {
@@ -149,6 +172,7 @@ class ReconstructionOutlierDetector(
         "method": [StrOptions({"neighbors", "error"})],
         "contamination": CONTAMINATION,
         "n_neighbors": [
+            StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 1, closed="right"),
         ],
@@ -162,7 +186,7 @@ class ReconstructionOutlierDetector(
         *,
         method: str = "neighbors",
         contamination: float | str = "auto",
-        n_neighbors: float = 0.1,
+        n_neighbors: float | str = "auto",
         calibration_fraction: float = 0.2,
         random_state: Seed = None,
     ) -> None:
@@ -213,7 +237,7 @@ class ReconstructionOutlierDetector(
         with unchanged_on_error(self), compute_threads():
             self._validate_params()
             self._check_method()
-            samples = read_samples(self, X, reset=True, min_rows=3)
+            samples = self._read_training_rows(X)
             weights = None if sample_weight is None else check_weights(sample_weight, samples)
             self._fit(samples, X, y, weights, fit_params)
         return self
@@ -227,6 +251,16 @@ class ReconstructionOutlierDetector(
                 "it scores X by the error of the predicted last frame."
             )
 
+    def _read_training_rows(self, X: Any) -> Any:
+        for name in ("_encoder", "_filling"):  # of a fit with another reducer
+            self.__dict__.pop(name, None)
+        missing = self._takes_missing = takes_missing(self._reducer)
+        if not is_mixed(X, self._reducer):
+            return read_samples(self, X, reset=True, min_rows=3, allow_missing=missing)
+        self._encoder = fit_encoder(self, self._reducer, X)
+        samples = self._encoder.transform(X)
+        return check_array(samples, ensure_min_samples=3, ensure_all_finite="allow-nan")
+
     def _fit(
         self,
         samples: Any,
@@ -238,8 +272,10 @@ class ReconstructionOutlierDetector(
         # Lists cannot be indexed by an array of rows.
         _, y = indexable(samples, y)
         split = split_rows(samples, sample_weight, self.calibration_fraction, self.random_state)
-        seen = as_seen_by(clone(self._reducer), samples, X)
         rows, weights = split.fitted_once()
+        if self.estimator is None:
+            self._filling = column_means(samples[rows], weights)
+        seen = self._seen(clone(self._reducer), samples, X)
         labels = None if y is None else safe_indexing(y, rows)
         fit_params = check_method_params(samples, fit_params, rows)
         self._fit_reducer(safe_indexing(seen, rows), labels, weights, fit_params)
@@ -253,41 +289,44 @@ class ReconstructionOutlierDetector(
     @property
     def _reducer(self) -> Any:
         """The reducer, unfitted."""
-        if self.estimator is None:
-            return make_pipeline(MinMaxScaler(), PCA(0.95))
-        return self.estimator
+        return default_reducer() if self.estimator is None else self.estimator
 
     def _fit_reducer(
         self, X: Any, y: Any, weights: np.ndarray | None, fit_params: dict[str, Any]
     ) -> None:
         given = {"owner": self, "parameter": "estimator", **fit_params}
-        if self.estimator is not None:
+        if self.estimator is None:
+            self.estimator_ = fit_default_reducer(X, y, weights, **given)
+        else:
             self.estimator_ = fit_reducer(self.estimator, X, y, weights, **given)
-            return
-        # Step by step: a Pipeline takes no weights.
-        scaler, pca = (step for _, step in self._reducer.steps)
-        scaler = fit_reducer(scaler, X, y, weights, **given)
-        pca = fit_reducer(pca, scaler.transform(X), y, weights, **given)
-        self.estimator_ = make_pipeline(scaler, pca)
 
     def _learn_normal_rows(self, samples: Any, seen: Any, split: Split) -> None:
         """Learn from the fitted rows what `_squared_deviations` compares others with."""
-        for name in ("references_", "_neighbors", "_reference_weights", "_origin"):
+        for name in ("references_", "_parts"):
             # Of a fit with another method.
             self.__dict__.pop(name, None)
-        if self.method == "error":
-            self.scale_ = np.ones(samples.shape[1:])
-            return
-        self._origin, self.scale_ = _origin_and_ranges(samples[split.fitted])
+        self._sample_shape = samples.shape[1:]
+        self.scale_ = np.ones(samples.shape[1:])
+        if self.method != "error":
+            self._learn_neighborhoods(samples, seen, split)
+        if hasattr(self, "_encoder"):
+            self.scale_ = np.ones(len(self._encoder.columns_))
+
+    def _learn_neighborhoods(self, samples: Any, seen: Any, split: Split) -> None:
+        low, self.scale_ = origins_and_ranges(samples[split.fitted])
+        n_features = math.prod(samples.shape[1:])
         # These are in random order.
-        rows = split.fitted[:_MAX_REFERENCES]
-        self.references_ = reconstruct(self.estimator_, safe_indexing(seen, rows), "estimator")
-        self._reference_weights = split.weights(rows)
-        n_references, n_neighbors = len(self.references_), self.n_neighbors
-        if not isinstance(n_neighbors, Integral):
-            n_neighbors = max(1, round(n_neighbors * n_references))
-        neighbors = NearestNeighbors(n_neighbors=min(n_neighbors, n_references), algorithm="brute")
-        self._neighbors = neighbors.fit(self._scaled(self.references_))
+        rows = split.fitted[: max(2, min(_MAX_REFERENCES, _MAX_REFERENCE_VALUES // n_features))]
+        self.references_ = self._reconstruct(safe_indexing(seen, rows))
+        scales = low.ravel(), self.scale_.ravel()
+        given, references = (flat(each) for each in (samples[rows], self.references_))
+        self._parts = learn(given, references, scales, self.n_neighbors, split.weights(rows))
+
+    def _reconstruct(self, seen: Any) -> np.ndarray:
+        if hasattr(self, "_encoder"):
+            return reconstruct_table(self.estimator_, seen, self._encoder)
+        reconstruction: np.ndarray = reconstruct(self.estimator_, seen, "estimator")
+        return reconstruction
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Score rows by their negative mean squared deviation; higher is more normal.
@@ -300,8 +339,9 @@ class ReconstructionOutlierDetector(
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            ``-((feature_scores(X) / scale_) ** 2).mean(axis=1)``, and the same whichever
-            other rows X holds. Of a `SequencePredictor`, its own ``score_samples``.
+            ``-((feature_scores(X) / scale_) ** 2).mean(axis=1)``, without missing values, and
+            the same whichever other rows X holds. A row without any value scores 0. Of a
+            `SequencePredictor`, its own ``score_samples``.
         """
         return self._score_samples(*self._read(X))
 
@@ -321,12 +361,15 @@ class ReconstructionOutlierDetector(
         deviations : ndarray or DataFrame of shape (n_samples, n_features)
             Distance of each value from what is expected of it, without a sign, in the units of
             its feature: from its own reconstruction for ``'error'``, from the nearest
-            reconstructions (root mean square) for ``'neighbors'``. Divide by `scale_` to
-            compare features. If X is a DataFrame of pandas or polars, one of the same library
-            with its index and columns.
+            reconstructions (root mean square) for ``'neighbors'``. If ``n_neighbors='auto'``,
+            those of a row are multiplied by one factor such that they add up to its score; a near
+            distance, which is small, is so expressed by the wide one that is as unusual. Divide
+            by `scale_` to compare features. Missing values have NaN. If X is a DataFrame of
+            pandas or polars, one of the same library with its index and columns; each column of
+            a mixed table has the sum of its encoded numbers, in standard deviations.
         """
         samples, seen = self._read(X)
-        deviations = self._deviations(samples, seen).reshape(samples.shape)
+        deviations = self._deviations(samples, seen).reshape(-1, *self.scale_.shape)
         # float64 for float64, and float32 for bytes as well.
         dtype = np.result_type(samples.dtype, np.float32)
         deviations = deviations.astype(dtype, copy=False)
@@ -347,12 +390,21 @@ class ReconstructionOutlierDetector(
     def _read(self, X: Any) -> tuple[Any, Any]:
         """Return X as validated samples, and in the form that the reducer gets."""
         check_fitted(self, "offset_")
-        samples = read_samples(self, X, reset=False)
-        if samples.shape[1:] != self.scale_.shape:
+        if hasattr(self, "_encoder"):
+            return self._encoder.transform(X), X
+        samples = read_samples(self, X, reset=False, allow_missing=self._takes_missing)
+        if samples.shape[1:] != self._sample_shape:
             raise ValueError(
-                f"X must hold samples of shape {self.scale_.shape}, got {samples.shape[1:]}."
+                f"X must hold samples of shape {self._sample_shape}, got {samples.shape[1:]}."
             )
-        return samples, as_seen_by(self.estimator_, samples, X)
+        return samples, self._seen(self.estimator_, samples, X)
+
+    def _seen(self, reducer: Any, samples: Any, X: Any) -> Any:
+        """Return what the reducer gets: the default one means in the place of missing values."""
+        if self.estimator is not None:
+            return as_seen_by(reducer, samples, X)
+        missing = np.isnan(samples)
+        return np.where(missing, self._filling, samples) if missing.any() else samples
 
     def _score_samples(self, samples: Any, seen: Any) -> np.ndarray:
         # Of narrow rows the distances to the references take the most memory.
@@ -369,61 +421,29 @@ class ReconstructionOutlierDetector(
         return score_samples(self.estimator_, seen, "estimator")
 
     def _score_values(self, samples: Any, seen: Any) -> Any:
-        if hasattr(self, "references_"):
-            # On average what `_squared_deviations` has, without the features one by one.
-            rows = self._scaled(dense(samples))
-            kept = kept_references(self._neighbors, lambda: self._scaled(self.references_))
-            n_neighbors, weights = self._neighbors.n_neighbors, self._reference_weights
-            return -mean_squared_distances(rows, *kept, n_neighbors, weights)
-        deviations = self._squared_deviations(samples, seen)
-        return -deviations.reshape(len(deviations), -1).mean(axis=1)
+        return -observed_means(self._squared_deviations(samples, seen))
 
     def _deviations(self, samples: Any, seen: Any) -> np.ndarray:
-        """Deviation of each value from what is expected of it, in its units; samples flat."""
+        """Deviation of each value, or column of a table, in its units; samples flat."""
         with compute_threads():
-            deviations: np.ndarray = np.sqrt(self._squared_deviations(samples, seen)) * self.scale_
-        return deviations.reshape(len(deviations), -1)
+            squares = self._squared_deviations(samples, seen)
+        if hasattr(self, "_encoder"):
+            squares = per_column(squares, self._encoder)
+        deviations: np.ndarray = np.sqrt(squares) * self.scale_.ravel()
+        return deviations
 
-    def _squared_deviations(self, samples: Any, seen: Any) -> Any:
+    def _squared_deviations(self, samples: Any, seen: Any) -> np.ndarray:
         """Squared deviation of each value from what is expected of it, in units of `scale_`."""
+        rows = flat(samples)
         if not hasattr(self, "references_"):
-            return (dense(samples) - reconstruct(self.estimator_, seen, "estimator")) ** 2
-        rows, references = self._scaled(dense(samples)), self._scaled(self.references_)
-        # (n_samples, n_references): what each neighbor counts. The mean of squared distances is
-        # that to the mean plus the variance, without an array of all rows, neighbors and features.
-        weights = self._neighborhoods(rows)
-        center = weights @ references
-        # Rounding can make a variance of zero negative.
-        spread = np.maximum(weights @ references**2 - center**2, 0)
-        return ((rows - center) ** 2 + spread).reshape(samples.shape)
-
-    def _neighborhoods(self, rows: np.ndarray) -> Any:
-        neighbors = self._neighbors.kneighbors_graph(rows)
-        if self._reference_weights is None:
-            return neighbors / self._neighbors.n_neighbors
-        weights = neighbors @ sparse.diags(self._reference_weights)
-        return sparse.diags(1 / np.ravel(weights.sum(axis=1))) @ weights
-
-    def _scaled(self, samples: np.ndarray) -> np.ndarray:
-        scaled: np.ndarray = (samples - self._origin) / self.scale_
-        return scaled.reshape(len(samples), -1)
+            differences: np.ndarray = rows - flat(self._reconstruct(seen))
+            return differences**2
+        return squared_deviations(self._parts, rows)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # Those of the default reducer are the tags of any estimator.
-        return tags if self.estimator is None else take_over_tags(tags, self.estimator)
-
-
-def _origin_and_ranges(samples: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return minimum and range of each feature; of constant ones, the median range of others.
-
-    The unit of a constant feature is unknown: any deviation in it is odd.
-    """
-    low, high = (
-        dense(end).astype(np.float64) for end in (samples.min(axis=0), samples.max(axis=0))
-    )
-    if sparse.issparse(samples):
-        low, high = low.ravel(), high.ravel()
-    ranges = high - low
-    varies = ranges > 0
-    return low, np.where(varies, ranges, np.median(ranges[varies]) if varies.any() else 1.0)
+        if self.estimator is not None:
+            tags = take_over_tags(tags, self.estimator)
+        tags.input_tags.allow_nan = takes_missing(self._reducer)
+        return tags
