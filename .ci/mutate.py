@@ -180,7 +180,9 @@ def read_coverage():
             line: {context.partition("|")[0] for context in contexts if context}
             for line, contexts in data.contexts_by_lineno(file).items()
         }
+        # Templates of pages are measured as well.
         for file in data.measured_files()
+        if file.endswith(".py")
     }
     return json.loads(Path("durations.json").read_text()), covered
 

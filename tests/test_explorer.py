@@ -181,7 +181,10 @@ def test_names_cannot_break_out_of_their_places(pca, iris, path):
 def test_of_more_rows_than_fit_evenly_spaced_ones_are_in_the_page(pca, iris, path):
     X, y = iris
     page = explore(pca, X, y, path, max_megabytes=0.0004)
+    samples = settings_of(page)["samples"]
     n_kept = settings_of(page)["kept"]["shape"][0]
+    # Few rows are compressed less well than the hundred by which it is estimated.
+    assert 0.75 * 400 < len(samples["data"]) < 1.5 * 400
     assert 10 < n_kept < len(X) / 2
     assert settings_of(page)["samples"]["shape"] == [n_kept, 4]
     assert page.sizes["data"] < 10_000
@@ -359,6 +362,13 @@ def test_columns_without_names_are_refused(pca, iris, path):
 def test_a_class_is_refused(iris, path):
     with pytest.raises(TypeError, match="estimator must be an object"):
         explore(PCA, iris[0], path=path)
+
+
+def test_differences_are_measured_in_ranges_that_are_above_zero():
+    X = np.column_stack([[0.0, 3.0], [5.0, 5.0], [np.nan, np.nan]])
+    assert read_rows(X, None, None).spread.tolist() == [3, 3, 3]
+    assert read_rows(X[:, 1:], None, None).spread.tolist() == [5, 5]
+    assert read_rows(X[:, 2:], None, None).spread.tolist() == [1]
 
 
 def test_features_that_are_constant_stand_in_no_ones_way(path):
