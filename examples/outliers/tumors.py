@@ -47,22 +47,21 @@ OutlierDisplay.from_estimator(detector, both, labels)
 ContributionDisplay.from_estimator(detector, malignant, n_rows=6, n_features=8)
 
 # %%
-# The reducer is a parameter: an autoencoder, or a pipeline. Scores rank outliers; the area under
-# the ROC curve is one if all malignant tumors rank before all benign ones.
+# The reducer and the kind of score are parameters. The area under the ROC curve is one if all
+# malignant tumors rank before all benign ones.
 
+from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skae import Autoencoder
-
 detectors = {
-    "isolation forest": IsolationForest(random_state=0),
-    "PCA, the default": detector,
-    "autoencoder": ReconstructionOutlierDetector(
-        make_pipeline(StandardScaler(), Autoencoder(8, random_state=0)), random_state=0
+    "the default": detector,
+    "plain error of PCA": ReconstructionOutlierDetector(
+        make_pipeline(StandardScaler(), PCA(0.95)), method="error", random_state=0
     ),
+    "isolation forest": IsolationForest(random_state=0),
 }
 is_malignant = [label == "malignant" for label in labels]
 for name, each in detectors.items():
