@@ -264,6 +264,13 @@ def test_tables_are_shown_with_their_labels_and_missing_values(mixed, path):
     ]
     rows = read_table(autoencoder.encoder_, mixed)
     assert np.array_equal(np.isnan(rows.values), mixed.isna())
+    values = dict(zip(settings["features"], rows.values.T, strict=True))
+    assert np.array_equal(values["large"], mixed["large"])
+    assert np.array_equal(values["size"], mixed["size"].cat.codes)
+    milliseconds = mixed["moment"].to_numpy().astype("datetime64[ms]").astype(float)
+    assert np.array_equal(values["moment"], milliseconds)
+    assert np.array_equal(values["wait"], mixed["wait"].dt.total_seconds())
+    assert values["clock"].tolist() == [time.hour * 3600 + time.minute * 60 for time in mixed.clock]
 
 
 def test_a_column_of_text_that_a_reducer_leaves_out_is_a_color(iris, path):
