@@ -7,6 +7,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
@@ -14,7 +15,14 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.ensemble import IsolationForest
 
-from skae import Autoencoder, ReconstructionOutlierDetector, SequencePredictor, compare
+from skae import (
+    Autoencoder,
+    ReconstructionOutlierDetector,
+    SequencePredictor,
+    SeriesOutlierDetector,
+    compare,
+)
+from skae.datasets import make_sensors
 from skae.plotting import (
     ContributionDisplay,
     ForecastDisplay,
@@ -23,6 +31,7 @@ from skae.plotting import (
     LossComparisonDisplay,
     OutlierDisplay,
     SeriesDisplay,
+    SeriesOutlierDisplay,
     TradeOffDisplay,
     animate_latent,
 )
@@ -181,6 +190,47 @@ class Trained(BaseEstimator):
 
     def fit(self, X):
         return self
+
+
+@pytest.fixture(scope="module")
+def sensors():
+    made = make_sensors(1500, n_faults=1, random_state=0)
+    return pd.DataFrame(made.data, index=made.time).add_prefix("sensor "), made.target
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "array"])
+def test_events_are_drawn_over_the_series_and_over_its_scores(kind, sensors):
+    frame, target = sensors
+    columns = {name: frame[name].to_numpy() for name in frame}
+    polars = pl.DataFrame({"time": frame.index.to_numpy().astype("datetime64[ms]"), **columns})
+    X = {"pandas": frame, "polars": polars, "array": frame.to_numpy()}[kind]
+    fitted = SeriesOutlierDetector(window=24, contamination=0.05).fit(X)
+    display = SeriesOutlierDisplay.from_estimator(fitted, X, target)
+    assert len(display.events) == len(fitted.events(X))
+    assert_array_equal([end - start for start, end in display.events], fitted.events(X).n_steps)
+    assert len(display.axes_["series"].patches) == len(display.events)
+    assert len(display.axes_["scores"].patches) == len(display.events)
+    assert (display.times is None) == (kind == "array")
+    assert display.axes_["scores"].get_xlabel() == ""
+    if kind != "array":
+        assert texts(display.axes_["channels"].get_yticklabels())[0] == "sensor 0"
+
+
+def test_a_series_of_one_channel_has_no_table_of_channels(sensors):
+    X = sensors[0].to_numpy()[:, :1]
+    fitted = SeriesOutlierDetector().fit(X)
+    assert set(SeriesOutlierDisplay.from_estimator(fitted, X).axes_) == {"series", "scores"}
+
+
+def test_what_scores_no_series_and_lists_of_them_are_refused(detector, iris, sensors):
+    with pytest.raises(TypeError, match="must be a fitted SeriesOutlierDetector, got Reconstr"):
+        SeriesOutlierDisplay.from_estimator(detector, iris)
+    X = sensors[0].to_numpy()
+    fitted = SeriesOutlierDetector(window=24).fit(X)
+    with pytest.raises(TypeError, match="draw each of its series"):
+        SeriesOutlierDisplay.from_estimator(fitted, [X, X])
+    with pytest.raises(ValueError, match="inconsistent"):
+        SeriesOutlierDisplay.from_estimator(fitted, X, [1, 0])
 
 
 def test_losses_of_different_kinds_share_one_scale():

@@ -76,6 +76,24 @@ DISPLAYS = {
         events=[(20, 40)],
         threshold=2,
     ),
+    "outliers of a series": plotting.SeriesOutlierDisplay(
+        series=1e4 * np.cumsum(np.tile(CODES, 3), axis=0),
+        deviations=CODES[:, 0] ** 2,
+        threshold=2.0,
+        events=[(20, 40), (290, 300)],
+        channel_deviations=np.abs(np.tile(CODES, 3)),
+        channel_names=[f"sensor {i}" for i in range(6)],
+        times=np.datetime64("2025-03-01") + np.arange(300) * np.timedelta64(1, "h"),
+        y=CODES[:, 0] > 1,
+    ),
+    "outliers of one channel": plotting.SeriesOutlierDisplay(
+        series=CODES[:, :1],
+        deviations=CODES[:, 0] ** 2,
+        threshold=2.0,
+        events=[],
+        channel_deviations=CODES[:, :1],
+        channel_names=["0"],
+    ),
     "importances": plotting.ComponentImportancesDisplay(
         importances=np.abs(CODES[:18]).reshape(3, 12), feature_names=LONG
     ),

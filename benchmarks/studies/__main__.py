@@ -20,6 +20,7 @@ STUDIES = (
     "hybrid_umap",
     "incomplete_table",
     "joint_classifier_mnist",
+    "odd_series",
     "outliers",
     "variational_mnist",
 )

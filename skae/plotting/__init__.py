@@ -16,6 +16,7 @@ from ._moves import MapMovesDisplay
 from ._outliers import ContributionDisplay, OutlierDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._series import ForecastDisplay, SeriesDisplay
+from ._series_outliers import SeriesOutlierDisplay
 from ._trade_offs import TradeOffDisplay
 from ._walks import InterpolationDisplay, ManifoldDisplay, TraversalDisplay
 from .explorer import ExplorerPage, explore
@@ -40,6 +41,7 @@ __all__ = [
     "OutlierDisplay",
     "ReconstructionDisplay",
     "SeriesDisplay",
+    "SeriesOutlierDisplay",
     "TradeOffDisplay",
     "TraversalDisplay",
     "animate_latent",
