@@ -16,19 +16,19 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
+from threadpoolctl import threadpool_limits
 
 from skae import SeriesOutlierDetector, Windows
 from skae.datasets import make_sensors
 
 WINDOW = 64
 N_SENSOR_SEEDS = 10
-# Kinds of detectors of pyod that are fitted to a series, with their own windows of 50 steps.
+# Detectors of pyod that are fitted to a series, with their own windows of 50 steps. KShape had not
+# scored the series after a quarter of an hour, SAND was not tried.
 PYOD = {
     "isolation forest": ("ts_od", "TimeSeriesOD"),
     "matrix profile": ("ts_matrix_profile", "MatrixProfile"),
     "spectral residual": ("ts_spectral_residual", "SpectralResidual"),
-    "KShape": ("ts_kshape", "KShape"),
-    "SAND": ("ts_sand", "SAND"),
 }
 
 
@@ -203,8 +203,10 @@ def of_time():
         detector = SeriesOutlierDetector(window=WINDOW, method=method).fit(X[:10_000])
         for row in X[:WINDOW]:
             detector.score_next(row)
-        start = time.perf_counter()
-        for row in X[:1000]:
-            detector.score_next(row)
+        with threadpool_limits(1):
+            start = time.process_time()
+            for row in X[:1000]:
+                detector.score_next(row)
+            seconds = time.process_time() - start
         # Seconds for a thousand are milliseconds for one.
-        yield f"score_next, {method}, milliseconds", time.perf_counter() - start, "≤ 1"
+        yield f"score_next on one core, {method}, milliseconds", seconds, "≤ 1"

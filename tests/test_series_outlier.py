@@ -138,6 +138,16 @@ def test_units_of_channels_do_not_matter(sensors):
         )
 
 
+@pytest.mark.parametrize("n_channels", [1, 3])
+@pytest.mark.parametrize("window", [1, 20])
+def test_where_nothing_varies_all_is_normal_and_what_varies_is_not(n_channels, window):
+    X = np.ones((300, n_channels))
+    detector = SeriesOutlierDetector(window=window).fit(X)
+    assert (detector.predict(X) == 1).all()
+    X[100] = 2
+    assert detector.predict(X)[100] == -1
+
+
 def test_two_fits_give_the_same_bits(sensors):
     one, two = (SeriesOutlierDetector(window=24).fit(sensors.data) for _ in range(2))
     np.testing.assert_array_equal(one.training_scores_, two.training_scores_)

@@ -102,6 +102,16 @@ def test_no_window_reaches_from_one_series_into_the_next():
     np.testing.assert_array_equal(last, series[2])
 
 
+def test_a_list_of_one_series_gives_a_list_and_a_list_of_numbers_is_one_series():
+    X = recording()
+    windows = Windows(10).fit([X])
+    (series,) = windows.inverse_transform(windows.transform([X]), [X])
+    np.testing.assert_array_equal(series, X)
+    numbers = list(X[:, 0])
+    rows = Windows(10).fit_transform(numbers)
+    np.testing.assert_array_equal(rows, Windows(10).fit_transform(X[:, :1]))
+
+
 def test_a_column_of_dates_in_polars_is_the_time():
     X = hourly(recording(), lost=[20])
     frame = pl.from_pandas(X.reset_index())

@@ -84,7 +84,7 @@ def make_sensors(
     one channel:
 
     - ``'offset'``: the sensor shows 2 units too much or too little,
-    - ``'frozen'``: it repeats the value that it had,
+    - ``'frozen'``: it stays at the highest value that it should have had,
     - ``'decoupled'``: it shows a plausible cycle that is half a day off from all others',
     - ``'noisy'``: its noise is a unit,
     - ``'dropout'``: it falls to its lowest value again and again, for a third of the steps.
@@ -249,7 +249,7 @@ def _offset(values: np.ndarray, other: np.ndarray, rng: np.random.RandomState) -
 
 
 def _frozen(values: np.ndarray, other: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    return np.full_like(values, values[0])
+    return np.full_like(values, values.max())
 
 
 def _decoupled(values: np.ndarray, other: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

@@ -75,7 +75,8 @@ def trimmed_pca(rows: np.ndarray) -> PCA:
     kept = rows
     for i in range(_N_TRIMS + 1):
         # Its start is random, and the same each time: results do not depend on a seed.
-        pca = PCA(n_components, svd_solver="randomized", random_state=0).fit(kept)
+        with np.errstate(invalid="ignore"):  # fractions of the variance of constant channels
+            pca = PCA(n_components, svd_solver="randomized", random_state=0).fit(kept)
         if i < _N_TRIMS:
             errors = np.square(rows - reconstruct(pca, rows, "estimator")).mean(axis=1)
             kept = rows[errors <= np.quantile(errors, 1 - _TRIMMED_FRACTION)]

@@ -14,7 +14,7 @@ from .._sklearn_compat import Interval
 from .._utils import lookup, unchanged_on_error
 from ..series._layout import to_steps, window_rows, window_starts
 from ..series._periods import resolve_window
-from ..series._reading import Series, bare_series, read_series
+from ..series._reading import Series, bare_series, is_list_of_series, read_series
 from ._docs import DocLinkMixin
 
 
@@ -188,6 +188,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
                 f"rows must have shape (n_windows, {width}) or (n_windows,), got {rows.shape}."
             )
         series = [self._unread(len(rows))] if X is None else self._read(X)
+        is_list = X is not None and is_list_of_series(X)
         n_windows = [sum(map(len, self._starts(each))) for each in series]
         if sum(n_windows) != len(rows):
             raise ValueError(
@@ -196,7 +197,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
             )
         parts = np.split(rows, np.cumsum(n_windows)[:-1])
         steps = [self._join(part, each) for part, each in zip(parts, series, strict=True)]
-        return steps if isinstance(X, (list, tuple)) and len(steps) > 1 else steps[0]
+        return steps if is_list else steps[0]
 
     def align(self, y: ArrayLike, X: Any = None, *, reduce: str = "max") -> np.ndarray:
         """Return a label for each window.
@@ -224,7 +225,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         take = lookup("reduce", reduce, _REDUCTIONS)
-        is_list = isinstance(X, (list, tuple))
+        is_list = X is not None and is_list_of_series(X)
         parts: Any = y if is_list else [y]
         labels = [np.asarray(each) for each in parts]
         for each in labels:

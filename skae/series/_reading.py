@@ -103,7 +103,7 @@ def read_series(
 
 def is_list_of_series(X: Any) -> bool:
     """Return whether X is a list of arrays or frames; lists of numbers are one array."""
-    return isinstance(X, (list, tuple)) and any(np.ndim(getattr(part, "shape", 0)) for part in X)
+    return isinstance(X, (list, tuple)) and any(len(getattr(part, "shape", ())) > 0 for part in X)
 
 
 def _read_one(estimator: Any, X: Any, reset: bool, min_steps: int) -> Series:
