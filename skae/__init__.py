@@ -1,6 +1,7 @@
 """Autoencoders that behave like scikit-learn's PCA."""
 
 from . import architectures, datasets, inspection, metrics, plotting
+from ._card import model_card
 from .comparison import Comparison, compare
 from .estimators._shift_tests import ShiftTest
 from .estimators.autoencoder import Autoencoder
@@ -44,6 +45,7 @@ __all__ = [
     "inspection",
     "load",
     "metrics",
+    "model_card",
     "plotting",
     "save",
 ]

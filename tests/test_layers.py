@@ -33,6 +33,7 @@ LAYERS = {
     "export": 5,
     "persistence": 5,
     "plotting": 5,
+    "_card": 6,
     "comparison": 6,
     "__init__": 7,
     "cli": 8,

@@ -107,3 +107,32 @@ def test_training_without_the_reducer_is_refused_by_its_name(method, rows):
     small = hybrid().fit(rows).without_reducer()
     with pytest.raises(ValueError, match="reducer='removed' cannot be fitted"):
         getattr(small, method)(rows)
+
+
+def test_a_file_for_inference_holds_no_record_of_training(rows, path):
+    fitted = Autoencoder(2, **QUICK).fit(rows)
+    skae.save(fitted, path, for_inference=True)
+    loaded = skae.load(path)
+    np.testing.assert_array_equal(loaded.transform(rows), fitted.transform(rows))
+    assert hasattr(fitted, "history_")
+    assert not hasattr(loaded, "history_")
+
+
+@pytest.mark.parametrize("distill", [True, False])
+def test_a_file_for_inference_holds_the_reducers_that_are_needed(distill, rows, path):
+    fitted = HybridAutoencoder(reducer=PCA(2), distill=distill, **QUICK).fit(rows)
+    pipeline = make_pipeline(fitted, LogisticRegression()).fit(
+        rows, rows[:, 10] > np.median(rows[:, 10])
+    )
+    skae.save(pipeline, path, for_inference=True)
+    loaded = skae.load(path)
+    np.testing.assert_array_equal(loaded.predict_proba(rows), pipeline.predict_proba(rows))
+    assert hasattr(loaded[0], "reducer_") is not distill
+
+
+def test_an_option_of_inference_without_an_effect_is_an_error(rows, path):
+    with pytest.raises(ValueError, match="for_inference=True leaves out .* PCA holds none"):
+        skae.save(PCA(2).fit(rows), path, for_inference=True)
+    with pytest.raises(ValueError, match="give without_reducer=True alone"):
+        skae.save(hybrid().fit(rows), path, for_inference=True, without_reducer=True)
+    assert not path.exists()

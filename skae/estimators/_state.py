@@ -1,11 +1,15 @@
 """Pickled state of a fitted estimator: its weights as arrays, from which the network is rebuilt."""
 
 import copy
+from typing import Any
 
 import torch
 
 from .._engine.environment import compute_threads
 from ..networks.standardization import Standardization
+
+# What only training, and looking back on it, need.
+_OF_TRAINING = ("history_", "loss_curve_", "replay_rows_")
 
 
 class StoredNetwork:
@@ -35,6 +39,13 @@ class StoredNetwork:
         with compute_threads():
             tensors = {name: torch.tensor(w) for name, w in weights.items()}
             self.module_ = self._rebuild_network(tensors, sigmoid).eval()
+
+    def _for_inference(self: Any) -> Any:
+        """Return a copy without the record of its training, which shares the network."""
+        copied = copy.copy(self)
+        for name in _OF_TRAINING:
+            copied.__dict__.pop(name, None)
+        return copied
 
     def _rebuild_network(self, tensors, sigmoid):
         """Build the network around its weights: layers of other sizes are never allocated."""

@@ -304,6 +304,11 @@ class HybridAutoencoder(
         copied.__dict__.pop("reducer_", None)
         return copied
 
+    def _for_inference(self) -> Self:
+        copied: Self = super()._for_inference()
+        is_replaced = hasattr(self, "module_") and self._is_distilled
+        return copied.without_reducer() if is_replaced else copied
+
     # The reducer gets it.
     _advice_on_y = (
         "The decoder does not see it: what is to be reconstructed in place of X, such as clean "

@@ -50,6 +50,7 @@ def save(
     *,
     trusted: Iterable[str] = (),
     without_reducer: bool = False,
+    for_inference: bool = False,
 ) -> None:
     """Save an estimator as a file that `load` reads without running code from it.
 
@@ -73,6 +74,10 @@ def save(
         ``distill=True``, for example a UMAP, which cannot be saved. The loaded estimator does
         all but further training. An error if nothing is left out, or if a hybrid needs its
         reducer.
+    for_inference : bool, default=False
+        Whether to leave out what only training needs: the history of losses, rows that
+        `partial_fit` has kept, and reducers that a trained encoder replaces, as
+        `without_reducer` does. The loaded estimator computes the same; another `fit` starts anew.
 
     Raises
     ------
@@ -111,11 +116,17 @@ def save(
     if not hasattr(estimator, "get_params") or isinstance(estimator, type):
         raise TypeError(f"estimator must be an estimator, got {estimator!r}.")
     names = _names(trusted)
+    if for_inference and without_reducer:
+        raise ValueError(
+            "for_inference=True leaves out the reducers that it can; give without_reducer=True "
+            "alone to make sure that there is none."
+        )
     # Before the work of encoding: a folder that cannot be written to is an error at once.
     path = target(path)
-    encoder = Encoder(names, "without_reducer" if without_reducer else None)
+    replacing = "without_reducer" if without_reducer else None
+    encoder = Encoder(names, "_for_inference" if for_inference else replacing)
     root = encoder.encode(estimator, type(estimator).__name__)
-    _check_encoded(estimator, encoder, without_reducer)
+    _check_encoded(estimator, encoder, without_reducer, for_inference)
     manifest = {"classes": encoder.classes, "values": encoder.values, "root": root}
     about = {"format": str(_FORMAT), "versions": json.dumps(_versions())}
     write_atomically(path, pack(manifest, encoder.tensors, about))
@@ -128,9 +139,16 @@ def _names(trusted: Iterable[str]) -> frozenset[str]:
     return frozenset(trusted)
 
 
-def _check_encoded(estimator: object, encoder: Encoder, without_reducer: bool) -> None:
+def _check_encoded(
+    estimator: object, encoder: Encoder, without_reducer: bool, for_inference: bool
+) -> None:
     # An option without an effect is a mistake of the caller.
     kind = type(estimator).__name__
+    if for_inference and not encoder.n_replaced:
+        raise ValueError(
+            f"for_inference=True leaves out what skae's networks were trained with, and {kind} "
+            "holds none of them."
+        )
     if without_reducer and not encoder.n_replaced:
         raise ValueError(f"without_reducer=True needs a HybridAutoencoder, and {kind} holds none.")
     if encoder.refused:
