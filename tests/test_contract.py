@@ -20,27 +20,27 @@ from skae import (
 )
 from skae.architectures import Dense
 
-# Few epochs where no check asks how well something is learned: of one kind of estimator, the
-# defaults are checked as they are.
+# Few epochs, of which checks that ask how well something is learned need more: of Autoencoder and
+# of the detectors, the defaults are checked as they are.
 QUICK = {"max_iter": 3}
-QUICK_CONV = {"architecture": "conv", "max_iter": 10}
-QUICK_DENSE = {"architecture": Dense(16), "learning_rate_init": 0.02, "max_iter": 12}
+QUICK_JOINT = {"max_iter": 12}
+QUICK_DENSE = {"architecture": Dense(16), "learning_rate_init": 0.02, **QUICK_JOINT}
 
 ESTIMATORS = [
     Autoencoder(),
     Autoencoder(architecture="conv", **QUICK),
     Autoencoder(missing_values="mask", **QUICK),
     Autoencoder(ordered=True, **QUICK),
-    VariationalAutoencoder(),
+    VariationalAutoencoder(**QUICK),
     VariationalAutoencoder(architecture="conv", **QUICK),
     HybridAutoencoder(**QUICK),
     HybridAutoencoder(distill=True, **QUICK),
-    AutoencoderClassifier(),
-    AutoencoderRegressor(),
+    AutoencoderClassifier(**QUICK_JOINT),
+    AutoencoderRegressor(**QUICK_JOINT),
     # Neither decoder nor balance.
     AutoencoderClassifier(reconstruction_weight=0, **QUICK_DENSE),
     AutoencoderRegressor(reconstruction_weight=0.3, **QUICK_DENSE),
-    Denoiser(),
+    Denoiser(**QUICK),
     Denoiser(n_components=2, noise="masking", noise_level=(0.1, 0.5), **QUICK),
     Denoiser("conv", n_components=1, **QUICK),
     ParametricUMAP(n_neighbors=5, max_iter=5),

@@ -43,7 +43,7 @@ def test_cross_validation_scores_an_autoencoder_alone(digits):
 
 
 def test_grid_search_tries_sizes_of_the_code(digits):
-    search = GridSearchCV(Autoencoder(**QUICK), {"n_components": [1, 6]}, cv=2).fit(digits)
+    search = GridSearchCV(Autoencoder(**QUICK), {"n_components": [1, 6]}, cv=2).fit(digits[:500])
     assert search.best_params_ == {"n_components": 6}
 
 
@@ -53,7 +53,7 @@ def test_grid_search_tries_architectures_and_their_parameters(digit_images):
         {"architecture": [Conv()], "architecture__channels": [(2,), (4, 8)]},
     ]
     search = GridSearchCV(Autoencoder(4, image_shape=(8, 8), **QUICK), forms, cv=2)
-    search.fit(digit_images.reshape(-1, 64))
+    search.fit(digit_images[:300].reshape(-1, 64))
     assert len(search.cv_results_["mean_test_score"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
