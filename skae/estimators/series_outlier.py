@@ -1,6 +1,6 @@
 """Outliers in series: a score for each time step, events, and the channels they are of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self, TypeVar
 
@@ -12,15 +12,13 @@ from sklearn.utils.metaestimators import available_if
 from .._engine.environment import compute_threads
 from .._sklearn_compat import HasMethods, Interval, StrOptions
 from .._utils import unchanged_on_error
-from ..series._blocks import Block, interpolated, split_into_blocks
-from ..series._layout import window_rows
+from ..series._blocks import split_into_blocks
 from ..series._periods import resolve_window
 from ..series._reading import Series, bare_series, joined_series, read_series
 from ._docs import DocLinkMixin
-from ._frames import frame_like, is_frame
 from ._input import check_fitted
 from ._reducer import fit_reducer, is_forecaster, reconstruct, route_to_reducer
-from ._series_events import describe_event, find_runs, table_of_events
+from ._series_alarms import SeriesThresholdMixin
 from ._series_scores import (
     can_be_reduced,
     causal_deviations_of_steps,
@@ -31,7 +29,15 @@ from ._series_scores import (
     reconstruction_deviations,
     trimmed_pca,
 )
-from ._thresholds import CONTAMINATION, ThresholdMixin, p_values_of_ranks
+from ._series_stream import SeriesStreamMixin
+from ._series_training import (
+    as_number,
+    center_and_scale,
+    check_blocks,
+    evenly_spaced_windows,
+    in_frame_like,
+)
+from ._thresholds import CONTAMINATION
 
 # Windows that others are compared with: more take longer and detect no more.
 _MAX_REFERENCES = 1000
@@ -56,7 +62,12 @@ _if_no_reducer: Callable[[Method], Method] = available_if(_has_no_reducer)
 
 
 class SeriesOutlierDetector(
-    DocLinkMixin, ThresholdMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
+    DocLinkMixin,
+    SeriesStreamMixin,
+    SeriesThresholdMixin,
+    MetaEstimatorMixin,
+    OutlierMixin,
+    BaseEstimator,
 ):
     """Find what is odd in series: when, how much, and in which channels.
 
@@ -142,11 +153,10 @@ class SeriesOutlierDetector(
 
     References
     ----------
-    V. Chernozhukov, K. Wüthrich and Y. Zhu (2018), "Exact and robust conformal inference methods
-    for predictive machine learning with dependent data", COLT, 732-749.
+    Chernozhukov, Wüthrich and Zhu (2018), "Exact and robust conformal inference methods for
+    predictive machine learning with dependent data", COLT, 732-749.
 
-    S. Ramaswamy, R. Rastogi and K. Shim (2000), "Efficient algorithms for mining outliers from
-    large data sets", SIGMOD, 427-438.
+    Ramaswamy, Rastogi and Shim (2000), "Efficient algorithms for mining outliers", SIGMOD, 427-438.
 
     Examples
     --------
@@ -276,9 +286,9 @@ class SeriesOutlierDetector(
         blocks = split_into_blocks(
             [each.segments for each in series], self.window_, self.calibration_fraction
         )
-        self._check_blocks(blocks, series)
+        check_blocks(blocks, series, self.window, self.window_)
         fitted = [series[each.series].values[each.steps] for each in blocks if not each.is_held_out]
-        self.center_, self.scale_ = _center_and_scale(fitted)
+        self.center_, self.scale_ = center_and_scale(fitted)
         self.method_ = self._resolved_method()
         self._learn([(each - self.center_) / self.scale_ for each in fitted])
         self.training_scores_ = np.concatenate([self._score_series(each) for each in series])
@@ -288,17 +298,6 @@ class SeriesOutlierDetector(
         self.set_threshold(contamination=self.contamination)
         self._remember(series)
 
-    def _check_blocks(self, blocks: list[Block], series: list[Series]) -> None:
-        if len({each.is_held_out for each in blocks}) == 2:
-            return
-        n_steps = max(each.stop - each.start for one in series for each in one.segments)
-        raise ValueError(
-            f"X must hold at least three windows of {self.window_} steps without lost ones between "
-            f"them, got {n_steps} steps at most: give a smaller window than {self.window!r} or a "
-            "longer series, or change calibration_fraction so that some blocks are held out and "
-            "some are not."
-        )
-
     def _learn(self, stretches: list[np.ndarray]) -> None:
         """Learn from standardized stretches what `_deviations_of` compares windows with."""
         for name in ("references_", "_reference_squares", "_history", "estimator_"):
@@ -307,7 +306,7 @@ class SeriesOutlierDetector(
         self.estimator_ = self._fitted_reducer(stretches)
         if self.method_ == "error":
             return
-        references = _evenly_spaced_windows(stretches, self.window_, _MAX_REFERENCES)
+        references = evenly_spaced_windows(stretches, self.window_, _MAX_REFERENCES)
         if self.estimator_ is not None:
             references = reconstruct(self.estimator_, references, "estimator")
         self.references_ = np.asarray(references, dtype=np.float64)
@@ -316,9 +315,9 @@ class SeriesOutlierDetector(
 
     def _fitted_reducer(self, stretches: list[np.ndarray]) -> Any:
         if self.estimator is None:
-            few = _evenly_spaced_windows(stretches, self.window_, _MAX_PCA_WINDOWS)
+            few = evenly_spaced_windows(stretches, self.window_, _MAX_PCA_WINDOWS)
             return trimmed_pca(few) if self.method_ == "error" else None
-        rows = _evenly_spaced_windows(stretches, self.window_, _MAX_TRAINING_WINDOWS)
+        rows = evenly_spaced_windows(stretches, self.window_, _MAX_TRAINING_WINDOWS)
         if is_forecaster(self.estimator):
             rows = rows.reshape(len(rows), self.window_, -1)
         return fit_reducer(self.estimator, rows, owner=self, parameter="estimator")
@@ -339,33 +338,6 @@ class SeriesOutlierDetector(
         """Steps over which errors are averaged; the distance of a window is a mean already."""
         is_error = self.method_ == "error" and not is_forecaster(self.estimator_)
         return max(1, self.window_ // _SMOOTHED_PARTS) if is_error else 1
-
-    def _calibrate_on(self, blocks: list[np.ndarray]) -> None:
-        """Store the scores of held-out blocks, each of which counts as one observation."""
-        scores, weights = [], []
-        for block in blocks:
-            of_block = self._score_stretch(block)
-            is_known = ~np.isnan(of_block)
-            scores.append(of_block[is_known])
-            weights.append(np.full(is_known.sum(), 1 / max(is_known.sum(), 1)))
-        joined = np.concatenate(scores)
-        if not len(joined):
-            raise ValueError("X must hold observed values in the held-out blocks, got none there.")
-        order = np.argsort(joined, kind="stable")
-        self.calibration_scores_ = joined[order]
-        self._calibration_weights = np.concatenate(weights)[order]
-        self.n_calibration_blocks_ = sum(len(each) > 0 for each in scores)
-        self._training_rows = np.flatnonzero(~np.isnan(self.training_scores_))
-        self._training_weights = None
-
-    def _p_values_of_ranks(self) -> np.ndarray:
-        p_values: np.ndarray = p_values_of_ranks(
-            len(self.calibration_scores_), self._calibration_weights, self.n_calibration_blocks_
-        )
-        return p_values
-
-    def _calibration_units(self) -> str:
-        return f"{self.n_calibration_blocks_} held-out blocks of {self.window_} steps or more"
 
     def _remember(self, series: list[Series]) -> None:
         self._memory: list[tuple[np.ndarray, np.ndarray | None]] = []
@@ -395,68 +367,6 @@ class SeriesOutlierDetector(
         """
         return self._for_each(X, self._score_series)
 
-    def decision_function(self, X: Any) -> Any:
-        """Score time steps as `score_samples` does, shifted so that outliers are below zero.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
-            Series.
-
-        Returns
-        -------
-        decisions : ndarray of shape (n_timesteps,), or a list of such
-            ``score_samples(X) - offset_``.
-        """
-        return self._for_each(X, lambda series: self._score_series(series) - self.offset_)
-
-    def predict(self, X: Any) -> Any:
-        """Predict whether time steps are normal or outliers.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
-            Series.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_timesteps,), or a list of such
-            1 for normal steps, -1 for outliers.
-        """
-        # NaN is not below.
-        return self._for_each(
-            X, lambda series: np.where(self._score_series(series) - self.offset_ < 0, -1, 1)
-        )
-
-    def p_values(self, X: Any) -> Any:
-        """Return conformal p-values of time steps, from blocks of steps that depend on each other.
-
-        With B held-out blocks it is ``(1 + sum over blocks of the fraction of their steps that
-        score no higher) / (B + 1)``: a block counts as one observation, however many steps it has,
-        and 1 / (B + 1) is the lower limit. If a new stretch of the length of a block, scored by
-        itself, and the held-out blocks are exchangeable, then a step drawn from it at random has
-        a p-value of at most alpha with a probability of at most alpha, however much the steps
-        within a block depend on each other. Blocks are exchangeable if the series is stationary and
-        remembers less than a block; the less this holds, the less the p-values do. The p-values of
-        neighboring steps depend on each other. Training steps have no valid p-values.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
-            Series.
-
-        Returns
-        -------
-        p_values : ndarray of shape (n_timesteps,), or a list of such
-            1 for steps of which nothing was observed.
-        """
-        return self._for_each(X, self._p_values_of_series)
-
-    def _p_values_of_series(self, series: Series) -> np.ndarray:
-        # NaN sorts behind all scores.
-        ranks = np.searchsorted(self.calibration_scores_, self._score_series(series), side="right")
-        return self._p_values_of_ranks()[ranks]
-
     def channel_scores(self, X: Any) -> Any:
         """Return the contribution of each channel to the score of each step.
 
@@ -475,108 +385,8 @@ class SeriesOutlierDetector(
         found = self._for_each(X, self._deviations_of_series)
         is_list = isinstance(found, list)
         parts = zip(found, X, strict=True) if is_list else [(found, X)]
-        scores = [_like(np.sqrt(each) * self.scale_, given) for each, given in parts]
+        scores = [in_frame_like(np.sqrt(each) * self.scale_, given) for each, given in parts]
         return scores if is_list else scores[0]
-
-    def events(self, X: Any) -> Any:
-        """List the events: stretches of outliers, with the channels that deviate most.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
-            Series.
-
-        Returns
-        -------
-        events : pandas.DataFrame
-            A row for each event, in order of time: ``start`` and ``end``, its first and last step,
-            and ``peak``, its most unusual one, as time stamps if X has them and as numbers of steps
-            otherwise; ``n_steps``; ``score`` at the peak; ``channels``, the list of those that
-            deviate at least half as much there as the channel that deviates most, in that order.
-            Outliers within a window of each other are one event. For a list of series, ``series``
-            is the number of the series.
-        """
-        self._check_fitted()
-        series, is_list = read_series(self, X, reset=False)
-        rows = []
-        with compute_threads():
-            for number, each in enumerate(series):
-                deviations = self._deviations_of_series(each)
-                scores = -mean_of_observed(deviations, 1)
-                for run in find_runs(scores < self.offset_, self.window_ - 1):
-                    event = describe_event(run, scores, deviations, self._names, each.labels)
-                    rows.append({"series": number, **event} if is_list else event)
-        return table_of_events(rows, has_series=is_list)
-
-    @property
-    def _names(self) -> Sequence[Any]:
-        return list(getattr(self, "feature_names_in_", range(self.n_features_in_)))
-
-    # -- streams ---------------------------------------------------------------------------
-
-    def score_next(self, X: Any) -> np.ndarray:
-        """Score the next steps of a stream as they come; the detector remembers those before.
-
-        Each step is scored by the window that ends with it, whether steps come one by one or many
-        at once: as ``score_samples`` of all of them together does with ``causal=True``, to whose
-        scores `offset_` then belongs. Time stamps that skip steps begin anew. See `start_stream`.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_new, n_channels), or array-like of shape \
-                (n_channels,)
-            New steps, or one step.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_new,)
-            Higher is more normal.
-        """
-        self._check_fitted()
-        series = self._read_next(X)
-        history, end = vars(self).get("_history", (None, None))
-        parts = []
-        for segment in series.segments:
-            values = (series.values[segment] - self.center_) / self.scale_
-            if not series.follows(end):
-                history = None
-            deviations = causal_deviations_of_steps(
-                values, self.window_, self._deviations_of, self._n_smoothed, history
-            )
-            parts.append(-mean_of_observed(deviations, 1))
-            known = values if history is None else np.concatenate([history, values])
-            history, end = known[max(len(known) - self.window_ + 1, 0) :], None
-        # After all is computed: a call that fails leaves the stream as it was.
-        self._history = history, series.end
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def start_stream(self, X: Any = None) -> Self:
-        """Let `score_next` begin anew.
-
-        Parameters
-        ----------
-        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), default=None
-            The steps just before the stream, such as the end of the training series. If None,
-            nothing is known of them, and the first windows have missing steps.
-
-        Returns
-        -------
-        self : SeriesOutlierDetector
-            The detector itself.
-        """
-        self._check_fitted()
-        self.__dict__.pop("_history", None)
-        if X is not None:
-            (series,) = read_series(self, X, reset=False)[0]
-            values = (series.values[series.segments[-1]] - self.center_) / self.scale_
-            self._history = values[max(len(values) - self.window_ + 1, 0) :], series.end
-        return self
-
-    def _read_next(self, X: Any) -> Series:
-        if type(X) is np.ndarray and X.shape == (self.n_features_in_,):
-            X = X[None]
-        (series,) = read_series(self, X, reset=False)[0]
-        return series
 
     # -- computing -------------------------------------------------------------------------
 
@@ -613,7 +423,7 @@ class SeriesOutlierDetector(
         """Return the squared deviations of windows (n_windows, n_steps, n_channels)."""
         n_channels = self.n_features_in_
         if self.method_ == "neighbors":
-            n_neighbors = _as_number(self.n_neighbors, len(self.references_))
+            n_neighbors = as_number(self.n_neighbors, len(self.references_))
             deviations = nearest_deviations(
                 rows, self.references_, self._reference_squares, n_neighbors, n_channels
             )
@@ -624,9 +434,7 @@ class SeriesOutlierDetector(
         return compute(self.estimator_, rows, n_channels)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Get the metadata routing of this object.
-
-        See the :ref:`User Guide <metadata_routing>` of scikit-learn.
+        """Get the metadata routing of this object, as scikit-learn's guide describes it.
 
         Returns
         -------
@@ -639,41 +447,3 @@ class SeriesOutlierDetector(
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _as_number(n_neighbors: float, n_references: int) -> int:
-    if not isinstance(n_neighbors, Integral):
-        n_neighbors = max(1, round(n_neighbors * n_references))
-    return int(min(n_neighbors, n_references))
-
-
-def _center_and_scale(stretches: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of channels; of constant ones, the median of others'."""
-    values = np.concatenate(stretches).astype(np.float64, copy=False)
-    center = np.nan_to_num(mean_of_observed(values, 0))
-    errors = np.abs(values - center)
-    largest = np.nan_to_num(np.fmax.reduce(errors, axis=0))
-    # Squares of large values would overflow.
-    units = np.where(largest > 0, largest, 1)
-    scale = units * np.sqrt(np.nan_to_num(mean_of_observed(np.square(errors / units), 0)))
-    # Rounding makes a constant channel deviate from its mean.
-    varies = scale > 1e-12 * np.maximum(np.abs(center), 1e-300)
-    return center, np.where(varies, scale, np.median(scale[varies]) if varies.any() else 1.0)
-
-
-def _evenly_spaced_windows(
-    stretches: list[np.ndarray], window: int, max_windows: int
-) -> np.ndarray:
-    """Return windows at equal distances in time, with missing values filled."""
-    n_windows = sum(max(len(each) - window + 1, 0) for each in stretches)
-    stride = -(-n_windows // max_windows)
-    rows = np.concatenate([window_rows(interpolated(each), window)[::stride] for each in stretches])
-    observed = np.concatenate(
-        [np.isnan(window_rows(each, window)[::stride]).mean(axis=1) <= 0.5 for each in stretches]
-    )
-    # What is mostly missing is no example of what is normal.
-    return rows[observed] if observed.any() else rows
-
-
-def _like(values: np.ndarray, X: Any) -> Any:
-    return frame_like(values, X) if is_frame(X) and len(X.columns) == values.shape[1] else values
