@@ -7,6 +7,7 @@ _ORDER = (
     "components.py",
     "search.py",
     "supervised.py",
+    "tumors.py",
     "denoise.py",
     "sample.py",
     "explore.py",
