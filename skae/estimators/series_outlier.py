@@ -53,12 +53,10 @@ _MAX_STREAM_STEPS = 100_000
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _has_no_reducer(detector: Any) -> bool:
-    return detector.estimator is None
-
-
 # scikit-learn's decorator has no types, and would take those of the method.
-_if_no_reducer: Callable[[Method], Method] = available_if(_has_no_reducer)
+_if_no_reducer: Callable[[Method], Method] = available_if(
+    lambda detector: detector.estimator is None
+)
 
 
 class SeriesOutlierDetector(
@@ -156,7 +154,8 @@ class SeriesOutlierDetector(
     Chernozhukov, Wüthrich and Zhu (2018), "Exact and robust conformal inference methods for
     predictive machine learning with dependent data", COLT, 732-749.
 
-    Ramaswamy, Rastogi and Shim (2000), "Efficient algorithms for mining outliers", SIGMOD, 427-438.
+    Ramaswamy, Rastogi and Shim (2000), "Efficient algorithms for mining outliers from large data
+    sets", SIGMOD, 427-438.
 
     Examples
     --------
