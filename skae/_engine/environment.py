@@ -78,14 +78,14 @@ def compute_threads(network=None, batch_size=1, row_shape=()):
     if forked_after_computing():
         return _one_thread_everywhere()
     if network is None:
-        return _UnchangedThreads()
+        return UnchangedThreads()
     n_multiplications = batch_size * _multiplications_per_row(network, row_shape)
     if n_multiplications > _SHORT_STEP_MULTIPLICATIONS:
         return nullcontext()
     return _one_thread_here()
 
 
-class _UnchangedThreads:
+class UnchangedThreads:
     """Give torch its number of threads back where code of others has changed it.
 
     Numba's OpenMP layer, which UMAP starts, sets it to the number of cores.
@@ -95,9 +95,14 @@ class _UnchangedThreads:
         self.n_threads = torch.get_num_threads()
 
     def __exit__(self, *error):
-        if torch.get_num_threads() != self.n_threads:
-            # By OpenMP's own number, as Numba does: torch's would also be MKL's from then on.
-            _controller().limit(limits=self.n_threads, user_api="openmp")
+        if torch.get_num_threads() == self.n_threads:
+            return
+        # By OpenMP's own number, as Numba does: torch's would also be MKL's from then on.
+        _controller().limit(limits=self.n_threads, user_api="openmp")
+        mkl = _mkl()
+        if mkl is not None and mkl.MKL_Get_Max_Threads() != self.n_threads:
+            # It was torch's that had changed.
+            torch.set_num_threads(self.n_threads)
 
 
 @contextmanager
@@ -106,27 +111,26 @@ def _one_thread_here():
     # Once the user has called `torch.set_num_threads`, MKL has a number of its own. It must be the
     # same: OpenMP starts its threads anew each time the number changes, which makes steps ten times
     # as long.
-    set_of_mkl = _thread_setter_of_mkl()
+    mkl = _mkl()
     with _controller().limit(limits=1, user_api="openmp"):
-        before = set_of_mkl(1)
+        # Of this thread; before it was zero if that of the process held.
+        before = None if mkl is None else mkl.MKL_Set_Num_Threads_Local(1)
         try:
             yield
         finally:
-            set_of_mkl(before)
+            if before is not None:
+                mkl.MKL_Set_Num_Threads_Local(before)
 
 
 @cache
-def _thread_setter_of_mkl():
-    """Return the function of torch's MKL that sets the calling thread's number of threads.
-
-    It returns the number before, zero for that of the process. Without MKL it does nothing.
-    """
+def _mkl():
+    """Return the library that holds torch's MKL, None for a torch without MKL."""
     file = "torch_cpu.dll" if sys.platform == "win32" else "libtorch_cpu.so"
     try:
         library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / file))
-        return library.MKL_Set_Num_Threads_Local
-    except (OSError, AttributeError):
-        return lambda n_threads: 0
+    except OSError:
+        return None
+    return library if hasattr(library, "MKL_Set_Num_Threads_Local") else None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 from threadpoolctl import ThreadpoolController
 
 from .._arrays import dense
+from .._engine.environment import UnchangedThreads
 from ..metrics import (
     continuity,
     explained_variance,
@@ -61,7 +62,7 @@ def unchanged_threads() -> Iterator[None]:
     Numba's OpenMP layer, which UMAP starts, sets that of torch to the number of cores: reducers
     that come later would be timed with other threads than those that came first.
     """
-    with ThreadpoolController().limit(limits=None):
+    with ThreadpoolController().limit(limits=None), UnchangedThreads():
         yield
 
 
