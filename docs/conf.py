@@ -63,7 +63,6 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "abort_on_example_error": True,
     "show_memory": False,
-    "reference_url": {"skae": None},
     "doc_module": ("skae",),
     "backreferences_dir": "generated/backreferences",
     "capture_repr": ("_repr_html_", "__repr__"),

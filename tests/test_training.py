@@ -1,15 +1,15 @@
 """Training: what stops it, what it keeps, and the skorch callbacks that take part."""
 
+import multiprocessing
+import os
 import re
 import warnings
 from types import SimpleNamespace
 
-import joblib
 import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 from skorch.callbacks import (
     Callback,
@@ -368,12 +368,16 @@ def test_the_bar_of_a_fit_that_fails_ends_its_line(capsys, digits):
     assert capsys.readouterr().err.endswith("\n")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fits_in_workers_show_a_line_each_and_no_bar_that_is_drawn_over(capfd, digits):
     estimator = Autoencoder(**SMALL, max_iter=3, verbose=1)
-    search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2, refit=False)
-    # Forked: workers that import everything anew take ten times as long.
-    with joblib.parallel_config("multiprocessing", n_jobs=2):
-        search.fit(digits[:60])
+    # Forked, as by joblib's multiprocessing: workers that import everything take ten times as long.
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=estimator.fit, args=(digits[:60],)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
     shown = capfd.readouterr().err
     lines = shown.splitlines()
     assert len(lines) == 4
