@@ -1,7 +1,6 @@
 """A model card: what an estimator is, was trained on and reached, as Markdown."""
 
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._typing import MatrixLike
+from ._utils import found_by_search, package_versions
 from .metrics import reconstruction_scorer
 
 # Epochs that the table of losses shows, and feature names that the card lists.
 _MAX_EPOCHS, _MAX_NAMES = 10, 20
-_PACKAGES = ("skae", "scikit-learn", "torch", "numpy")
 
 
 def model_card(estimator: BaseEstimator, X_test: MatrixLike | None = None) -> str:
@@ -26,7 +25,7 @@ def model_card(estimator: BaseEstimator, X_test: MatrixLike | None = None) -> st
         A fitted estimator of skae, a Pipeline that ends in one, or a search that was refitted.
     X_test : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
         Held-out data in a layout that the estimator takes, for the figure that counts. If None,
-        the card has those of training alone.
+        the card has only those of training.
 
     Returns
     -------
@@ -53,8 +52,7 @@ def model_card(estimator: BaseEstimator, X_test: MatrixLike | None = None) -> st
     >>> card.splitlines()[0]
     '# Model card: Autoencoder'
     """
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
+    estimator = found_by_search(estimator)
     steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else []
     last: Any = steps[-1] if steps else estimator
     check_is_fitted(last)
@@ -71,7 +69,7 @@ def model_card(estimator: BaseEstimator, X_test: MatrixLike | None = None) -> st
         "Parameters": _items(_parameters(last)) or ["All at their defaults."],
         "Figures": _items(_figures(estimator, last, X_test)),
         "Losses": _losses(getattr(last, "history_", [])),
-        "Versions": _items({package: version(package) for package in _PACKAGES}),
+        "Versions": _items(package_versions()),
     }
     lines = [f"# Model card: {names}"]
     for title, content in sections.items():

@@ -1,13 +1,16 @@
-"""Optional imports, names in tables, devices, and attributes that an error gives back."""
+"""Optional imports, versions, names in tables, devices, attributes that an error gives back."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 import torch
 
 T = TypeVar("T")
+
+_PACKAGES = ("skae", "scikit-learn", "torch", "numpy")
 
 
 def import_optional(module: str, extra: str) -> Any:
@@ -109,3 +112,37 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
     except BaseException:
         estimator.__dict__ = before
         raise
+
+
+def page_template(package: str, name: str, extra: str) -> Any:
+    """Return a jinja2 template of a page, of which every name must be given.
+
+    Parameters
+    ----------
+    package : str
+        The package whose folder ``templates`` holds it.
+    name : str
+    extra : str
+        The extra of skae that installs jinja2.
+    """
+    jinja2 = import_optional("jinja2", extra)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(package, "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template(name)
+
+
+def found_by_search(estimator: Any) -> Any:
+    """Return the estimator that a search has found best, or the estimator itself."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    return estimator
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed versions of the packages on which results depend."""
+    return {package: version(package) for package in _PACKAGES}

@@ -11,30 +11,14 @@ import pandas as pd
 import pytest
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
+from public import PUBLIC
 from sklearn import exceptions
 from sklearn.decomposition import PCA
 
 import skae
-from skae import architectures, datasets, export, inspection, losses, metrics, noises, plotting
 from skae.estimators._base import NetworkEstimator
 from skae.estimators._docs import shared_docs
 
-PUBLIC = {
-    f"{module.__name__}.{name}": getattr(module, name)
-    for module in (
-        skae,
-        architectures,
-        datasets,
-        export,
-        inspection,
-        losses,
-        metrics,
-        noises,
-        plotting,
-    )
-    for name in module.__all__
-    if callable(getattr(module, name))
-}
 CLASSES = {name: each for name, each in PUBLIC.items() if inspect.isclass(each)}
 METHODS = {
     f"{name}.{method}": function

@@ -6,29 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from public import PUBLIC
 
 import skae
-from skae import architectures, datasets, export, inspection, losses, metrics, noises, plotting
 from skae.estimators import _docs
 
 ROOT = Path(skae.__file__).parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
-PUBLIC = [
-    f"{module.__name__}.{name}"
-    for module in (
-        skae,
-        architectures,
-        datasets,
-        export,
-        inspection,
-        losses,
-        metrics,
-        noises,
-        plotting,
-    )
-    for name in module.__all__
-    if callable(getattr(module, name))
-]
 SCRIPTS = sorted(EXAMPLES.rglob("*.py"))
 
 pytestmark = pytest.mark.skipif(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._utils import import_optional
+from .._utils import page_template
 from ..plotting import LatentSpaceDisplay, LossComparisonDisplay, TradeOffDisplay
 from ..plotting._comparison import one_of_each
 from ..plotting._estimators import held_attribute
@@ -29,15 +29,8 @@ _PHRASES = {
 
 def render(comparison: Any) -> str:
     """Return the report as one page that needs no other file."""
-    jinja2 = import_optional("jinja2", "plot")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("skae.comparison", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page: str = environment.get_template("report.html").render(_context(comparison))
+    template = page_template("skae.comparison", "report.html", "plot")
+    page: str = template.render(_context(comparison))
     return page
 
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._utils import import_optional
+from .._utils import found_by_search, import_optional
 from ._modules import METHODS, inner_reducer
 
 # What a file holds unless it is said; the code that `inverse_transform` takes is another input.
@@ -89,9 +89,8 @@ def export_onnx(
     >>> session.run(["transform"], {"X": X.astype("float32")})[0].shape
     (1797, 8)
     """
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
-    Path(path).write_bytes(to_model(estimator, methods, opset).SerializeToString())
+    model = to_model(found_by_search(estimator), methods, opset)
+    Path(path).write_bytes(model.SerializeToString())
 
 
 def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | None = None) -> Any:

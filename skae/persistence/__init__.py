@@ -16,7 +16,6 @@ that of the present version. tests/data holds a file of each estimator, to be re
 import json
 import os
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._files import target, write_atomically
+from .._utils import package_versions
 from ._codec import Decoder, Encoder
 from ._file import pack, read, unpack, unpack_about
 from ._names import find_class, find_value
@@ -32,7 +32,6 @@ __all__ = ["load", "save"]
 
 # Raised by one when a file of another layout is written.
 _FORMAT = 1
-_PACKAGES = ("skae", "scikit-learn", "torch", "numpy")
 # The errors of building objects from a manifest that is inconsistent, or forged.
 _BUILD_ERRORS = (
     ValueError,
@@ -128,7 +127,7 @@ def save(
     root = encoder.encode(estimator, type(estimator).__name__)
     _check_encoded(estimator, encoder, without_reducer, for_inference)
     manifest = {"classes": encoder.classes, "values": encoder.values, "root": root}
-    about = {"format": str(_FORMAT), "versions": json.dumps(_versions())}
+    about = {"format": str(_FORMAT), "versions": json.dumps(package_versions())}
     write_atomically(path, pack(manifest, encoder.tensors, about))
 
 
@@ -227,16 +226,11 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
         # Errors of this module are written for users; of others the kind says more.
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         written = ", ".join(f"{name} {number}" for name, number in dict(versions).items())
-        here = ", ".join(f"{name} {number}" for name, number in _versions().items())
+        here = ", ".join(f"{name} {number}" for name, number in package_versions().items())
         raise ValueError(
             f"{path} cannot be loaded: {reason}. It was written by "
             f"{written or 'unknown versions'}; installed are {here}."
         ) from error
-
-
-def _versions() -> dict[str, str]:
-    # Only packages on which results depend.
-    return {package: version(package) for package in _PACKAGES}
 
 
 def _check_format(number: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._utils import import_optional
+from ..._utils import import_optional, page_template
 from .._latent import robust_limits
 from .._style import MISSING_COLOR
 from ._columns import PALETTE
@@ -47,20 +47,13 @@ def render(
         Components that are drawn first.
     title : str
     """
-    jinja2 = import_optional("jinja2", "explore")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("skae.plotting.explorer", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    template = page_template("skae.plotting.explorer", "explorer.html", "explore")
     folder = files(__package__) / "templates"
     own = [(folder / name).read_text(encoding="utf-8") for name in _SCRIPTS]
     data = _data(codes, columns, rows, kept)
     decoding = {"decoder": None if decoder is None else _decoder(decoder)}
     bokeh = bokeh_scripts()
-    text = environment.get_template("explorer.html").render(
+    text = template.render(
         title=title,
         summary=_summary(codes, rows, kept),
         hint="Move the mouse over the points" + (", click or drag to decode." if decoder else "."),

@@ -1,0 +1,22 @@
+"""The public names of skae."""
+
+import skae
+from skae import architectures, datasets, export, inspection, losses, metrics, noises, plotting
+
+_MODULES = (
+    skae,
+    architectures,
+    datasets,
+    export,
+    inspection,
+    losses,
+    metrics,
+    noises,
+    plotting,
+)
+PUBLIC = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in _MODULES
+    for name in module.__all__
+    if callable(getattr(module, name))
+}
