@@ -70,6 +70,12 @@ def test_calls_are_traced_in_order_until_the_named_function():
     assert made == [("estimators/autoencoder.py", "Autoencoder.__init__")]
 
 
+def test_a_plain_fit_makes_few_moves_between_files():
+    mine, _ = trace.fits()
+    # What another parameter needs belongs outside of the way of a fit that does not use it.
+    assert trace.moves(mine) <= 60
+
+
 def test_moves_are_counted_where_the_file_changes():
     made = [("a.py", "f"), ("a.py", "g"), ("b.py", "f"), ("a.py", "h")]
     assert trace.moves(made) == 2

@@ -109,6 +109,16 @@ class Sample(NamedTuple):
         rows = X if self.rows is self.X else _filled(self.rows, self.weights)
         return self._replace(X=X, rows=rows)
 
+    def ends(self):
+        """Return the smallest and the largest value of each feature, as rows of a sample."""
+        return Sample(_ends(self.X), _ends(self.rows), None, None)
+
+
+def _ends(rows):
+    """Return two rows, or sequences of one frame: minimum and maximum of each feature."""
+    axes = tuple(range(rows.ndim - 1))
+    return np.stack([rows.min(axes, keepdims=True)[0], rows.max(axes, keepdims=True)[0]])
+
 
 def _filled(rows, weights):
     known = np.ma.masked_invalid(rows)

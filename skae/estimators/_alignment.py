@@ -1,8 +1,7 @@
 """A refit that comes back in the coordinates of an earlier one."""
 
-from collections.abc import Callable
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
@@ -10,7 +9,6 @@ from scipy.linalg import orthogonal_procrustes
 from .._engine.data import Sample, TrainingSet
 from .._engine.inference import map_rows
 from ..models.autoencoder import AutoencoderNetwork
-from ._plan import FitMode
 from ._reducer import as_seen_by, encode
 
 # Weight of the squared distance from the earlier codes, as a fraction of their variance.
@@ -57,48 +55,38 @@ def rotation_to(
     return rotation, goal - center @ rotation
 
 
-class AlignmentMixin:
-    """``align_to`` of estimators that train their own codes.
+class Alignment(NamedTuple):
+    """``align_to`` of a fit that trains its own codes.
 
     The network is turned to the earlier codes where training starts, is drawn to them by a term of
     the loss, and is turned once more at the end.
     """
 
-    # Of the estimator that this is mixed into.
-    n_components: Any
-    n_components_: int
-    network_options_: dict
-    _encode: Callable[..., Any]
+    reducer: Any
 
-    def _prepare_training_set(
-        self, training_set: TrainingSet, run: Any, X: Any, y: Any, align_to: Any = None
-    ) -> TrainingSet:
-        if align_to is None:
-            return training_set
-        if self.network_options_["ordered"]:
+    def add_places(self, estimator: Any, training_set: TrainingSet, X: Any) -> TrainingSet:
+        """Return the training set with the earlier codes, which are places, as its labels."""
+        if estimator.network_options_["ordered"]:
             raise ValueError(
                 "align_to turns the code, and ordered=True orders its components: use one of them."
             )
-        places = read_places(align_to, training_set.X, X)
-        if not isinstance(self.n_components, Integral):
-            self.n_components_ = places.shape[1]
-        check_size(places, self.n_components_)
+        places = read_places(self.reducer, training_set.X, X)
+        if not isinstance(estimator.n_components, Integral):
+            estimator.n_components_ = places.shape[1]
+        check_size(places, estimator.n_components_)
         return training_set._replace(labels=places)
 
-    def _prepare_network(self, sample: Sample, run: Any, seed: int) -> AutoencoderNetwork:
-        network: AutoencoderNetwork = super()._prepare_network(sample, run, seed)  # type: ignore[misc]
-        if sample.labels is not None:
-            codes = map_rows(network.eval(), "encode", sample.X, self.n_components_)
-            _turn(network, codes, sample)
-            network.place_weight = _PLACE_WEIGHT
-        return network
+    def begin(self, network: AutoencoderNetwork, sample: Sample) -> None:
+        """Turn a network before training, and let its loss draw codes to their places."""
+        n_components = np.asarray(sample.labels).shape[1]
+        codes = map_rows(network.eval(), "encode", sample.X, n_components)
+        _turn(network, codes, sample)
+        network.place_weight = _PLACE_WEIGHT
 
-    def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
-        if sample.labels is not None:
-            network = self.module_  # type: ignore[attr-defined]
-            del network.place_weight
-            _turn(network, self._encode(sample.X), sample)
-        super()._finish(training_set, sample, mode)  # type: ignore[misc]
+    def end(self, network: AutoencoderNetwork, codes: np.ndarray, sample: Sample) -> None:
+        """Turn the trained network, given the codes of the sample."""
+        del network.place_weight
+        _turn(network, codes, sample)
 
 
 def _turn(network: AutoencoderNetwork, codes: np.ndarray, sample: Sample) -> None:

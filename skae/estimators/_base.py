@@ -24,6 +24,7 @@ from ..models.autoencoder import Network
 from ..networks.blocks import SeededInit
 from ..networks.standardization import Standardization
 from ..noises import Noise, resolve_noise
+from ._alignment import Alignment
 from ._application import ApplicationMixin
 from ._docs import DocLinkMixin
 from ._input import check_unit_interval, read_training_set
@@ -56,6 +57,7 @@ class _Run(NamedTuple):
     device: torch.device
     is_double: bool
     stream: Stream | None = None
+    alignment: Alignment | None = None
 
 
 class NetworkEstimator(
@@ -126,6 +128,7 @@ class NetworkEstimator(
         X_target: Any = None,
         *,
         partial: bool = False,
+        alignment: Alignment | None = None,
         **more: Any,
     ) -> Self:
         """Train a network on X; an error leaves the estimator as it was.
@@ -137,7 +140,7 @@ class NetworkEstimator(
             self._validate_params()
             if partial and not hasattr(self, "module_"):
                 self._check_size_of_stream()
-            run = self._begin(partial)
+            run = self._begin(partial)._replace(alignment=alignment)
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)
             if y is not None and X_target is None and not self._uses_y():
                 warn_of_ignored_target(X, y, self._advice_on_y)
@@ -148,6 +151,8 @@ class NetworkEstimator(
             if partial:
                 training_set, run = self._in_stream(training_set, run)
             training_set = self._prepare_training_set(training_set, run, X, y, **more)
+            if alignment is not None:
+                training_set = alignment.add_places(self, training_set, X)
             interrupt = self._train(training_set, run)
             self.n_samples_seen_ = n_rows + (self._n_samples_before if partial else 0)
         # Outside: the fitted state is kept, and searches stop as they should.
@@ -242,6 +247,8 @@ class NetworkEstimator(
         isolate_seed = seed if self._runs_user_code() else None
         with nullcontext() if isolate_seed is None else isolated_global_rng(seed):
             network = self._prepare_network(known, run, seed)
+        if run.alignment is not None:
+            run.alignment.begin(network, known)
         if not run.is_double:
             network.float()
         network.to(run.device)
@@ -249,13 +256,13 @@ class NetworkEstimator(
         data = TrainingData(merged, *units, run.device, network.companions)
         training, validation = data, None
         if n_validation:
-            training, validation = (
-                data.subset(order[n_validation:]),
-                data.subset(order[:n_validation]),
-            )
+            training = data.subset(order[n_validation:])
+            validation = data.subset(order[:n_validation])
+        ends = known.ends()
+        if run.mode == NEXT_BATCH:
+            ends = self._joined_ends(ends)
         plan = make_plan(self, self._traits(), merged.X.shape[0] - n_validation, run.mode, seed)
         network.n_warmup = plan.n_warmup
-        ends = self._ends(known, run)
         corruption = self._corruption(run.noise, data.inputs.standardization, ends)
         net = make_net(
             network,
@@ -273,6 +280,8 @@ class NetworkEstimator(
             continue_optimizer(net, self.net_)
         interrupt = train(net, training, isolate_seed)
         self._remember(net, run.mode)
+        if run.alignment is not None:
+            run.alignment.end(self.module_, self._encode(sample.X), sample)
         self._finish(training_set, sample, run.mode)
         return interrupt
 

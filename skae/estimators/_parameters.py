@@ -31,11 +31,6 @@ REFINE_CONSTRAINTS: dict[str, list[Any]] = {
 CYCLE_CONSTRAINTS: dict[str, list[Any]] = {"cycle_weight": [Interval(Real, 0, None, closed="left")]}
 
 
-def cycle_options(cycle_weight: float) -> dict[str, float]:
-    """Return what a network gets: nothing without cycles, as in files of earlier versions."""
-    return {"cycle_weight": float(cycle_weight)} if cycle_weight else {}
-
-
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "n_components": [
         Interval(Integral, 1, None, closed="left"),

@@ -8,7 +8,7 @@ import numpy as np
 from .._engine.data import Sample, TrainingSet
 from .._engine.stream import Stream
 from ..models._units import moved_units
-from ._plan import FIRST_BATCH, NEW_START, NEXT_BATCH
+from ._plan import FIRST_BATCH, NEW_START
 
 # Center and scale of a stream are those of about so many rows: data that change are followed.
 _REMEMBERED_ROWS = 5000
@@ -47,18 +47,17 @@ class StreamMixin:
         network, stream = copy.deepcopy(run.previous), earlier.continued(joined)
         return training_set, run._replace(previous=network, stream=stream)
 
-    def _ends(self, sample, run):
-        """Return the smallest and the largest value of each feature, as rows of a sample.
+    def _joined_ends(self, ends: Sample) -> Sample:
+        """Return the smallest and largest values of all batches so far.
 
-        Of a stream they are those of all batches so far: a dark image changes neither what salt
-        is nor the scale of SSIM. As the optimizer's moments, they start anew after pickle.
+        A dark image changes neither what salt is nor the scale of SSIM. As the optimizer's moments,
+        they start anew after pickle.
         """
-        X, rows = _ends_of(sample.X), _ends_of(sample.rows)
         earlier = getattr(getattr(self, "net_", None), "ends", None)
-        if run.mode == NEXT_BATCH and earlier is not None:
-            X = _ends_of(np.concatenate([earlier.X, X]))
-            rows = _ends_of(np.concatenate([earlier.rows, rows]))
-        return Sample(X, rows, None, None)
+        if earlier is None:
+            return ends
+        X = np.concatenate([earlier.X, ends.X])
+        return Sample(X, np.concatenate([earlier.rows, ends.rows]), None, None).ends()
 
     def _move_units(self, sample, run):
         """Let center and scale follow the data, and the network compute the same in these units."""
@@ -83,9 +82,3 @@ class StreamMixin:
                 f"noise={self.noise!r}, augment={getattr(self, 'augment', None)!r}, "
                 f"loss={self.loss!r}."
             )
-
-
-def _ends_of(rows: Any) -> Any:
-    """Return two rows, or sequences of one frame: minimum and maximum of each feature."""
-    axes = tuple(range(rows.ndim - 1))
-    return np.stack([rows.min(axes, keepdims=True)[0], rows.max(axes, keepdims=True)[0]])

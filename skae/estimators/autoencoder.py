@@ -11,7 +11,7 @@ from .._engine.data import Sample, TrainingSet
 from .._typing import MatrixLike, Seed
 from ..architectures import DataShape
 from ..models.autoencoder import AutoencoderNetwork
-from ._alignment import AlignmentMixin
+from ._alignment import Alignment
 from ._base import NetworkEstimator
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
@@ -27,7 +27,6 @@ from ._parameters import (
     LossLike,
     NoiseLike,
     OptimizerLike,
-    cycle_options,
 )
 from ._plan import FIT, FitMode, Traits, size_for_pca
 
@@ -36,7 +35,7 @@ _MEASURED_ROWS = 2000
 
 
 @shared_docs
-class Autoencoder(AlignmentMixin, UnsupervisedMixin, NetworkEstimator):
+class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     """Nonlinear dimensionality reduction by a network that reconstructs its input.
 
     An encoder maps each sample to a latent code of ``n_components`` numbers, and a decoder maps
@@ -241,15 +240,19 @@ class Autoencoder(AlignmentMixin, UnsupervisedMixin, NetworkEstimator):
         ValueError, TypeError
             If data or a parameter cannot be used; the estimator stays as it was.
         """
-        fitted: Self = self._fit(X, y, sample_weight, X_target, align_to=align_to)
+        alignment = None if align_to is None else Alignment(align_to)
+        fitted: Self = self._fit(X, y, sample_weight, X_target, alignment=alignment)
         return fitted
 
     def _traits(self) -> Traits:
         return Traits(ordered=self.network_options_["ordered"])
 
     def _network_options(self) -> dict[str, Any]:
-        options = {"ordered": bool(self.ordered), "mask_missing": self._masks}
-        options |= cycle_options(self.cycle_weight)
+        options = {
+            "ordered": bool(self.ordered),
+            "mask_missing": self._masks,
+            "cycle_weight": float(self.cycle_weight),
+        }
         # Of the network that a warm start continues with; another fit has dropped it by now.
         earlier = getattr(self, "network_options_", {})
         return options | {name: earlier[name] for name in earlier if name == "n_left_out"}

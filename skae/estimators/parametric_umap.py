@@ -27,7 +27,6 @@ from ._parameters import (
     LossLike,
     NoiseLike,
     OptimizerLike,
-    cycle_options,
 )
 from ._plan import FitMode, Traits
 
@@ -363,7 +362,7 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
             "curve": curve(self.spread, self.min_dist),
             "negative_sample_rate": float(self.negative_sample_rate),
             "reconstruction_weight": float(self.reconstruction_weight),
-            **cycle_options(self.cycle_weight),
+            "cycle_weight": float(self.cycle_weight),
         }
 
     # -- the network -----------------------------------------------------------------------
