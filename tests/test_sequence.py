@@ -8,9 +8,10 @@ import torch
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
+from sklearn.model_selection import cross_val_score
 
 from skae import SequencePredictor
-from skae.architectures import Conv
+from skae.architectures import Conv, Dense
 from skae.datasets import make_healing_sequences
 
 SMALL = {"n_components": 8, "hidden_size": 16, "max_iter": 3, "random_state": 0}
@@ -208,6 +209,89 @@ def test_history_may_be_of_any_length(n_timesteps, fitted_images, sequences):
     assert fitted_images.predict(X).shape == (10, 8, 8)
     narrow = SequencePredictor(**SMALL, frame_shape=(1,)).fit(waves())
     assert narrow.predict(waves(n_timesteps=n_timesteps)).shape == (300, 1)
+
+
+# -- sequences of unequal length -----------------------------------------------------------
+
+
+def ragged(n_waves=60):
+    lengths = np.random.RandomState(0).randint(3, 16, n_waves)
+    return [wave[:length, None] for wave, length in zip(waves(n_waves), lengths, strict=True)]
+
+
+def padded(sequences, n_timesteps=20):
+    X = np.full((len(sequences), n_timesteps, *sequences[0].shape[1:]), np.nan)
+    for row, each in zip(X, sequences, strict=True):
+        row[: len(each)] = each
+    return X
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score_samples"])
+def test_a_sequence_among_longer_ones_is_predicted_as_it_is_alone(method):
+    X = ragged()
+    predictor = SequencePredictor(**SMALL).fit(X)
+    made = getattr(predictor, method)
+    alone = np.concatenate([made(each[None]) for each in X])
+    np.testing.assert_allclose(made(X), alone, atol=1e-12)
+    np.testing.assert_array_equal(made(padded(X)), made(X))
+
+
+def test_forecasts_begin_behind_the_end_of_each_sequence():
+    X = ragged()
+    predictor = SequencePredictor(**SMALL).fit(X)
+    forecast = predictor.forecast(padded(X), 3)
+    assert forecast.shape == (60, 3, 1)
+    for each, expected in zip(X[:5], forecast, strict=False):
+        np.testing.assert_allclose(predictor.forecast(each[None], 3)[0], expected, atol=1e-12)
+    numbers = SequencePredictor(**SMALL).fit([each[:, 0] for each in X])
+    assert numbers.forecast([each[:, 0] for each in X], 3).shape == (60, 3)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"architecture": Dense(8, normalization="batch")}])
+def test_padding_does_not_change_what_is_learned(parameters):
+    X = waves(60)[..., None]
+    plain = SequencePredictor(**SMALL, **parameters).fit(X)
+    with_padding = SequencePredictor(**SMALL, **parameters).fit(padded(X))
+    # Products of longer sequences round otherwise.
+    np.testing.assert_allclose(with_padding.predict(X), plain.predict(X), atol=1e-4)
+    assert with_padding.reconstruction_err_ == pytest.approx(plain.reconstruction_err_, rel=1e-3)
+
+
+def test_a_list_and_a_padded_array_are_learned_alike():
+    X = ragged()
+    one_by_one, array = (SequencePredictor(**SMALL).fit(form) for form in (X, padded(X, 15)))
+    np.testing.assert_array_equal(one_by_one.predict(X), array.predict(X))
+
+
+def test_images_of_unequal_numbers_are_learned(sequences):
+    X = [each[: 2 + i % 4] for i, each in enumerate(sequences[:100])]
+    predictor = SequencePredictor(**SMALL).fit(X)
+    assert predictor.frame_shape_ == (8, 8)
+    assert predictor.predict(X).shape == (100, 8, 8)
+    assert predictor.partial_fit(X[:3]).score(X, baseline="last") < 1
+
+
+def test_sequences_of_unequal_length_are_cross_validated():
+    predictor = SequencePredictor(4, hidden_size=16, max_iter=20, random_state=0)
+    X = [wave[4:] if i % 2 else wave for i, wave in enumerate(waves(150))]
+    scores = cross_val_score(predictor, X, cv=3)
+    assert scores.min() > 0.8
+
+
+def test_whole_frames_may_be_missing_within_a_sequence():
+    X = np.repeat(waves()[..., None], 2, axis=2)
+    whole = X.copy()
+    X[np.random.RandomState(1).rand(300, 15) < 0.1] = np.nan
+    X = [*X]
+    predictor = SequencePredictor(
+        4, hidden_size=32, missing_values="mask", max_iter=40, random_state=0
+    ).fit(X)
+    assert predictor.score(X) > 0.8
+    # The frame after a missing one, and not the missing one itself.
+    X[0][-1] = np.nan
+    alone = predictor.predict(X[:1])
+    assert np.abs(alone - predictor.predict(X[:1][0][None, :-1])).max() > 1e-3
+    assert np.isfinite(predictor.predict(whole)).all()
 
 
 # -- what cannot be used -------------------------------------------------------------------

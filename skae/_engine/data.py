@@ -117,7 +117,9 @@ class Sample(NamedTuple):
 def _ends(rows):
     """Return two rows, or sequences of one frame: minimum and maximum of each feature."""
     axes = tuple(range(rows.ndim - 1))
-    return np.stack([rows.min(axes, keepdims=True)[0], rows.max(axes, keepdims=True)[0]])
+    # Of sequences, NaN is padding.
+    ends = [np.fmin.reduce(rows, axes, keepdims=True), np.fmax.reduce(rows, axes, keepdims=True)]
+    return np.concatenate(ends)
 
 
 def _filled(rows, weights):

@@ -243,7 +243,7 @@ class NetworkEstimator(
         sample = sample_rows(merged, random_state)
         order, n_validation = self._split(merged, run, random_state)
         # Statistics and starting point need complete rows, even where training does not.
-        known = sample.filled() if self._mask_missing else sample
+        known = self._known(sample)
         isolate_seed = seed if self._runs_user_code() else None
         with nullcontext() if isolate_seed is None else isolated_global_rng(seed):
             network = self._prepare_network(known, run, seed)
@@ -284,6 +284,10 @@ class NetworkEstimator(
             run.alignment.end(self.module_, self._encode(sample.X), sample)
         self._finish(training_set, sample, run.mode)
         return interrupt
+
+    def _known(self, sample):
+        """Return the sample with missing values imputed, if there may be any."""
+        return sample.filled() if self._mask_missing else sample
 
     def _criterion(self, loss, data_range=1.0):
         return Criterion(loss, self._image_shape, data_range, observed_only=self._mask_missing)

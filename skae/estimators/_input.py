@@ -13,13 +13,12 @@ from .._arrays import (
     as_array,
     check_finite,
     check_weights,
-    dense,
     is_plain_float,
     naming_types,
 )
 from .._engine.data import TrainingSet
 from ._frames import is_frame
-from ._readings import warn_of_frame_layout, warn_of_image_layout, warn_of_table
+from ._readings import warn_of_image_layout
 
 # Other types are converted to the first; bytes stay bytes until a batch is taken.
 _DTYPES = [np.float64, np.float32, np.uint8]
@@ -223,99 +222,6 @@ def read_image_shape(image_shape, layout, n_features):
     if layout is not None and (*layout, 1)[:3] != sides:
         raise ValueError(f"image_shape={given} differs from the images in X, {layout}.")
     return sides
-
-
-def read_sequences(
-    estimator,
-    X,
-    frame_shape,
-    *,
-    reset,
-    any_width,
-    allow_missing=False,
-    min_rows=1,
-    min_timesteps=1,
-):
-    """Validate X as sequences of frames.
-
-    Parameters
-    ----------
-    estimator : estimator
-        As for `read_rows`.
-    X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
-        If flat, of shape (n_samples, n_timesteps * frame size).
-    frame_shape : tuple of int, or None
-        None takes it from X: each feature of a flat X is a frame, of one number.
-    reset : bool
-        As for `read_rows`.
-    any_width : bool
-        Whether a flat X may be narrower or wider than in ``fit``; others always may.
-    allow_missing : bool, default=False
-        Whether NaN passes, as a missing value.
-    min_rows, min_timesteps : int, default=1
-
-    Returns
-    -------
-    sequences : ndarray of shape (n_samples, n_timesteps, frame size)
-    frame_shape : tuple of int
-    is_flat : bool
-        Whether X had two dimensions.
-    """
-    X = as_array(X)
-    shape = getattr(X, "shape", ())
-    is_flat = len(shape) <= 2
-    is_series = reset and frame_shape is None and shape and math.prod(shape[1:]) == 1
-    if is_series:
-        X = np.reshape(X, (-1, 1))
-    elif not is_flat:
-        X = X.reshape(shape[0], math.prod(shape[1:]))
-    any_width = not reset and (any_width or not is_flat)
-    rows, _ = read_rows(
-        estimator,
-        X,
-        reset=reset,
-        min_rows=min_rows,
-        check_finite="allow-nan" if allow_missing else True,
-        any_width=any_width,
-    )
-    if is_series:
-        _refuse_series(shape)
-    rows = dense(rows)
-    if reset and frame_shape is None:
-        warn_of_table(X, rows) if is_flat else warn_of_frame_layout(shape[2:])
-    frame_shape = _read_frame_shape(frame_shape, None if is_flat else shape[2:])
-    # Of a flat X only the width is known: it must hold whole frames.
-    n_features, n_values = rows.shape[1], math.prod(frame_shape)
-    if n_features % n_values or n_features < min_timesteps * n_values:
-        raise ValueError(
-            f"X must hold sequences of at least {min_timesteps} frames of {n_values} values each, "
-            f"got n_features={n_features} values in all."
-        )
-    return rows.reshape(len(rows), -1, n_values), frame_shape, is_flat
-
-
-def _refuse_series(shape):
-    """Refuse a single series of numbers, and say how to cut it into windows."""
-    series = "X" if len(shape) == 1 else "np.ravel(X)"
-    raise ValueError(
-        f"X must hold many sequences of at least 2 frames, got one series of {shape[0]} values, in "
-        f"shape {tuple(shape)}: n_features=1. Cut it into windows, for instance of 20 values: "
-        f"np.lib.stride_tricks.sliding_window_view({series}, 20). Outliers of one series are what "
-        "SeriesOutlierDetector finds."
-    )
-
-
-def _read_frame_shape(given, found):
-    """Combine the parameter and the dimensions of X into the shape of a frame."""
-    sides = (found or ()) if given is None else tuple(given)
-    if len(sides) > 3 or not all(isinstance(side, Integral) and side > 0 for side in sides):
-        raise ValueError(
-            "frame_shape must be (n_features,), (height, width) or (height, width, channels) of "
-            f"positive integers, got {sides!r}."
-        )
-    if found is not None and found != sides:
-        raise ValueError(f"X holds frames of shape {found}, expected frame_shape={sides}.")
-    return tuple(map(int, sides))
 
 
 def read_codes(estimator, X, *, allow_short=False):

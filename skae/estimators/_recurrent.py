@@ -7,14 +7,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import check_weights
 from .._engine.data import TrainingSet
+from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
 from ..architectures import Dense
 from ..metrics import reconstruction_error
-from ..models.sequence import CELLS, RecurrentNetwork, as_frames
+from ..models.sequence import CELLS, RecurrentNetwork, as_frames, filled_frames
+from ..series._ragged import find_lengths
 from ._base import NetworkEstimator
-from ._input import check_unit_interval, read_sequences
+from ._input import check_unit_interval
 from ._mixins import MISSING_CONSTRAINTS
 from ._plan import Traits
+from ._sequence_input import Sequences, read_sequences
 
 # Sequences in a batch of ``batch_size='auto'``: fewer than rows, since each frame is an example.
 _BATCH_SEQUENCES = 32
@@ -52,8 +55,7 @@ class SequenceEstimator(NetworkEstimator):
 
     def _read(self, X, min_timesteps=1):
         check_is_fitted(self)
-        sequences, _, is_flat = self._read_sequences(X, reset=False, min_timesteps=min_timesteps)
-        return sequences, is_flat
+        return self._read_sequences(X, reset=False, min_timesteps=min_timesteps)
 
     def _read_sequences(self, X, *, reset, **least):
         return read_sequences(
@@ -68,7 +70,7 @@ class SequenceEstimator(NetworkEstimator):
         )
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
-        sequences, frame_shape, is_flat = self._read_sequences(
+        values, _, frame_shape, is_flat = self._read_sequences(
             X, reset=run.mode.resets, min_rows=run.mode.min_rows, min_timesteps=2
         )
         if run.mode.resets:
@@ -80,11 +82,11 @@ class SequenceEstimator(NetworkEstimator):
                 (math.prod(frame_shape),) if is_flat else frame_shape,
                 (*frame_shape, 1)[:3] if is_image else None,
             )
-        weights = None if sample_weight is None else check_weights(sample_weight, sequences)
+        weights = None if sample_weight is None else check_weights(sample_weight, values)
         self._check_loss(run.loss)
         if run.loss.units == "logits":
-            check_unit_interval(sequences, self.loss)
-        return TrainingSet(sequences, weights=weights)
+            check_unit_interval(values, self.loss)
+        return TrainingSet(values, weights=weights)
 
     def _check_loss(self, loss):
         if self._mask_missing or self._image_shape is not None:
@@ -121,6 +123,12 @@ class SequenceEstimator(NetworkEstimator):
         # A frame counts as its sequence does.
         return as_frames(sample.X, sample.weights)
 
+    def _known(self, sample):
+        if not self._mask_missing:
+            return sample
+        filled = filled_frames(sample.X, sample.weights)
+        return sample._replace(X=filled, rows=filled)
+
     def _corruption(self, noise, standardization, sample):
         # The smallest and largest value are those of all frames, whatever their time step.
         frames, _ = as_frames(sample.X, None)
@@ -128,13 +136,28 @@ class SequenceEstimator(NetworkEstimator):
 
     def _measure(self, sample, dtype):
         # (n_samples, n_timesteps, n_features): the last frames, predicted from the others.
-        sequences = sample.X.astype(dtype)
-        return reconstruction_error(sequences[:, -1], self._predict(sequences[:, :-1]))
+        values = sample.X.astype(dtype)
+        sequences = Sequences(values, find_lengths(values), self.frame_shape_, is_flat=False)
+        return reconstruction_error(sequences.last(), sequences.without_last().map(self._predict))
 
     # -- inference -------------------------------------------------------------------------
 
     def _predict(self, sequences):
         return self._reconstruct(sequences)
+
+    def _forecast(self, sequences, n_steps):
+        """Return the next frames side by side, (n_samples, n_steps * frame size)."""
+        # Within one pass: the recurrent state is kept, and frames before are not read again.
+        return sequences.map(
+            lambda values: map_rows(
+                self.module_,
+                "forecast",
+                values,
+                n_steps * self._n_outputs,
+                n_steps,
+                allow_nan=self._mask_missing,
+            )
+        )
 
     def _to_frames(self, rows, is_flat):
         # In the layout that X has in this call, whatever it was in fit.

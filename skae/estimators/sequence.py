@@ -12,7 +12,6 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine.inference import map_rows
 from .._typing import MatrixLike, Seed
 from .._utils import lookup
 from ..metrics import explained_variance, reconstruction_error
@@ -69,9 +68,10 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         the units of the data: rows, or images of shape (n_frames, n_channels, height, width). A
         :class:`~skae.losses.Loss` says in addition which units its function expects.
     missing_values : {None, 'mask'}, default=None
-        If ``'mask'``, NaN in X is a missing value, here and in every method. The encoder sees the
-        mean of the feature in its place, and the loss is that of the observed values. Training
-        hides another 30 % of them from the encoder at random. If None, NaN is refused.
+        If ``'mask'``, NaN within a sequence is a missing value, here and in every method. The
+        encoder sees the mean of the feature in its place, and the loss is that of the observed
+        values. Training hides another 30 % of them from the encoder at random. If None, such NaN is
+        refused.
     noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
         Corruption of the input frames during training; the frames to predict stay clean.
         ``'gaussian'`` adds normal noise, ``'masking'`` sets values to zero, ``'salt_pepper'`` sets
@@ -127,10 +127,15 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
     Notes
     -----
-    Sequences may be shorter or longer than in `fit` if X has more than two dimensions or
-    ``frame_shape`` is given; otherwise a two-dimensional X has the width that it had in `fit`, as
-    everywhere in scikit-learn. If all sequences in `fit` begin alike, with upright digits for
-    example, the network learns this, too, and new sequences should begin the same way.
+    Sequences may be shorter or longer than in `fit` if X has more than two dimensions, is a list,
+    or ``frame_shape`` is given; otherwise a two-dimensional X has the width that it had in `fit`,
+    as everywhere in scikit-learn. X itself holds the lengths of its sequences, so that every
+    method, pipeline and search knows them. Of sequences padded with zeros, give ``[x[:n] for x, n
+    in zip(X, lengths)]``, of concatenated ones ``np.split(X, np.cumsum(lengths)[:-1])``. In a list,
+    frames of NaN at the end of a sequence are missing values, in an array they are padding.
+
+    If all sequences in `fit` begin alike, with upright digits for example, the network learns this,
+    too, and new sequences should begin the same way.
 
     References
     ----------
@@ -212,9 +217,11 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             Training sequences, of at least two frames each. Flat ones have shape (n_samples,
-            n_timesteps * frame size). uint8 and memmaps are converted a batch at a time.
+            n_timesteps * frame size). uint8 and memmaps are converted a batch at a time. Sequences
+            of unequal length are a list of arrays of shape (n_timesteps, *frame_shape), or an array
+            that is padded with frames of NaN at the end of each sequence.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -250,7 +257,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             The batch, as in `fit`. Later batches may have sequences of another length, see Notes.
         y : None
             Ignored.
@@ -274,7 +281,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             Sequences, in a layout that `fit` takes.
 
         Returns
@@ -283,7 +290,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             Latent codes of the predicted next frames; a DataFrame if `set_output` asks for one.
         """
         # Not of the last frame: only a code of the next one decodes to what `predict` returns.
-        codes: np.ndarray = self._encode(self._read(X)[0])
+        codes: np.ndarray = self._read(X).map(self._encode)
         return codes
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
@@ -309,7 +316,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             Sequences, in a layout that `fit` takes.
 
         Returns
@@ -318,8 +325,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             The frames; of shape (n_samples, frame size) if X is flat, and (n_samples,) if a frame
             is a number. An array whatever `set_output` asks for, here as in `forecast`.
         """
-        sequences, is_flat = self._read(X)
-        frames: np.ndarray = self._to_frames(self._predict(sequences), is_flat)
+        sequences = self._read(X)
+        frames: np.ndarray = self._to_frames(sequences.map(self._predict), sequences.is_flat)
         return frames
 
     def forecast(self, X: MatrixLike, n_steps: int) -> np.ndarray:
@@ -327,7 +334,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             Sequences, in a layout that `fit` takes.
         n_steps : int
             Number of frames to predict.
@@ -338,15 +345,10 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             The frames that continue the sequences; of shape (n_samples, n_steps * frame size) if X
             is flat.
         """
-        sequences, is_flat = self._read(X)
+        sequences = self._read(X)
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
-        # (n_samples, n_steps * frame size), all steps side by side.
-        n_values = n_steps * self._n_outputs
-        # Within one pass: the recurrent state is kept, and frames before are not read again.
-        frames: np.ndarray = map_rows(
-            self.module_, "forecast", sequences, n_values, n_steps, allow_nan=self._mask_missing
-        )
-        return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
+        frames: np.ndarray = self._forecast(sequences, n_steps)
+        return frames if sequences.is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
     def score(
         self,
@@ -360,7 +362,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             Sequences of at least two frames, in a layout that `fit` takes.
         y : None
             Ignored.
@@ -384,7 +386,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_timesteps, *frame_shape), or flat
+        X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             Sequences of at least two frames, in a layout that `fit` takes.
 
         Returns
@@ -398,11 +400,11 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
 
     def _compare(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the frames before the last, the last ones, and their prediction, as rows."""
-        sequences, _ = self._read(X, min_timesteps=2)
+        sequences = self._read(X, min_timesteps=2)
         # As at the end of each sequence when it was one frame shorter.
-        predicted = self._predict(sequences[:, :-1])
+        before = sequences.without_last()
         # The last frame alone: the score of a sequence then means the same as `predict` on it.
-        return sequences[:, -2], sequences[:, -1], predicted
+        return before.last(), sequences.last(), before.map(self._predict)
 
     @property
     def _n_features_out(self) -> int:

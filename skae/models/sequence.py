@@ -1,5 +1,6 @@
 """Prediction of the next frame: encoder, recurrence, decoder."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -75,18 +76,33 @@ class RecurrentNetwork(AutoencoderNetwork):
     def training_loss(self, inputs, target, criterion):
         """Return the mean loss of all frames that are predicted from the frames before."""
         # (n_samples, n_timesteps, n_features): the last frame is predicted, and not shown.
-        codes, _ = self._next_codes(inputs[:, :-1])
-        followed, weights = target.rows[:, 1:], target.weights
+        shown, followed = inputs[:, :-1], target.rows[:, 1:]
+        # Frames without any value are padding behind the end of a sequence, or have no target.
+        is_target = ~followed.isnan().all(dim=2)
+        is_target |= ~is_target.any()  # missing values alone, which have no loss
+        is_needed = is_target.int().flip(1).cummax(dim=1).values.flip(1).bool()
+        codes, _ = self._following(self._codes_of_frames(shown, is_needed))
+        weights = target.weights
         if weights is not None:
             # Each frame counts as its sequence does.
-            weights = weights.repeat_interleave(followed.shape[1])
-        frames = Target(followed.flatten(0, 1), weights=weights)
-        return self.reconstruction_loss(codes.flatten(0, 1), frames, criterion), {}
+            weights = weights[:, None].expand(is_target.shape)[is_target]
+        frames = Target(followed[is_target], weights=weights)
+        return self.reconstruction_loss(codes[is_target], frames, criterion), {}
 
     def _next_codes(self, x, state=None):
         """Return the code of the frame after each, (n_samples, n_timesteps, n_components)."""
         # The encoder sees frames one by one: (n_samples * n_timesteps, n_features).
-        codes = self._code(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return self._following(self._code(x.flatten(0, 1)).unflatten(0, x.shape[:2]), state)
+
+    def _codes_of_frames(self, x, is_needed):
+        """Return the codes of frames, and zeros for those that nothing depends on."""
+        # Left out, not hidden: batch normalization must not see them.
+        codes = self._code(x[is_needed])
+        scattered = codes.new_zeros(*x.shape[:2], codes.shape[1])
+        scattered[is_needed] = codes
+        return scattered
+
+    def _following(self, codes, state=None):
         hidden, state = self.recurrence(codes, state)
         return codes + self.change(hidden), state
 
@@ -102,8 +118,9 @@ class RecurrentNetwork(AutoencoderNetwork):
         """
         frames, weights = as_frames(sample.X, sample.weights)
         self.start_at_pca(frames, weights, seed)
-        some = torch.from_numpy(sample.X[:_DEVIATION_SEQUENCES]).float()
-        codes = self.eval().encoder(self.standardization.standardize(some).flatten(0, 1))
+        some, _ = as_frames(sample.X[:_DEVIATION_SEQUENCES], None)
+        some = self.standardization.standardize(torch.from_numpy(some).float())
+        codes = self.eval().encoder(some)
         # Inputs of the first layer, one column for each component.
         self.recurrence.weight_ih_l0 /= safe_deviations(codes.std(dim=0, correction=0))
 
@@ -118,9 +135,23 @@ def as_frames(sequences, weights):
 
     Returns
     -------
-    frames : ndarray of shape (n_samples * n_timesteps, n_features)
-    weights : ndarray of shape (n_samples * n_timesteps,) or None
+    frames : ndarray of shape (n_frames, n_features)
+        Without those that have no value, such as padding.
+    weights : ndarray of shape (n_frames,) or None
     """
     n_timesteps, n_features = sequences.shape[1:]
+    frames = sequences.reshape(-1, n_features)
     weights = None if weights is None else weights.repeat(n_timesteps)
-    return sequences.reshape(-1, n_features), weights
+    is_empty = np.isnan(frames).all(axis=1)
+    if not is_empty.any():
+        return frames, weights
+    return frames[~is_empty], None if weights is None else weights[~is_empty]
+
+
+def filled_frames(sequences, weights):
+    """Impute missing values by the mean of their feature over all frames; padding stays."""
+    frames, frame_weights = as_frames(sequences, weights)
+    known = np.ma.masked_invalid(frames)
+    means = np.ma.average(known, axis=0, weights=frame_weights).filled(0.0)
+    is_missing = np.isnan(sequences) & ~np.isnan(sequences).all(axis=2, keepdims=True)
+    return np.where(is_missing, means, sequences)
