@@ -101,11 +101,14 @@ def _shortened(names: Iterable[Any]) -> str:
 
 def _parameters(estimator: Any) -> dict[str, str]:
     """Return the parameters that differ from their defaults, as scikit-learn prints them."""
+    # scikit-learn's rule: every parameter has a default, which can be read off from an object.
     defaults = type(estimator)().get_params(deep=False)
     given = estimator.get_params(deep=False)
     return {
         f"`{name}`": f"`{value!r}`"
         for name, value in given.items()
+        # As text, like scikit-learn's own printing: arrays have no single truth value, and two
+        # equal estimators differ.
         if repr(value) != repr(defaults[name])
     }
 
@@ -129,10 +132,12 @@ def _figures(estimator: Any, last: Any, X_test: Any) -> dict[str, Any]:
 def _held_out(estimator: Any, X: Any) -> dict[str, str]:
     """Return the figure of held-out data that an estimator is judged by."""
     of_rows = f"of {X.shape[0]:,} held-out rows" if hasattr(X, "shape") else "of held-out rows"
+    # First of all: a predictor has inverse_transform as well, but is judged by what it predicts.
     if hasattr(estimator, "forecast"):
         return {"Explained variance of the last frames held out": f"{estimator.score(X):.4f}"}
     if hasattr(estimator, "inverse_transform"):
         return {f"Explained variance {of_rows}": f"{reconstruction_scorer(estimator, X):.4f}"}
+    # Without labels only the rate of alarms is known; of normal rows it is the false-positive rate.
     if is_outlier_detector(estimator):
         return {f"Outliers {of_rows}": f"{np.mean(estimator.predict(X) == -1):.1%}"}
     raise ValueError(
@@ -145,7 +150,9 @@ def _losses(history: Sequence[dict[str, Any]]) -> list[str]:
     """Return a table of some epochs, the first and the last among them."""
     if not history:
         return []
+    # Without early stopping no rows are held out, and there is no validation loss.
     columns = [name for name in ("train_loss", "valid_loss") if name in history[-1]]
+    # Evenly spaced; of a shorter history the same epochs come up again, and count once.
     chosen = np.unique(np.linspace(0, len(history) - 1, _MAX_EPOCHS).round().astype(int))
     rows = [[history[i]["epoch"], *(f"{history[i][name]:.4g}" for name in columns)] for i in chosen]
     table = [["epoch", *columns], ["---:"] * (1 + len(columns)), *rows]

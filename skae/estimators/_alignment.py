@@ -19,6 +19,7 @@ def read_places(align_to: Any, rows: Any, X: Any) -> np.ndarray:
     """Return the codes that an earlier reducer gives to the rows of X, in float64."""
     if not hasattr(align_to, "transform"):
         raise TypeError(f"align_to must be a fitted estimator with transform, got {align_to!r}.")
+    # The earlier reducer may have been fitted on a frame, and asks for its names.
     codes: np.ndarray = encode(align_to, as_seen_by(align_to, rows, X), "align_to")
     return codes.astype(np.float64, copy=False)
 
@@ -50,7 +51,9 @@ def rotation_to(
     shift : ndarray of shape (n_components,)
     """
     center, goal = (np.average(each, axis=0, weights=weights) for each in (codes, places))
+    # The root, since Procrustes minimizes squares: a weight of two is the same as the row twice.
     factors = 1.0 if weights is None else np.sqrt(weights)[:, None]
+    # Orthogonal and without a scale, so that distances between codes remain.
     rotation, _ = orthogonal_procrustes((codes - center) * factors, (places - goal) * factors)
     return rotation, goal - center @ rotation
 
@@ -71,6 +74,7 @@ class Alignment(NamedTuple):
                 "align_to turns the code, and ordered=True orders its components: use one of them."
             )
         places = read_places(self.reducer, training_set.X, X)
+        # A fraction of the variance, or 'auto': the earlier codes determine the size.
         if not isinstance(estimator.n_components, Integral):
             estimator.n_components_ = places.shape[1]
         check_size(places, estimator.n_components_)
@@ -79,12 +83,14 @@ class Alignment(NamedTuple):
     def begin(self, network: AutoencoderNetwork, sample: Sample) -> None:
         """Turn a network before training, and let its loss draw codes to their places."""
         n_components = np.asarray(sample.labels).shape[1]
+        # Without dropout, which would turn the network to codes that it does not have.
         codes = map_rows(network.eval(), "encode", sample.X, n_components)
         _turn(network, codes, sample)
         network.place_weight = _PLACE_WEIGHT
 
     def end(self, network: AutoencoderNetwork, codes: np.ndarray, sample: Sample) -> None:
         """Turn the trained network, given the codes of the sample."""
+        # The class's own zero is then back: the fitted network has no term of places.
         del network.place_weight
         _turn(network, codes, sample)
 

@@ -195,9 +195,12 @@ def shared_docs(cls: Class) -> Class:
         The same class.
     """
     if cls.__doc__ is not None:  # as it is under python -OO
+        # Up to Python 3.12 docstrings keep their indent, and the patterns find names at the start
+        # of a line. They need the end of the last line as well, which cleandoc drops.
         cls.__doc__ = _NAMES.sub(_described, inspect.cleandoc(cls.__doc__) + "\n")
     return cls
 
 
 def _described(names: re.Match[str]) -> str:
+    # A name without an entry is a KeyError when skae is imported: no page lacks a parameter.
     return "".join(_ENTRIES[name] for name in re.split(", +", names[1]))

@@ -132,6 +132,7 @@ def _refuse_missing(estimator, X, samples):
     """Refuse NaN, and name the columns of a frame that hold it."""
     # Values that a sparse matrix does not store are zeros.
     values = samples.data if sparse.issparse(samples) else samples
+    # The minimum is NaN if any value is, and takes no second array of the size of the data.
     if values.dtype.kind != "f" or not values.size or not np.isnan(values.min()):
         return
     # Of a frame the columns can be named, which is most of the work of finding the cause.
@@ -166,6 +167,7 @@ def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shap
     sample_shape : tuple of int
     image_shape : tuple of int or None
     """
+    # Infinity is refused here, and NaN below, where the error says what accepts it.
     rows, layout = read_rows(
         estimator, X, reset=mode.resets, min_rows=mode.min_rows, check_finite="allow-nan"
     )
@@ -186,6 +188,7 @@ def read_target(X_target, rows):
     """
     X_target, _ = _flatten(X_target, "X_target")
     with naming_types(X_target, "X_target"):
+        # Not validate_data: names of the columns need not be those of X.
         target = check_array(
             X_target,
             accept_sparse="csr",
@@ -206,6 +209,7 @@ def read_image_shape(image_shape, layout, n_features):
     if given is None:
         return None
     if image_shape is None:
+        # Who gives image_shape has said which axis is which.
         warn_of_image_layout(layout)
     sides = tuple(given) if isinstance(given, (tuple, list)) else ()
     if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):
@@ -276,6 +280,7 @@ def _masking(estimator):
 def check_unit_interval(rows, loss):
     """Refuse data outside [0, 1]; missing values may be anything."""
     if sparse.issparse(rows):
+        # Of scipy these count the zeros that are not stored.
         lowest, highest = rows.nanmin(), rows.nanmax()
     else:
         # fmin and fmax pass over NaN without a copy.
@@ -304,4 +309,5 @@ def _flatten(X, name="X"):
             f"{name} must have shape (n_samples, n_features) or, for images, (n_samples, height, "
             f"width[, channels]), got an array of shape {tuple(shape)}."
         )
+    # (n_samples, height, width[, channels]) to (n_samples, n_features); a memmap stays one.
     return X.reshape(shape[0], -1), tuple(shape[1:])

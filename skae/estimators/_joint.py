@@ -46,6 +46,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         "init": [HasMethods(["fit", "transform", "inverse_transform"]), None],
         "reconstruction_weight": [
             StrOptions({"balanced"}),
+            # At 0 a plain classifier or regressor, at 1 an autoencoder whose head is not trained.
             Interval(Real, 0, 1, closed="both"),
         ],
         "head_hidden_layer_sizes": [tuple, list, Interval(Integral, 1, None, closed="left")],
@@ -112,6 +113,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
 
     def _begin(self, partial):
         run = super()._begin(partial)
+        # A warm start and later batches continue with their own network.
         if self.init is None or run.previous is not None:
             return run
         return run._replace(previous=read_initial(self.init, self))
@@ -124,18 +126,21 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
     def _set_shapes(self, sample_shape, image_shape):
         super()._set_shapes(sample_shape, image_shape)
         if self.init is not None:
+            # After `super`, which knows the features of X.
             check_initial(self.init, self)
             self.n_components_ = fitted_inside(self.init).n_components_
 
     def _resolve_architecture(self, shape):
         if self.init is None:
             return super()._resolve_architecture(shape)
+        # Weights fit only into layers of the same sizes.
         return fitted_inside(self.init).architecture_
 
     def _fit_standardization(self, sample, run):
         if self.init is None or run.mode.continues:
             return super()._fit_standardization(sample, run)
         # The weights belong to its units, and to its basis if it has one.
+        # A copy, since `partial_fit` moves the units; on the CPU, where the network is built.
         return copy.deepcopy(run.previous.standardization).cpu()
 
     def _take_over(self, network, run, sample):
@@ -195,6 +200,9 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
             prediction_loss=self._prediction_loss,
             reconstruction_weight=weight,
             # A user's own modules start from the weights that they have.
+            # Without reconstruction nothing removes what a random start puts into the code: R² of a
+            # quantity that was not a target is 0.86 then, and 0.15 with a start at zero
+            # (benchmarks/NOTES.md).
             zero_init_code=weight == 0 and not self.architecture_.has_pretrained_weights,
             mask_missing=self._mask_missing,
         )

@@ -55,12 +55,15 @@ class MapRowsMixin:
         n_rows = training_set.X.shape[0]
         labels = read_partial_labels(y, n_rows)
         training_set = training_set._replace(labels=np.column_stack([labels, np.arange(n_rows)]))
+        # Class and position in X, (n_samples, 2). Landmarks append their places, and rows that are
+        # not among those of X, with a position of -1.
         held = self._landmarks(landmarks, run)
         if held is not None:
             training_set = with_landmarks(training_set, held)
         # Rows that training merges are one node of the graph, but lists of neighbors have them all.
         if self.precomputed_knn is None:
             training_set.labels[:, 1] = 0
+        # Rows of weight zero are left out before the graph: they would be neighbors of others.
         nodes = training_set.used().merged()
         (labels, index), places = nodes.labels[:, :2].astype(np.int64).T, nodes.labels[:, 2:]
         rows = as_floats(nodes.X, self.metric)
@@ -68,9 +71,11 @@ class MapRowsMixin:
         if (labels != UNLABELLED).any():
             graph = with_labels(graph, labels, self.target_weight)
         if not hasattr(self, "n_components_"):
+            # A seed of its own: the size of a code belongs to the rows, whatever random_state is.
             self._set_size(sample_rows(nodes, np.random.RandomState(0)))
         if held is None:
             layout = spectral_layout(rows, graph, self.n_components_, self.metric)
+            # NaN stands for no place: no row is held.
             places = np.full_like(layout, np.nan)
         else:
             layout = layout_around(places, graph)
@@ -80,6 +85,7 @@ class MapRowsMixin:
     def _landmarks(self, given: Any, run: Any) -> Landmarks | None:
         """Return the rows that are held: those given or, in `partial_fit`, those kept."""
         if run.mode.is_partial:
+            # Held where the map has them now: otherwise each batch would move the rows before it.
             rows = getattr(self, "replay_rows_", None)
             return Landmarks(rows, self._encode(rows)) if rows is not None and len(rows) else None
         if given is None:
@@ -98,6 +104,7 @@ class MapRowsMixin:
                     f"alone, got {(index < 0).sum()} others."
                 )
             neighbors = read_neighbors(self.precomputed_knn, n_rows, self.n_neighbors)
+            # The lists are of all rows of X; nodes are those that are used, in another order.
             return fuzzy_graph(neighbors, self.set_op_mix_ratio)[index][:, index]
         n_neighbors = min(self.n_neighbors, rows.shape[0])
         if n_neighbors < self.n_neighbors:
@@ -113,6 +120,7 @@ class MapRowsMixin:
     def _split(self, training_set: Any, run: Any, random_state: Any) -> tuple[Any, int]:
         order, n_held_out = super()._split(training_set, run, random_state)  # type: ignore[misc]
         if n_held_out:
+            # Held-out rows would otherwise attract fitted ones, and validate what they have shaped.
             self._edges = without_columns(self._edges, order[:n_held_out], order[n_held_out:])
         return order, n_held_out
 
@@ -122,6 +130,7 @@ class MapRowsMixin:
         if not mode.is_partial:
             self.replay_rows_ = sample_of(rows, self.replay_size, seed=0)
         elif kept is not None:
+            # The held ones are kept already, and would be counted twice.
             new = rows[training_set.labels[:, MapLabels.IS_HELD] == 0]
             self.replay_rows_ = updated_sample(kept, self._n_samples_before, new, self.replay_size)
 
@@ -131,6 +140,7 @@ def _map_labels(graph: sparse.csr_matrix, layout: np.ndarray, is_held: np.ndarra
     weights = np.asarray(graph.sum(axis=1)).ravel()
     # Mean one, so that the loss is about the same for all graphs.
     weights = weights / (weights.mean() or 1.0)
+    # (n_nodes, 3 + n_components), float64 in which indices of any size are exact.
     labels = np.zeros((len(layout), 3 + layout.shape[1]))
     labels[:, MapLabels.INDEX] = np.arange(len(layout))
     labels[:, MapLabels.EDGE_WEIGHT] = weights

@@ -63,6 +63,7 @@ class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _read(self, X):
         check_fitted(self, "module_")
+        # NaN and infinity are found chunk by chunk, when rows are in the cache: see `map_rows`.
         rows, layout = read_rows(self, X, reset=False, check_finite=False)
         check_layout(layout, self._image_shape)
         return rows, layout
@@ -95,6 +96,7 @@ class DecoderMixin:
             and `set_output` asks for frames.
         """
         check_fitted(self, "module_")
+        # As in `fit`: the parameter may have been set since.
         allow_short = self.network_options_.get("ordered", False)
         codes = read_codes(self, X, allow_short=allow_short)
         samples = self._decode(codes).reshape(-1, *self.sample_shape_)
@@ -139,7 +141,9 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             frame if X is one and `set_output` asks for frames.
         """
         rows, layout = self._read(X)
+        # array, not asarray: the rows may be the caller's X itself.
         imputed = np.array(dense(rows))
+        # Bytes hold no NaN.
         if imputed.dtype.kind == "f":
             missing = np.isnan(imputed)
             imputed[missing] = self._reconstruct(rows, X)[missing]
@@ -171,6 +175,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         start, end = (self.transform(single_row(each, self.sample_shape_)) for each in (a, b))
         # set_output may have made frames of the codes.
         start, end = np.asarray(start), np.asarray(end)
+        # In the type of the codes: float64 fractions would turn float32 codes into float64.
         fractions = np.linspace(0, 1, n, dtype=start.dtype)[:, None]
         return self.inverse_transform((1 - fractions) * start + fractions * end)
 

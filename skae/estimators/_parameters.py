@@ -25,6 +25,7 @@ ClassWeight: TypeAlias = str | dict[Any, float] | None
 FilePath: TypeAlias = str | PathLike[str] | None
 Device: TypeAlias = str | torch.device
 
+# Apart from the others: only estimators that have the parameter may have its constraint.
 REFINE_CONSTRAINTS: dict[str, list[Any]] = {
     "refine_steps": [Interval(Integral, 0, None, closed="left")]
 }
@@ -34,17 +35,23 @@ CYCLE_CONSTRAINTS: dict[str, list[Any]] = {"cycle_weight": [Interval(Real, 0, No
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "n_components": [
         Interval(Integral, 1, None, closed="left"),
+        # A fraction of the variance; neither 1.0, which is no int, nor 0.0 is one.
         Interval(Real, 0, 1, closed="neither"),
         StrOptions({"auto"}),
     ],
     "architecture": [
         StrOptions({"auto", *ARCHITECTURES}),
+        # By what it can do: no base class is asked for. `check_architecture` tries the rest.
         HasMethods(["build_encoder", "build_decoder"]),
     ],
+    # Modules of torch are callable.
     "loss": [StrOptions(set(LOSSES)), callable, Loss],
     "noise": [StrOptions(set(NOISES)), callable, Noise, None],
+    # Without an upper end: only some noises take it for a fraction, see `_begin`.
     "noise_level": [Interval(Real, 0, None, closed="left")],
+    # Classes of torch are callable; what they accept is tried by `check_optimizer`.
     "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+    # Zero would train nothing.
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "learning_rate": [StrOptions(set(SCHEDULES))],
     "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
@@ -54,12 +61,14 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [
         Interval(Integral, 1, None, closed="left"),
+        # A float, so that no interval of integers holds it: training is never stopped.
         Options(Real, {math.inf}),
     ],
     "tol": [Interval(Real, 0, None, closed="left")],
     "warm_start": ["boolean"],
     "callbacks": [list, tuple, None],
     "checkpoint": [str, PathLike, None],
+    # Which names exist depends on the machine: `resolve_device` looks.
     "device": [str, torch.device],
     "verbose": ["verbose"],
     "random_state": ["random_state"],

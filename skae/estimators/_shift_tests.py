@@ -85,6 +85,7 @@ class ShiftTest:
             most different ones are drawn.
         """
         ax = import_optional("matplotlib.pyplot", "plot").subplots()[1] if ax is None else ax
+        # Bars are drawn from the bottom up: the most different feature comes last, on top.
         shown = self.table.iloc[:_MAX_BARS][::-1]
         colors = ["C1" if moved else "0.7" for moved in shown["moved"]]
         ax.barh([str(name) for name in shown.index], shown["distance"], color=colors)
@@ -118,6 +119,7 @@ def compared(
     tested = [
         _tested(*each) for each in zip(*values, deviations[0].T, deviations[1].T, strict=True)
     ]
+    # Holm's correction holds for dependent features, and finds no less than Bonferroni's.
     adjusted = _holm(np.array([p_value for p_value, *_ in tested]))
     records = [
         {
@@ -130,6 +132,7 @@ def compared(
         }
         for name, p_value, (_, distance, before, now) in zip(names, adjusted, tested, strict=True)
     ]
+    # Beside the features: they may all look as before and still not go together.
     of_scores = float(stats.ks_2samp(*scores).pvalue)
     return ShiftTest(
         # Two tests, of the scores and of all features.
@@ -144,6 +147,7 @@ def compared(
 def _holm(p_values: np.ndarray) -> np.ndarray:
     """Return p-values corrected for their number, valid however the tests depend on each other."""
     order = np.argsort(p_values, kind="stable")
+    # The smallest of m times m, the next times m - 1, and so on; none ends below the one before.
     factors = np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1)
@@ -158,14 +162,17 @@ def _tested(
     test = _test_categories if old.dtype == object else _test_numbers
     found = [
         test(old[is_known], new[is_known_now]),
+        # Missing values have no deviation.
         _test_numbers(
             old_deviations[~np.isnan(old_deviations)], new_deviations[~np.isnan(new_deviations)]
         ),
     ]
     if not (is_known.all() and is_known_now.all()):
         counts = [[known.sum(), (~known).sum()] for known in (is_known, is_known_now)]
+        # Exact for a few missing values as well, unlike chi-squared.
         found.append((float(stats.fisher_exact(counts).pvalue), 0.0))
     usual = _most_frequent if old.dtype == object else _median
+    # Bonferroni's correction for the tests of one feature; `_holm` corrects for the features.
     p_value = min(1.0, len(found) * min(p_value for p_value, _ in found))
     return p_value, found[0][1], usual(old[is_known]), usual(new[is_known_now])
 
@@ -173,6 +180,7 @@ def _tested(
 def _test_numbers(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
     """Return p-value and statistic of a test of Kolmogorov and Smirnov."""
     if not (len(old) and len(new)):
+        # No evidence: whether values are missing more often is tested apart.
         return 1.0, 0.0
     found = stats.ks_2samp(old, new)
     return float(found.pvalue), float(found.statistic)
@@ -180,6 +188,7 @@ def _test_numbers(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
 
 def _test_categories(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
     """Return p-value of a chi-squared test, and the total variation distance."""
+    # Categories of several types cannot be compared with each other.
     names = sorted({*old.tolist(), *new.tolist()}, key=str)
     if len(names) < 2 or not (len(old) and len(new)):
         return 1.0, 0.0
@@ -191,8 +200,10 @@ def _test_categories(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
 
 def _pooled(counts: np.ndarray) -> np.ndarray:
     """Put rare categories together: chi-squared needs about five expected rows of each."""
+    # Of the smaller batch, in which they are fewer.
     expected = counts.sum(axis=0) * counts.sum(axis=1).min() / counts.sum()
     rare = expected < 5
+    # A single one would be put together with nothing.
     if rare.sum() < 2:
         return counts
     return np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
@@ -203,5 +214,6 @@ def _median(values: np.ndarray) -> float:
 
 
 def _most_frequent(values: np.ndarray) -> Any:
+    # As text, which can be sorted whatever the types.
     names, counts = np.unique(values.astype(str), return_counts=True)
     return names[counts.argmax()] if len(names) else None

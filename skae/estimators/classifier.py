@@ -117,6 +117,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
+    # A plain function in the body of a class would be given the estimator first.
     _prediction_loss = staticmethod(cross_entropy)
 
     def __init__(
@@ -303,6 +304,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
+        # The head returns logits: their cross-entropy is exact where probabilities round to zero.
         probabilities: np.ndarray = softmax(self._outputs(X), axis=1)
         return probabilities
 
@@ -342,6 +344,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
 
     def _read_y(self, y: Any) -> Any:
         check_complete(y, "y", "a label")
+        # As scikit-learn's classifiers: a column of labels is taken, with a warning.
         y = column_or_1d(y, warn=True)
         if y.dtype == object:
             # Before the checks of scikit-learn, whose error on mixed types does not name y.
@@ -373,6 +376,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             _check_classes(labels, weights, self.classes_)
         if self.class_weight is not None:
             weights = class_weights(self.class_weight, self.classes_, labels, weights)
+        # (n_samples, 1): labels have two dimensions, as those of several targets have.
         return training_set._replace(labels=labels[:, None], weights=weights)
 
     def _validation_order(

@@ -280,6 +280,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
 
     def _validate_params(self) -> None:
         super()._validate_params()
+        # The constraints know types, not what a tuple holds.
         if isinstance(self.noise_level, (tuple, list)) and not _is_range(self.noise_level):
             raise ValueError(
                 "noise_level must be a number of at least 0, or the two ends of a range (low, "
@@ -297,6 +298,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     def _set_shapes(self, sample_shape, image_shape):
         super()._set_shapes(sample_shape, image_shape)
         if self.n_components is None:
+            # Set all the same: without the attribute PCA would determine a size, see `_set_size`.
             self.n_components_ = None
 
     def _traits(self) -> Traits:
@@ -311,6 +313,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         if isinstance(architecture, str) and architecture == "auto":
             architecture = "dense" if shape.image_shape is None else "unet"
         resolved = resolve_architecture(architecture, shape)
+        # Without a code the network predicts the noise, for which Custom and Conv have no module.
         if not hasattr(resolved, "build_residual"):
             raise ValueError(
                 f"n_components must be given with architecture={self.architecture!r}, whose "

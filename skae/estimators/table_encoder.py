@@ -195,6 +195,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
         sources = self._as_kinds(self._read(X, reset=False))
         self._check_unseen(sources)
         encoded = [column.encode(s) for column, s in zip(self.columns_, sources, strict=True)]
+        # Zero is the mean of every encoded number, in place of the missing one.
         rows = np.hstack([np.empty((len(sources[0].missing), 0)), *encoded])
         return rows if self.missing_values == "nan" else np.nan_to_num(rows, copy=False)
 
@@ -253,6 +254,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
                 f"input_features is not equal to the columns of fit, {labels}, got {given}."
             )
         names = [
+            # Encoded features begin with the label of their column, which the given name replaces.
             given[i] + name.removeprefix(column.label)
             for i, column in enumerate(self.columns_)
             for name in column.feature_names()
@@ -265,6 +267,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
         """Return the columns of X, after the checks that scikit-learn makes of any X."""
         if is_table(X):
             _refuse_duplicates(X)
+            # Only the names: check_array would make objects of columns of several types.
             validate_data(self, X, reset=reset, skip_check_array=True)
             if 0 in X.shape:
                 # scikit-learn's words for tables without rows or columns.
@@ -277,6 +280,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
         return columns
 
     def _learn(self, sources: list[Any], library: str | None) -> None:
+        # Before any column is learned: a misspelled name would otherwise be ignored in silence.
         given = dict(self.kinds or {})
         _check_kinds(given, sources)
         options = {
@@ -288,6 +292,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
             for source in sources
         ]
         self.kinds_ = {column.name: kind_of(column) for column in self.columns_}
+        # Constant columns take no numbers, and have an empty slice.
         ends = np.cumsum([column.n_encoded for column in self.columns_]).tolist()
         self.output_indices_ = {
             column.name: slice(end - column.n_encoded, end)
@@ -295,6 +300,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
         }
         self._n_features_out = ends[-1]
         self._library = library
+        # What makes the same types again: names and numbers, so that it can be saved as it is.
         self._types = [source.dtype for source in sources]
         self._categories = [source.categories for source in sources]
 
@@ -329,6 +335,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
 
     def _drawn(self, rows: np.ndarray, generator: np.random.RandomState) -> np.ndarray:
         """Return encoded rows in which categories are drawn from their probabilities."""
+        # In raw units, in which the numbers of categories are their probabilities.
         drawn = [
             column.drawn(
                 rows[:, self.output_indices_[column.name]] * column.scale + column.center,
@@ -353,6 +360,7 @@ class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
             return _as_array(values, self._types[0]["array"])
         names = [column.name for column in self.columns_]
         columns = list(zip(names, values, self._types, self._categories, strict=True))
+        # Codes of a table of polars may come in a frame of pandas, which has an index.
         return make_frame(columns, self._library, index if self._library == "pandas" else None)
 
     def __sklearn_tags__(self) -> Any:
@@ -382,6 +390,7 @@ def _check_kinds(given: dict[Any, Any], sources: list[Any]) -> None:
 
 
 def _as_array(values: list[np.ndarray], dtype: str) -> np.ndarray:
+    # An array has one type for all columns: numbers are rounded and cut to what it can hold.
     target = np.dtype(dtype)
     columns = np.empty((len(values[0]), len(values)), dtype=target)
     for i, each in enumerate(values):

@@ -136,9 +136,11 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         **MISSING_CONSTRAINTS,
         "beta": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [
+            # Integers are epochs and floats fractions of them: 1 is one epoch, 1.0 are all.
             Interval(Integral, 0, None, closed="left"),
             Interval(Real, 0, 1, closed="both"),
         ],
+        # Losses with a likelihood, of which the bound is made: Gaussian or Bernoulli.
         "loss": [StrOptions({"mse", "bce"})],
     }
     # The likelihood is that of all features: along a basis part of the data would be left out.
@@ -301,6 +303,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         return Traits(kl_warmup=self.kl_warmup)
 
     def _network_options(self) -> dict[str, Any]:
+        # Without kl_warmup, which only training needs: a fitted network is rebuilt from these.
         return {"beta": float(self.beta), "mask_missing": self._masks}
 
     def _build_network(self, shape: DataShape) -> VariationalNetwork:

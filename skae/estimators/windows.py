@@ -138,6 +138,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
             for each in self._read(X)
             for segment in each.segments
         ]
+        # Not by concatenate: it copies a single view, and each step as often as windows hold it.
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def fit_transform(self, X: Any, y: object = None) -> np.ndarray:
@@ -181,6 +182,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
             If there are not as many windows as `transform` makes of X, or they have another length.
         """
         check_is_fitted(self)
+        # Not check_array: windows of series with missing values hold NaN.
         rows = np.asarray(as_array(rows, "rows"))
         width = self.window_ * self.n_features_in_
         if rows.ndim not in (1, 2) or rows.shape[1:] not in ((), (width,)):
@@ -195,6 +197,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
                 f"rows must hold the {sum(n_windows)} windows of X, got {len(rows)}: give the X "
                 "from which they were cut."
             )
+        # Each series by itself: no mean reaches from one into the next.
         parts = np.split(rows, np.cumsum(n_windows)[:-1])
         steps = [self._join(part, each) for part, each in zip(parts, series, strict=True)]
         return steps if is_list else steps[0]
@@ -238,6 +241,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
             )
         return np.concatenate(
             [
+                # Labels as a series of one channel, cut as X is: (n_windows, window).
                 take(window_rows(each[segment, None], self.window_, self.stride))
                 for each, one in zip(labels, series, strict=True)
                 for segment in one.segments
@@ -262,8 +266,10 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
     def _join(self, rows: np.ndarray, series: Series) -> np.ndarray:
         starts = np.concatenate(self._starts(series))
         if rows.ndim == 1:
+            # (n_windows,) to (n_windows, window, 1): a view, with one number for all steps.
             same = np.broadcast_to(rows[:, None, None], (len(rows), self.window_, 1))
             return to_steps(same, starts, len(series.values))[:, 0]
+        # (n_windows, window * n_channels) to (n_windows, window, n_channels)
         windows = rows.reshape(len(rows), self.window_, self.n_features_in_)
         return to_steps(windows, starts, len(series.values))
 
@@ -275,6 +281,7 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
 
 def _of_length(n_steps: int, n_channels: int) -> Series:
     """Return a series of which only the length matters."""
+    # A view of one number: it takes no memory, however long the series is.
     return bare_series(np.broadcast_to(np.nan, (n_steps, n_channels)))
 
 

@@ -43,6 +43,7 @@ class AppliedNetwork(nn.Module):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Apply the method."""
+        # Images and frames become rows of values, which is all that networks take.
         outputs: torch.Tensor = getattr(self.network, self.method)(X.flatten(self.n_axes))
         return outputs if self.shape is None else outputs.reshape(-1, *self.shape)
 
@@ -70,13 +71,16 @@ class SequenceScores(Scores):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Score sequences (n_samples, n_timesteps, ...)."""
+        # (n_samples, n_timesteps, frame size)
         frames = X.flatten(2)
         return _scores(frames[:, -1], self.network(frames[:, :-1]))
 
 
 def _scores(rows: torch.Tensor, reconstructed: torch.Tensor) -> torch.Tensor:
     missing = rows.isnan()
+    # Chosen, not multiplied by zero: NaN times zero is NaN.
     squares = torch.where(missing, 0.0, rows - reconstructed).square().sum(dim=1)
+    # A row without observed values scores 0, as in `score_samples`.
     return -squares / (~missing).sum(dim=1).clamp(min=1)
 
 
@@ -93,6 +97,7 @@ class EvidenceBound(nn.Module):
     def __init__(self, network: nn.Module, draws: Any, criterion: Any) -> None:
         super().__init__()
         self.network = network
+        # A buffer becomes a constant of the graph: a file scores without drawing numbers.
         self.register_buffer("draws", torch.as_tensor(draws, dtype=torch.float32))
         self.criterion = criterion
 
@@ -102,6 +107,8 @@ class EvidenceBound(nn.Module):
             X.flatten(1),
             self.draws,
             self.criterion,
+            # All draws at once: their number would otherwise follow the batch, which has no size
+            # here.
             n_at_once=len(self.draws),  # type: ignore[arg-type]
         )
         return bounds[:, 0]
@@ -129,6 +136,7 @@ class Predicted(nn.Module):
 
 def network_of(estimator: Any) -> nn.Module:
     """Return a copy of the fitted network on the CPU, in float32 and for inference."""
+    # A copy, since modules change their device and precision in place.
     network: nn.Module = copy.deepcopy(estimator.module_).cpu().float().eval()
     return network
 
@@ -165,6 +173,7 @@ METHODS = {
 }
 
 for _method in METHODS.values():
+    # It is a NetworkEstimator, whose network alone would be exported without its encoder.
     _method.register(TableAutoencoder, _refuse_table)
 
 
@@ -221,18 +230,21 @@ def _(estimator: AutoencoderClassifier) -> nn.Module:
 
 @predict_proba.register
 def _(estimator: AutoencoderClassifier) -> nn.Module:
+    # The head returns logits, here as in `predict_proba`.
     return Predicted(network_of(estimator), lambda outputs: outputs.softmax(dim=1))
 
 
 @predict.register
 def _(estimator: AutoencoderRegressor) -> nn.Module:
     scaler, shape = estimator.target_scaler_, estimator.target_shape_
+    # The head predicts standardized targets.
     scale, mean = (torch.as_tensor(of, dtype=torch.float32) for of in (scaler.scale_, scaler.mean_))
     return Predicted(network_of(estimator), lambda out: (out * scale + mean).reshape(-1, *shape))
 
 
 def inner_reducer(estimator: Any) -> Any:
     """Return the reducer that computes the codes of a hybrid, or None for other estimators."""
+    # With distill=True the encoder of the network replaces the reducer, in the file as well.
     if isinstance(estimator, HybridAutoencoder) and not estimator.network_options_["distill"]:
         return estimator.reducer_
     return None

@@ -31,10 +31,12 @@ def _run(steps: list[Step], arrays: _Arrays, x: torch.Tensor) -> torch.Tensor:
 
 def _array(step: Step, name: str, arrays: _Arrays) -> torch.Tensor | None:
     position = step[name]
+    # Layers without a bias, or normalization without weights, have None in its place.
     return None if position is None else arrays[position]
 
 
 def _linear(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    # (n_samples, n_inputs) to (n_samples, n_outputs)
     return F.linear(x, arrays[step["weight"]], _array(step, "bias", arrays))
 
 
@@ -48,6 +50,8 @@ def _convolution(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
 
 def _along_channels(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Return values of channels, or of all, in a shape that broadcasts with (n_samples, ...)."""
+    # Of rows the entries are those of features, of images (n_samples, channels, height, width)
+    # those of channels.
     return values.reshape(-1, *[1] * (x.ndim - 2))
 
 
@@ -57,11 +61,13 @@ def _affine(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
 
 
 def _normalize(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    # In one group this is layer normalization, of rows of units as well.
     weight, bias = _array(step, "weight", arrays), _array(step, "bias", arrays)
     return F.group_norm(x, step["groups"], weight, bias, step["eps"])
 
 
 def _sum(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    # Every branch gets the same input, as the two paths of a skip connection.
     return torch.stack([_run(branch, arrays, x) for branch in step["branches"]]).sum(dim=0)
 
 
@@ -71,6 +77,7 @@ def _activation(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
 
 
 def _to_images(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    # Rows hold pixels in the order (height, width, channels), and torch has channels first.
     return x.reshape(-1, *step["shape"]).permute(0, 3, 1, 2)
 
 
@@ -83,14 +90,19 @@ def _reshape(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
 
 
 def _resize(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    # By factors torch takes the pixels from places divided by the given factor, not by the ratio of
+    # the rounded sizes: decoder.js has to do the same.
     return F.interpolate(x, size=step.get("size"), scale_factor=step.get("factors"))
 
 
 def _pad(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    # Components that training had and codes leave out are zero for the decoder.
     return F.pad(x, (0, step["size"]))
 
 
 def _presence(x: torch.Tensor, step: Step, arrays: _Arrays) -> torch.Tensor:
+    # From the last component on: one where it or a later one is not zero. The decoder was trained
+    # with these beside the code, (n_samples, 2 * n_components).
     present = (x != 0).to(x).flip(1).cummax(dim=1).values.flip(1)
     return torch.cat([x, present], dim=1)
 
@@ -121,11 +133,13 @@ def _group(raw: np.ndarray, column: Step) -> np.ndarray:
 
 
 def _largest(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    # Of equal ones the first, here and in decoder.js.
     positions: np.ndarray = _group(raw, column).argmax(axis=1)
     return positions
 
 
 def _reached_steps(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
+    # Truth values are such a column of a single step.
     count: np.ndarray = (_group(raw, column) > 0.5).sum(axis=1)
     return count
 
@@ -134,6 +148,7 @@ def _unscaled(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
     values = raw[:, column["at"]]
     if column["shape"] == "quantiles":
         quantiles = arrays[column["quantiles"]].numpy()
+        # What QuantileTransformer inverts: from a normal score to a fraction, and to its quantile.
         return np.asarray(np.interp(ndtr(values), np.linspace(0, 1, len(quantiles)), quantiles))
     values = np.sinh(values) if column["shape"] == "sinh" else values
     unscaled: np.ndarray = column["scale"] * values + column["shift"]
@@ -142,6 +157,7 @@ def _unscaled(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
 
 def _number(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
     values = _unscaled(raw, column, arrays)
+    # Halves to the even neighbor, which Math.round of JavaScript does not do.
     values = np.rint(values) if column["whole"] else values
     return np.asarray(values / column["unit"])
 
@@ -152,6 +168,7 @@ def _date(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
     for i, length in enumerate(column["cycles"]):
         sine, cosine = (raw[:, column["at"] + 1 + 2 * i + part] for part in (0, 1))
         difference = np.arctan2(sine, cosine) / (2 * np.pi) - moments / length
+        # At most half a cycle, as in `DateColumn.values`: the nearest moment with that phase.
         difference -= np.rint(difference)
         moments = moments + difference * length * np.minimum(np.hypot(sine, cosine), 1)
     rounded: np.ndarray = np.rint(moments / column["step"]) * column["step"] / 1000
@@ -160,6 +177,7 @@ def _date(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
 
 def _time(raw: np.ndarray, column: Step, arrays: _Arrays) -> np.ndarray:
     sine, cosine = (raw[:, column["at"] + part] for part in (0, 1))
+    # Once more at the end: the last half second is rounded up to midnight, which is zero.
     seconds: np.ndarray = np.rint(np.arctan2(sine, cosine) / (2 * np.pi) % 1 * 86400) % 86400
     return seconds
 
@@ -178,6 +196,7 @@ def _gelu_tanh(x: torch.Tensor) -> torch.Tensor:
     return F.gelu(x, approximate="tanh")
 
 
+# The keys are those of STEPS in decoder.js: a program that runs here has to run there.
 _STEPS: dict[str, Callable[[torch.Tensor, Step, _Arrays], torch.Tensor]] = {
     "linear": _linear,
     "conv": _convolution,
@@ -197,6 +216,7 @@ _STEPS: dict[str, Callable[[torch.Tensor, Step, _Arrays], torch.Tensor]] = {
     "columns": _columns,
 }
 
+# Parameters of modules follow by position: the slope, alpha or beta of torch's functions.
 _ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "relu": F.relu,
     "leaky_relu": F.leaky_relu,
