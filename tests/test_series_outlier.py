@@ -351,6 +351,14 @@ def test_a_stream_begins_anew_behind_lost_steps(sensors):
     np.testing.assert_allclose(scores, detector.score_samples(X[2000:2150]), rtol=1e-9)
 
 
+def test_a_stream_begins_anew_behind_steps_that_are_lost_within_a_call(sensors):
+    X = framed(sensors)
+    X = X.drop(X.index[2100:2110])
+    detector = SeriesOutlierDetector(window=24, causal=True).fit(X[:1500])
+    scores = detector.score_next(X[2000:2150])
+    np.testing.assert_allclose(scores, detector.score_samples(X[2000:2150]), rtol=1e-9)
+
+
 def test_a_call_that_fails_leaves_the_stream_as_it_was():
     X = wave(300)
     detector = SeriesOutlierDetector(window=16, causal=True).fit(wave())

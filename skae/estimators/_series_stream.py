@@ -52,16 +52,18 @@ class SeriesStreamMixin:
         series = self._read_next(X)
         history, end = vars(self).get("_history", (None, None))
         parts = []
-        for segment in series.segments:
+        for i, segment in enumerate(series.segments):
             values = (series.values[segment] - self.center_) / self.scale_
-            if not series.follows(end):
+            # Between two segments of one call steps are lost, and between two calls they may be.
+            if i > 0 or not series.follows(end):
                 history = None
             deviations = causal_deviations_of_steps(
                 values, self.window_, self._deviations_of, self._n_smoothed, history
             )
             parts.append(-mean_of_observed(deviations, 1))
             known = values if history is None else np.concatenate([history, values])
-            history, end = known[max(len(known) - self.window_ + 1, 0) :], None
+            # One step less than a window: with the next step they are one.
+            history = known[max(len(known) - self.window_ + 1, 0) :]
         # After all is computed: a call that fails leaves the stream as it was.
         self._history = history, series.end
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
