@@ -79,6 +79,7 @@ def _check_schedule(
 def _check_scorer(callback: ScoringBase) -> None:
     scoring = callback.scoring
     is_known = scoring in get_scorer_names() if isinstance(scoring, str) else callable(scoring)
+    # None stands for the net's own `score`.
     if scoring is not None and not is_known:
         raise ValueError(
             f"callbacks: {type(callback).__name__} must have a name of scikit-learn's scorers, a "

@@ -85,6 +85,7 @@ def _read_csv(path: Path) -> Any:
     # The index that `DataFrame.to_csv` writes as a column without a name.
     if frame.columns[0] == "Unnamed: 0":
         frame = frame.set_index(frame.columns[0])
+    # CSV has no dates: pandas reads them as text.
     texts = [name for name in frame if pandas.api.types.is_string_dtype(frame[name])]
     return frame.assign(**{name: _as_dates(pandas, frame[name]) for name in texts})
 
@@ -92,6 +93,7 @@ def _read_csv(path: Path) -> Any:
 def _as_dates(pandas: Any, column: Any) -> Any:
     """Return a column of ISO dates as such, and any other as it is."""
     dates = pandas.to_datetime(column, format="ISO8601", errors="coerce")
+    # All of them or none: a column with a single entry that is no date is text.
     is_date = dates.notna().equals(column.notna()) and dates.notna().any()
     return dates if is_date else column
 

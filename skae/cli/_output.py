@@ -39,6 +39,7 @@ def _parquet(columns: Columns) -> bytes:
 
 def _npy(columns: Columns) -> bytes:
     file = BytesIO()
+    # One array has one type: names of rows and labels are left to the other formats.
     numbers = [values for values in columns.values() if values.dtype.kind in "fiu"]
     np.save(file, np.column_stack(numbers), allow_pickle=False)
     return file.getvalue()

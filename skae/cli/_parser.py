@@ -19,6 +19,7 @@ def make_parser(version: str) -> argparse.ArgumentParser:
         epilog=_EXIT,
     )
     parser.add_argument("--version", action="version", version=f"skae {version}")
+    # Required, which argparse does not make them: without a command there is nothing to do.
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_compare(commands)
     _add_outliers(commands)
@@ -26,11 +27,13 @@ def make_parser(version: str) -> argparse.ArgumentParser:
     return parser
 
 
+# In quotes here and below: only the stubs of argparse have this class as a generic one.
 def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = _add_command(
         commands, "compare", "Compare PCA, UMAP and autoencoders on held-out rows."
     )
     command.add_argument(
+        # Not a single number: several sizes are compared, and the report draws the error over them.
         "--components", type=_positive, nargs="+", default=[16], metavar="N",
         help="size or sizes of the code (default: 16, or the number of features if that is less)",
     )  # fmt: skip
@@ -50,6 +53,7 @@ def _add_outliers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--train", metavar="DATA", help="fit on the rows of this file (default: on DATA itself)"
     )
     command.add_argument(
+        # Not a contamination: conformal p-values make the rate hold for new rows as well.
         "--rate", type=_fraction, default=0.05, metavar="FRACTION",
         help="false-positive rate: fraction of normal rows to report (default: 0.05)",
     )  # fmt: skip
@@ -87,6 +91,7 @@ def _add_command(
     command.add_argument(
         "--drop", nargs="+", default=[], metavar="COLUMN", help="columns to leave out"
     )
+    # Not None: the same command writes the same file.
     command.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
     command.add_argument("--quiet", action="store_true", help="no progress bar on a terminal")
     command.add_argument("--traceback", action="store_true", help="show where an error arose")
@@ -96,6 +101,7 @@ def _add_command(
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
+        # argparse adds the name of the argument and ends with status 2, before any file is read.
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
     return value
 

@@ -75,10 +75,12 @@ def split_data(
 ) -> list[Split]:
     """Return one split, or one for each fold of `cv`; stratified by class if there are classes."""
     if cv is None:
+        # Positions in place of rows: X may be a frame or sparse.
         rows = np.arange(X.shape[0])
         pairs = [train_test_split(rows, test_size=test_size, random_state=seed, stratify=y)]
         held_out = f"test_size must hold out more than {2 * N_NEIGHBORS} rows, got {test_size!r}"
     else:
+        # Splitters read the number of rows and y.
         pairs = list(_folds(cv, y, seed).split(np.empty((X.shape[0], 0)), y))
         held_out = f"cv must hold out more than {2 * N_NEIGHBORS} rows in each fold, got {cv!r}"
     fewest = min(len(test) for _, test in pairs)
@@ -89,6 +91,7 @@ def split_data(
 
 def _folds(cv: Any, y: np.ndarray | None, seed: int | None) -> Any:
     """Return a splitter; a number of folds is shuffled, since files are often sorted."""
+    # True is an integer of Python as well.
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         kind = KFold if y is None else StratifiedKFold
         return kind(int(cv), shuffle=True, random_state=seed)
@@ -108,6 +111,7 @@ def encode_mixed(X: Any) -> Any:
     """
     if not columns_without_numbers(X):
         return X
+    # Standardized, so that errors of columns of different units can be added.
     encoder = TableEncoder(numeric_scaling="standard", missing_values="nan")
     return encoder.set_output(transform="pandas").fit_transform(X)
 
@@ -128,6 +132,7 @@ def numbers(X: Any, like: Any = None) -> np.ndarray:
     like = X if like is None else like
     others = {name for name, _ in columns_without_numbers(like)}
     if others:
+        # By position: a reducer may return the columns of a frame as an array.
         kept = [i for i, name in enumerate(like.columns) if name not in others]
         X = X[[like.columns[i] for i in kept]] if _is_frame(X) else np.asarray(X)[:, kept]
     # check_array refuses what has no columns, or no rows.

@@ -26,6 +26,7 @@ def as_json(comparison: Any) -> str:
 
 def _records(table: Any, index: str | None = None) -> list[dict[str, Any]]:
     """Return a dict for each row; JSON has no NaN, and gets null."""
+    # Errors have an entry of their own, in full.
     records = table.drop(columns="error", errors="ignore").to_dict("records")
     if index is not None:
         records = [
@@ -38,6 +39,7 @@ def _plain(value: Any) -> Any:
     """Return a value of numpy or pandas as JSON has it."""
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
+    # numpy's integers and truth values are none of JSON's.
     return value.item() if hasattr(value, "item") else value
 
 
@@ -65,4 +67,5 @@ def _cell(value: Any) -> str:
     """Return a value as text that leaves the columns of the table apart."""
     if isinstance(value, float):
         return f"{value:.3g}" if math.isfinite(value) else "–"
+    # A bar would begin another column, and a line break another row.
     return "–" if value is None else " ".join(str(value).split()).replace("|", "\\|")

@@ -88,8 +88,10 @@ def _rows(comparison: Any, columns: list[Any]) -> list[dict[str, Any]]:
 def _best(scores: Any, higher_is_better: bool) -> set[Any]:
     """Return the names of the best reducers: all those that read the same as the best."""
     measured = scores.dropna()
+    # The best of one would be no finding.
     if len(measured) < 2:
         return set()
+    # As text: scores that a reader cannot tell apart are all marked.
     best = _shown(measured.max() if higher_is_better else measured.min())
     return {name for name, score in measured.items() if _shown(score) == best}
 
@@ -105,6 +107,7 @@ def _shown(value: float, n_digits: int = 3) -> str:
 
 def _colors(table: Any) -> dict[Any, str]:
     """Return the color of each row, which reducers keep in all pictures."""
+    # Of several sizes of the code, a reducer has one color for all.
     names = list(table.get("reducer", table.index))
     distinct = list(dict.fromkeys(names))
     styles = dict(zip(distinct, series_styles(len(distinct)), strict=True))
@@ -168,6 +171,7 @@ def _trade_offs(comparison: Any) -> list[dict[str, str]]:
 
 def _codes(comparison: Any) -> dict[str, Any]:
     """Return a drawing of each code, and the legend that they share."""
+    # The first are as good as any: the split has shuffled the rows.
     y = None if comparison.y_test is None else comparison.y_test[:_MAX_POINTS]
     target = None if y is None else read_target(y)
     panels = []
@@ -178,6 +182,7 @@ def _codes(comparison: Any) -> dict[str, Any]:
                 codes[:_MAX_POINTS],
                 y,
                 ax=ax,
+                # Classes have one legend for all panels; a color bar belongs to its own.
                 legend=target is not None and target.classes is None,
                 rasterized=True,
             )
@@ -203,6 +208,7 @@ def _images(comparison: Any) -> dict[str, Any]:
     shape = comparison.image_shape
     images = as_images(comparison.X_test, shape)
     limits = value_range(images)
+    # Ten at most, as in `Comparison.plot`; four show something of wide images, too.
     n_images = int(np.clip(_STRIP_PIXELS // shape[1], 4, 10))
     rows = one_of_each(comparison.y_test, n_images)
     shown = images[rows]
@@ -213,6 +219,7 @@ def _images(comparison: Any) -> dict[str, Any]:
         name: np.sqrt(mean_squares_of_features(comparison.X_test, each)).reshape(shape)
         for name, each in comparison.reconstructions.items()
     }
+    # As floats: differences of bytes would wrap around below zero.
     errors = {name: np.abs(each.astype(float) - shown) for name, each in rebuilt.items()}
     # One scale for all errors; the 99th percentile, lest one pixel makes all others black.
     largest = (
@@ -256,6 +263,7 @@ def _features(comparison: Any) -> dict[str, Any] | None:
     names = comparison.feature_names or [f"feature {i}" for i in range(n_features)]
     matrix = np.column_stack(list(explained.values()))
     known = ~np.isnan(matrix).all(axis=1)
+    # Features without a variance have nothing to explain, and come last.
     means = np.full(n_features, np.inf)
     means[known] = np.nanmean(matrix[known], axis=1)
     order = np.argsort(means, kind="stable")[:_MAX_FEATURES]

@@ -49,6 +49,7 @@ def describe_split(splits: list[Split], cv: Any, y: np.ndarray | None) -> str:
     n_train, n_test = len(splits[0].train), len(splits[0].test)
     if cv is None:
         return f"{n_train} rows to fit on, {n_test} held out{stratified}"
+    # A splitter of the user's own decides about classes itself.
     kind = stratified if isinstance(cv, int) else f", {in_one_line(cv)}"
     return f"{len(splits)} folds, about {n_test} rows held out in each{kind}"
 
@@ -69,5 +70,6 @@ def describe_machine() -> dict[str, str]:
 def _version(name: str) -> str | None:
     try:
         return version(name)
+    # Of optional packages: what is not installed was not used.
     except PackageNotFoundError:
         return None

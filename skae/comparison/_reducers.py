@@ -69,6 +69,7 @@ def _with_imputer(reducer: Any) -> Any:
     """Return the reducer behind an imputer, unless it takes missing values itself."""
     if reducer.get_params().get("missing_values") == "mask":
         return reducer
+    # Otherwise columns without a value in training are dropped, and reconstructions are narrower.
     return make_pipeline(MeanImputer(keep_empty_features=True), reducer)
 
 
@@ -109,6 +110,7 @@ def at_sizes(reducers: Mapping[str, Any], sizes: list[int]) -> tuple[dict[str, A
 def _size_parameter(name: str, reducer: Any) -> str:
     """Return the parameter that sets the size of the code, of a pipeline that of its last step."""
     steps = getattr(reducer, "steps", [])
+    # From the last step backward: it makes the code, and an earlier PCA does not.
     candidates = ["n_components", *(f"{step}__n_components" for step, _ in reversed(steps))]
     parameters = reducer.get_params()
     found = next((each for each in candidates if each in parameters), None)

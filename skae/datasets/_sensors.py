@@ -162,12 +162,14 @@ def make_sensors(
     rng = check_random_state(random_state)
     regime = _draw_regimes(n_timesteps, rng)
     clean, shifted = _draw_cycles(regime, n_channels, rng)
+    # (n_timesteps, n_channels): each channel up or down.
     wander = drift * np.linspace(0, 1, n_timesteps)[:, None] * rng.choice([-1, 1], n_channels)
     data = clean + wander + noise * rng.standard_normal(clean.shape)
     faults = _draw_faults(n_timesteps, n_channels, n_faults, fault_start, names, rng)
     is_faulty = np.zeros(data.shape, bool)
     for fault in faults:
         place = slice(fault.start, fault.end), fault.channel
+        # With noise of its own: a decoupled sensor would be found by its smoothness otherwise.
         other = (shifted + wander)[place] + noise * rng.standard_normal(fault.end - fault.start)
         data[place] = _FAULTS[fault.kind](data[place], other, rng)
         is_faulty[place] = True
@@ -201,7 +203,9 @@ def _draw_cycles(
     # All channels see this load, which no period predicts: it remembers half a day.
     steps, load = 0.15 * rng.standard_normal(n_timesteps), np.zeros(n_timesteps)
     for i in range(1, n_timesteps):
+        # Half of it is left after 34 steps, eight and a half hours.
         load[i] = 0.98 * load[i - 1] + steps[i]
+    # A standard deviation of 0.5, beside a cycle with an amplitude of about one.
     load *= 0.5 / max(load.std(), 1e-12)
     strength = np.array(_REGIMES)[regime][:, None]
     delays, coupling = rng.uniform(0, 0.15 * PERIOD, n_channels), rng.uniform(0.7, 1.3, n_channels)
@@ -228,6 +232,7 @@ def _draw_faults(
     if n_faults == 0:
         return []
     first = int(fault_start * n_timesteps)
+    # A stretch for each, so that faults never overlap and a label belongs to one of them.
     room = (n_timesteps - first) // n_faults
     if room < _FAULT_STEPS[1] + _REST_STEPS:
         raise ValueError(
@@ -278,6 +283,7 @@ _FAULTS: dict[str, Callable[..., np.ndarray]] = {
 def _lose(data: np.ndarray, fraction: float, rng: np.random.RandomState) -> np.ndarray:
     """Set about this fraction of the values to NaN, in short stretches."""
     # Each start loses the steps after it in the same channel; stretches may overlap.
+    # A value stays if none of the four steps up to it is a start: (1 - rate)^4 = 1 - fraction.
     rate = 1 - (1 - fraction) ** (1 / _LOST_STEPS)
     is_start = rng.uniform(size=data.shape) < rate
     lost = is_start.copy()

@@ -21,6 +21,7 @@ class ApplicationMixin:
         """Refine codes by the error of their rows, where the estimator is set to."""
         if not getattr(self, "refine_steps", 0):
             return codes
+        # Side by side, since `map_rows` passes the chunks of one array to the network.
         joined = np.hstack([codes, dense(rows)], dtype=codes.dtype)
         return map_rows(
             self.module_,
@@ -35,6 +36,7 @@ class ApplicationMixin:
         return map_rows(self.module_, "decode", codes, self._n_outputs)
 
     def _reconstruct(self: Any, rows: Any, X: Any = None) -> Any:
+        # Refined codes are not those that the network's own `forward` decodes.
         if getattr(self, "refine_steps", 0):
             return self._decode(self._encode(rows, X))
         return map_rows(

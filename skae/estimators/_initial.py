@@ -41,6 +41,7 @@ def check_initial(init: Any, owner: Any) -> None:
             f"X has {owner.n_features_in_} features, but init was fitted on "
             f"{fitted.n_features_in_}."
         )
+    # The default is no choice of the user's, and the size follows `init`.
     default = type(owner)().n_components
     if owner.n_components not in (default, fitted.n_components, fitted.n_components_):
         raise ValueError(

@@ -47,6 +47,7 @@ class SeriesThresholdMixin(ThresholdMixin):
             of_block = self._score_stretch(block)
             is_known = ~np.isnan(of_block)
             scores.append(of_block[is_known])
+            # Steps of a block depend on each other: together they weigh as one row does elsewhere.
             weights.append(np.full(is_known.sum(), 1 / max(is_known.sum(), 1)))
         joined = np.concatenate(scores)
         if not len(joined):
@@ -55,6 +56,7 @@ class SeriesThresholdMixin(ThresholdMixin):
         self.calibration_scores_ = joined[order]
         self._calibration_weights = np.concatenate(weights)[order]
         self.n_calibration_blocks_ = sum(len(each) > 0 for each in scores)
+        # Steps of which nothing was observed have no score, and no place in a quantile.
         self._training_rows = np.flatnonzero(~np.isnan(self.training_scores_))
         self._training_weights = None
 
@@ -152,6 +154,7 @@ class SeriesThresholdMixin(ThresholdMixin):
         rows = []
         with compute_threads():
             for number, each in enumerate(series):
+                # Computed once, for the scores and for the channels of an event.
                 deviations = self._deviations_of_series(each)
                 scores = -mean_of_observed(deviations, 1)
                 for run in find_runs(scores < self.offset_, self.window_ - 1):

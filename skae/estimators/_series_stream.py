@@ -86,6 +86,7 @@ class SeriesStreamMixin:
         self.__dict__.pop("_history", None)
         if X is not None:
             (series,) = read_series(self, X, reset=False)[0]
+            # Only what comes after the last lost step is continued by the stream.
             values = (series.values[series.segments[-1]] - self.center_) / self.scale_
             self._history = values[max(len(values) - self.window_ + 1, 0) :], series.end
         return self

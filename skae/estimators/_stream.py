@@ -36,6 +36,7 @@ class StreamMixin:
         if run.mode == FIRST_BATCH:
             stream = Stream.started(training_set)
             if not self._can_start_anew:
+                # Nothing is kept: training never starts anew from these rows.
                 stream.first_rows = None
             return training_set, run._replace(stream=stream)
         earlier = getattr(getattr(self, "net_", None), "stream", None) or Stream()
@@ -69,6 +70,8 @@ class StreamMixin:
         if factor == 1 and not shift.any():
             return
         run.stream.change(network, lambda network: network.change_units(factor, shift))
+        # In place: the network and a user's modules in it share this object. The shift is in units
+        # of the old scale, and comes first.
         units.center += units.scale * shift
         units.scale *= factor
 

@@ -101,6 +101,7 @@ def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | 
     _check_opset(opset)
     chosen = _check_methods(estimator, last, methods)
     _check_refinement(last)
+    # The network first: its opset decides that of the steps before it.
     model = _with_labels(_traced(last, chosen, opset), last)
     before = None if chosen == ["inverse_transform"] else _what_precedes(estimator, last)
     if before is not None:
@@ -169,6 +170,7 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
         modules = {name: nn.Identity() if name == "transform" else decode for name in methods}
         of_codes = True
     sample = (estimator.n_components_,) if of_codes else _sample_shape(estimator)
+    # Any number of samples; shapes that are not named here become fixed.
     dynamic = {0: torch.export.Dim.DYNAMIC}
     if _is_of_sequences(estimator) and not of_codes:
         dynamic[1] = torch.export.Dim.DYNAMIC
@@ -178,6 +180,7 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
             warnings.simplefilter("ignore")
             program: Any = torch.onnx.export(
                 _Joined(modules),
+                # Only shapes and types are traced: the values do not matter.
                 (torch.zeros(_TRACED_ROWS, *sample),),
                 input_names=[_INPUT],
                 output_names=methods,
@@ -211,10 +214,12 @@ def _with_labels(model: Any, estimator: Any) -> Any:
         return model
     classes = np.asarray(estimator.classes_)
     if classes.dtype.kind in "US":
+        # Strings of ONNX have no fixed width, and from_array takes them as objects.
         classes = classes.astype(object)
     labels = import_optional("onnx.numpy_helper", "onnx").from_array(classes, "classes")
     gather = _helper().make_node("Gather", ["classes", "position"], ["predict"])
     for node in model.graph.node:
+        # The output keeps its name: the node that made it gets another one.
         node.output[:] = ["position" if name == "predict" else name for name in node.output]
     model.graph.initializer.append(labels)
     model.graph.node.append(gather)
@@ -275,6 +280,7 @@ def _chained(first: Any, second: Any) -> Any:
     # Names of nodes and tensors may occur in both.
     second = compose.add_prefix(second, "skae_", rename_inputs=True, rename_outputs=False)
     first = compose.add_prefix(first, "before_", rename_inputs=False, rename_outputs=True)
+    # merge_models refuses models of different versions.
     version = min(first.ir_version, second.ir_version)
     first.ir_version = second.ir_version = version
     return compose.merge_models(
@@ -291,6 +297,7 @@ def _stamp(model: Any, estimator: Any, last: Any) -> None:
         "feature_names": getattr(estimator, "feature_names_in_", None),
         "classes": getattr(last, "classes_", None),
     }
+    # Names and classes are arrays, of which JSON takes only lists.
     known = {key: np.asarray(value).tolist() for key, value in facts.items() if value is not None}
     _helper().set_model_props(model, {key: json.dumps(value) for key, value in known.items()})
     model.producer_name, model.producer_version = "skae", skae_version

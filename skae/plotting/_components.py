@@ -259,6 +259,7 @@ class ComponentActivityDisplay:
         style = {"color": list(colors), "label": label, **bar_kwargs}
         self.bars_ = ax.bar(numbers, self.effect, **style)
         ax.set(xlabel="component", ylabel="change of the reconstruction")
+        # Components are counted: no ticks between them, and not one for each of hundreds.
         ax.locator_params(axis="x", nbins=12, integer=True)
         entries = [self.bars_]
         if self.divergence is not None:

@@ -122,6 +122,7 @@ class FeatureMapDisplay:
         rows = np.full((len(self.maps), n_columns, *shape), np.nan)
         for row, maps in zip(rows, self.maps.values(), strict=True):
             chosen = _most_varied(maps, n_columns)
+            # (height, width, channels) to (channels, height, width): each channel is a picture.
             row[: chosen.shape[2]] = _enlarged(_own_range(chosen), shape).transpose(2, 0, 1)
         # Layers with fewer channels than others leave places empty.
         style = {"cmap": "viridis", "row_labels": list(self.maps), "hides_missing": True}
@@ -138,6 +139,7 @@ def _most_varied(maps: np.ndarray, n_channels: int) -> np.ndarray:
 
 def _own_range(maps: np.ndarray) -> np.ndarray:
     low, high = maps.min(axis=(0, 1)), maps.max(axis=(0, 1))
+    # Each channel by itself, since their scales differ; one that is constant stays at zero.
     unit: np.ndarray = (maps - low) / np.where(high > low, high - low, 1)
     return unit
 
@@ -147,5 +149,6 @@ def _enlarged(maps: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     rows, columns = (
         np.arange(new) * old // new for new, old in zip(shape, maps.shape, strict=False)
     )
+    # Repeated and not interpolated: what a layer has is seen pixel by pixel.
     enlarged: np.ndarray = maps[rows][:, columns]
     return enlarged

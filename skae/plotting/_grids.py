@@ -114,6 +114,7 @@ class ImageGridDisplay:
             images=shown,
             n_columns=min(n_columns, len(shown)),
             labels=None if labels is None else [str(label) for label in labels[:n_images]],
+            # Of all images, so that parts of one set have the same scale.
             value_range=value_range(images),
         )
         return display.plot(ax=ax, **imshow_kwargs)
@@ -134,6 +135,7 @@ class ImageGridDisplay:
             The display itself.
         """
         images = self.images
+        # Rounded up: the last row may have empty places.
         n_rows = -(-len(images) // self.n_columns)
         limits = value_range(images) if self.value_range is None else self.value_range
         height, width = images.shape[1:3]
@@ -150,6 +152,7 @@ class ImageGridDisplay:
         """Write labels within the upper left corner of the images, readable on any grey."""
         for i, label in enumerate(self.labels or ()):
             row, column = divmod(i, self.n_columns)
+            # As wide as the padding of `mosaic`, behind which the next image begins.
             pixels = max(1, width // 14)
             place = (column * (width + pixels), row * (height + pixels))
             box = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1}

@@ -160,6 +160,7 @@ def animate_latent(
     positions = _in_one_plane(codes)
     display = LatentSpaceDisplay.from_codes(positions[-1], y, ax=ax, **scatter_kwargs)
     limits = [robust_limits(values) for values in positions.reshape(-1, 2).T]
+    # The same for all epochs: a view that follows the codes would hide how they move.
     display.ax_.set(xlim=limits[0], ylim=limits[1])
     if codes[-1].shape[1] > 2:
         display.ax_.set(xlabel="PC 1 of the code", ylabel="PC 2 of the code")
@@ -180,6 +181,7 @@ def _codes_by_epoch(estimator: Any, X: Any, y: Any, n_epochs: int) -> list[np.nd
             f"estimator must have partial_fit, got {type(estimator).__name__}, which has none."
         )
     codes = []
+    # Others ignore y, or warn of one that looks like data.
     target = y if get_tags(trained).target_tags.required else None
     for _ in range(n_epochs):
         trained.partial_fit(X, target)
@@ -191,6 +193,7 @@ def _in_one_plane(codes: list[np.ndarray]) -> np.ndarray:
     """Return codes (n_epochs, n_samples, 2): of more dimensions, in the plane of the last ones."""
     n_components = codes[-1].shape[1]
     if n_components > 2:
+        # One plane for all epochs: that of each would turn from one to the next.
         plane = PCA(n_components=2).fit(codes[-1])
         return np.stack([plane.transform(each) for each in codes])
     return np.stack([np.pad(each, [(0, 0), (0, 2 - n_components)]) for each in codes])

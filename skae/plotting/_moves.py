@@ -157,12 +157,14 @@ class MapMovesDisplay:
         if y is not None:
             y = column_or_1d(as_array(y, "y"))
             check_consistent_length(new, y)
+        # One plane for both maps: principal components of each would turn one against the other.
         positions, axis_labels = to_plane(np.concatenate([old, new]))
         display = cls(
             before=positions[: len(old)],
             after=positions[len(old) :],
             y=y,
             axis_labels=axis_labels,
+            # Of the codes themselves: the plane leaves out moves in other directions.
             median_move=_median_move(old, new),
         )
         return display.plot(ax=ax, legend=legend, **scatter_kwargs)
@@ -188,12 +190,14 @@ class MapMovesDisplay:
         new = LatentSpaceDisplay(positions=self.after, y=self.y, axis_labels=self.axis_labels)
         new.plot(ax, legend=legend, **scatter_kwargs)
         ax = new.ax_
+        # Of both maps: each line begins in one and ends in the other.
         both = np.concatenate([self.before, self.after])
         ax.set_xlim(robust_limits(both[:, 0]))
         if self.axis_labels[1]:  # densities have a scale of their own
             ax.set_ylim(robust_limits(both[:, 1]))
         # (n_samples, 2 ends, 2 coordinates)
         ends = np.stack([self.before, self.after], axis=1)
+        # One collection below the points: an artist for each row would be slow to draw.
         self.lines_ = collections.LineCollection(ends, colors="0.6", linewidths=0.5, zorder=0.5)
         ax.add_collection(self.lines_)
         sizes = new.scatter_.get_sizes()
@@ -217,5 +221,6 @@ def _read_codes(codes: ArrayLike, name: str) -> np.ndarray:
 
 def _median_move(before: np.ndarray, after: np.ndarray) -> float:
     """Return the median distance between codes of a row, as a fraction of the old map's width."""
+    # Relative to the map: a distance between codes means nothing by itself.
     width = np.ptp(before, axis=0).max() or 1.0
     return float(np.median(np.linalg.norm(after - before, axis=1)) / width)

@@ -112,9 +112,11 @@ class ReconstructionDisplay:
         reducers = estimator if several else {type(estimator).__name__: estimator}
         check_scalar(n_images, "n_images", Integral, min_val=1)
         X = as_array(X)[:n_images]
+        # Rows have no shape of their own: the reducer may know it.
         if image_shape is None and len(X.shape) == 2:
             image_shape = fitted_image_shape(reducers.values(), X.shape[1])
         reconstructions = {
+            # Not `reconstruct`, which only estimators of skae have.
             name: reducer.inverse_transform(reducer.transform(X))
             for name, reducer in reducers.items()
         }
@@ -172,6 +174,7 @@ class ReconstructionDisplay:
         check_scalar(n_images, "n_images", Integral, min_val=1)
         images = as_images(X, image_shape)
         shape = images.shape[1:]
+        # In the shape of the originals, whatever layout a reducer returns.
         others = {name: as_images(R, shape)[:n_images] for name, R in reconstructions.items()}
         display = cls(
             images=images[:n_images],

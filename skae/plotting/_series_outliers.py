@@ -124,6 +124,7 @@ class SeriesOutlierDisplay:
             raise TypeError(
                 f"estimator must be a fitted SeriesOutlierDetector, got {type(estimator).__name__}."
             )
+        # Drawn upwards: scores are negative, and the lowest ones are looked for.
         deviations = -np.asarray(estimator.score_samples(X))
         if deviations.ndim != 1 or isinstance(X, (list, tuple)):
             raise TypeError("X must be one series, got a list: draw each of its series.")
@@ -196,6 +197,7 @@ class SeriesOutlierDisplay:
             ax.plot(steps, values, **{**style, "label": label, **line_kwargs})
         if self.y is not None:
             low, high = ax.get_ylim()
+            # A band below the series, which the marks of known outliers would otherwise cover.
             place = low - 0.06 * (high - low), low - 0.02 * (high - low)
             style = {"color": COLORS[2], "linewidth": 0, "label": "known"}
             ax.fill_between(steps, *place, where=self.y, step="mid", **style)
@@ -210,6 +212,7 @@ class SeriesOutlierDisplay:
         ax.set(ylabel="deviation", ylim=(0, None))
         for part in (ax, self.axes_["series"]):
             for start, end in self.events:
+                # `end` is the step after the event, and the last event may end with the series.
                 last = min(end, len(steps) - 1)
                 part.axvspan(steps[start], steps[last], color=COLORS[1], alpha=0.35, linewidth=0)
 
@@ -219,6 +222,7 @@ class SeriesOutlierDisplay:
         stride = -(-len(steps) // _MAX_STEPS)
         starts = np.arange(0, len(steps), stride)
         values = np.fmax.reduceat(self.channel_deviations, starts, axis=0)
+        # pcolormesh takes the borders of columns, one more than there are columns.
         edges = np.append(steps[starts], steps[-1:])
         n_channels = values.shape[1]
         # The largest deviations of all would leave no color for the others.
@@ -246,6 +250,7 @@ def _values(X: Any, n_channels: int) -> np.ndarray:
 def _times(X: Any) -> np.ndarray | None:
     """Return the time stamps of a frame of pandas or polars."""
     if hasattr(X, "iloc"):
+        # Only an index of dates has a time zone, be it None; numbers are drawn as steps.
         index = X.index.to_timestamp() if hasattr(X.index, "to_timestamp") else X.index
         return index.to_numpy() if hasattr(index, "tz") else None
     if hasattr(X, "schema"):

@@ -25,6 +25,7 @@ def _decoded(
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Return the images of codes (n_rows, n_columns, n_components), and the grey scale of X."""
     n_rows, n_columns, n_components = codes.shape
+    # (n_rows, n_columns, n_components) to rows of codes, decoded in one call.
     decoded = as_array(estimator.inverse_transform(codes.reshape(-1, n_components)))
     if image_shape is None and len(decoded.shape) == 2:
         shape = as_array(X).shape[1:]

@@ -96,6 +96,7 @@ def read_series(
     is_list = is_list_of_series(X)
     parts = list(X) if is_list else [X]
     return [
+        # The first one sets the attributes, and the others are compared with them.
         _read_one(estimator, part, reset and i == 0, 1 if is_list else min_steps)
         for i, part in enumerate(parts)
     ], is_list
@@ -131,12 +132,14 @@ def _times_apart(X: Any) -> tuple[Any, Any, np.ndarray | None]:
     if hasattr(X, "iloc"):
         frame = X.to_frame(name="value" if X.name is None else X.name) if X.ndim == 1 else X
         return frame, X.index, _pandas_times(X.index)
+    # Where it was not imported, nothing can be of it: it is not imported to find out.
     if "polars" not in sys.modules:
         return X, None, None
     polars = sys.modules["polars"]
     if isinstance(X, polars.Series):
         return X.to_numpy(), None, None
     if isinstance(X, polars.DataFrame):
+        # Frames of polars have no index. Of several columns of dates none is known to be the time.
         names = [name for name, kind in X.schema.items() if kind in (polars.Date, polars.Datetime)]
         if len(names) == 1:
             times = _checked_times(X[names[0]].to_numpy())
@@ -147,6 +150,7 @@ def _times_apart(X: Any) -> tuple[Any, Any, np.ndarray | None]:
 def _pandas_times(index: Any) -> np.ndarray | None:
     pandas = sys.modules["pandas"]
     if isinstance(index, pandas.PeriodIndex):
+        # Of a period its start.
         index = index.to_timestamp()
     if not isinstance(index, pandas.DatetimeIndex):
         return None
@@ -159,6 +163,7 @@ def _checked_times(dates: np.ndarray) -> np.ndarray:
     """Return dates as nanoseconds since 1970."""
     if np.isnat(dates).any():
         raise ValueError("The time stamps of X must be complete, got some that are missing (NaT).")
+    # One unit, whatever that of the frame: differences are then whole numbers without rounding.
     times = dates.astype("datetime64[ns]").astype(np.int64)
     check_increasing(times)
     return times
@@ -191,6 +196,7 @@ def _as_column(estimator: Any, X: Any, reset: bool) -> np.ndarray:
     """Return a vector as a series of one channel, unless it may as well be one step."""
     n_values = len(X)
     n_channels = 1 if reset else estimator.n_features_in_
+    # After `fit` the number of channels settles it, and a stream may come in short pieces.
     if n_channels == 1 and (n_values >= _MIN_FLAT_STEPS or not reset):
         return np.asarray(X).reshape(-1, 1)
     raise ValueError(
@@ -215,6 +221,7 @@ def usual_step(times: np.ndarray) -> int | None:
     if len(times) < 2:
         return None
     steps = np.diff(times)
+    # One of the steps themselves: the mean of two may be none that occurs.
     return int(np.partition(steps, len(steps) // 2)[len(steps) // 2])
 
 

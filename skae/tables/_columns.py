@@ -51,6 +51,7 @@ class Column:
     def encode(self, source):
         """Return a column as an array (n_samples, n_encoded), NaN where it is missing."""
         encoded = (self.raw(source.values, source.missing) - self.center) / self.scale
+        # All numbers of a column are missing together: networks look at the first one only.
         encoded[self.unknown(source)] = np.nan
         return encoded
 
@@ -83,6 +84,7 @@ class Column:
         """Let the group have mean zero and total variance one over the known rows."""
         known = raw[known]
         self.center = known.mean(axis=0)
+        # One scale for the group: a column counts once, however many categories it has.
         deviation = np.sqrt(known.var(axis=0).sum()) or 1.0
         self.scale = np.full(raw.shape[1], deviation)
         return self
@@ -108,6 +110,7 @@ class ConstantColumn(Column):
 
     def values(self, raw):
         if self.inner is None:
+            # Nothing is known but the name: all of it stays missing.
             return np.full(len(raw), None)
         return self.inner.values(np.repeat(self.constant, len(raw), axis=0))
 
@@ -137,6 +140,7 @@ class NumericColumn(Column):
         scaler = SCALERS[numeric_scaling](len(known)).fit(known[:, None])
         is_whole = bool((known % 1 == 0).all())
         column = cls(source.name, label, scaler=scaler, is_whole=is_whole)
+        # Once more: robust scaling leaves another mean and variance than the group is to have.
         return column._standardize(column.raw(known, None), slice(None))
 
     def raw(self, values, missing):
@@ -222,6 +226,7 @@ class CategoricalColumn(Column):
         """Learn the categories that occur, in the order of the type or else sorted."""
         known = source.values[~source.missing]
         found, counts = _counted(known, source.categories)
+        # Not of ordered ones: a pool of the rare would have no place in their order.
         if cls is CategoricalColumn:
             found, rare = _pooled(found, counts, min_frequency, max_categories)
         else:
@@ -233,6 +238,7 @@ class CategoricalColumn(Column):
     def positions(self, values, missing):
         """Return the position of each value among the categories, -1 for missing or unseen."""
         places = {category: i for i, category in enumerate(self.categories)}
+        # All rare ones have the position of the last category.
         places |= dict.fromkeys(self.rare, len(self.categories) - 1)
         other = len(self.categories) - 1 if self.pools_unknown else -1
         positions = np.array([places.get(value, other) for value in values], dtype=int)
@@ -249,6 +255,7 @@ class CategoricalColumn(Column):
         return self.positions(source.values, source.missing) < 0
 
     def raw(self, values, missing):
+        # A position of -1 is the last row, whose one is in the column that is left out: zeros.
         return np.eye(len(self.categories) + 1)[self.positions(values, missing), :-1]
 
     def values(self, raw):
@@ -256,6 +263,7 @@ class CategoricalColumn(Column):
 
     def drawn(self, raw, generator):
         limits = raw.cumsum(axis=1)
+        # Times the sum, which rounding may move from one.
         draws = generator.uniform(size=(len(raw), 1)) * limits[:, -1:]
         return np.eye(raw.shape[1])[(draws > limits).sum(axis=1)]
 
@@ -324,6 +332,7 @@ def _pooled(found, counts, min_frequency, max_categories):
     rare = {i for i in order if least is not None and counts[i] < least}
     if max_categories is not None and len(found) - len(rare) + bool(rare) > max_categories:
         rare |= set(order[max_categories - 1 :])
+    # A single one keeps its own name and indicator: a pool of one gains nothing.
     if len(rare) < 2:
         return found, []
     # The most frequent of them stands for all where they are decoded.

@@ -48,6 +48,7 @@ class DateColumn(NumericColumn):
         """Learn the trend, and which cycles there are."""
         known = source.values[~source.missing]
         lengths = (_DAY, 3600 * _SECOND, 60 * _SECOND, _SECOND, 1)
+        # So that whole days come back without a time, and full hours without minutes.
         step = next(float(length) for length in lengths if (known % length == 0).all())
         span = np.ptp(known)
         cycles = [
@@ -58,6 +59,7 @@ class DateColumn(NumericColumn):
         column = cls(
             source.name,
             label,
+            # In float64: of microseconds since 1970, float32 would keep steps of two minutes.
             scaler=StandardScaler().fit(known[:, None]),
             cycles=cycles,
             step=step,

@@ -32,6 +32,7 @@ def _filled_array(X, decoded):
     for i, values in enumerate(decoded):
         missing = is_missing(filled[:, i])
         if missing.any():
+            # Only the missing ones: rounding to whole numbers must not reach observed values.
             filled[missing, i] = fitting(values[missing], filled.dtype)
     return filled
 
@@ -43,6 +44,7 @@ def _filled_pandas(series, source, values):
         series = series.cat.add_categories([v for v in new if v is not None])
         source.categories = series.cat.categories.tolist()
     made = series_of("pandas", values, source.dtype, source.categories)
+    # With the index of X: pandas would align the two by their labels.
     return series.where(~source.missing, made.set_axis(series.index))
 
 
@@ -53,6 +55,7 @@ def _filled_polars(series, source, values):
 
 
 def _pandas_with_columns(X, columns):
+    # Column by column, so that those without missing values keep their types.
     filled = X.copy()
     for name, column in zip(X.columns, columns, strict=True):
         if column is not None:

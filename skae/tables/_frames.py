@@ -78,9 +78,11 @@ def _read_series(nw, series, library):
         # pandas has one type for both, and polars' Enum need not mean an order.
         kind = "ordinal" if spec.get("ordered") else "categorical"
     if kind in ("object", "unknown") and missing.all():
+        # Objects, or polars' Null: no entry says what the column would hold.
         kind = "empty"
     values = _READERS.get(kind, _objects)(series)
     if kind in ("numeric", "datetime", "duration"):
+        # In polars NaN is a number, and not null.
         missing = missing | np.isnan(values)
     unit = "D" if dtype == nw.Date else "us"
     return Source(series.name, kind, values, missing, spec, categories, unit)
@@ -106,11 +108,13 @@ _KINDS = (
 
 
 def _numbers(series):
+    # Imported by `read_frame` already.
     nw = sys.modules["narwhals"]
     return series.cast(nw.Float64).to_numpy().astype(np.float64)
 
 
 def _truth_values(series):
+    # numpy's bool has no missing value; what stands in its place is never used.
     return series.fill_null(False).to_numpy().astype(bool)
 
 
@@ -127,6 +131,7 @@ def _durations(series):
 
 def _objects(series):
     values = np.empty(len(series), dtype=object)
+    # Not np.array(list), which makes an axis of entries that are lists of equal length.
     values[:] = series.to_list()
     return values
 
@@ -158,10 +163,12 @@ def read_array(X):
 def _pandas_spec(dtype):
     """Describe a type of pandas by the name from which pandas makes it again."""
     categories = getattr(dtype, "categories", None)
+    # Its name is "category" whatever the categories and their order are.
     if categories is not None:
         return {"pandas": "category", "ordered": bool(dtype.ordered), "of": str(categories.dtype)}
     name = str(dtype)
     if name == "string":
+        # By its name alone pandas would choose a storage, and the type would not be the same.
         name = f"string[{dtype.storage}]"
     return {"pandas": name}
 
@@ -219,6 +226,7 @@ def _pandas_series(pd, values, spec, categories):
     if values.dtype == object:  # labels, or nothing at all
         return pd.Series(values, dtype=dtype)
     if getattr(dtype, "tz", None) is not None:
+        # Decoded moments are those of UTC.
         return pd.Series(values).dt.tz_localize("UTC").dt.tz_convert(dtype.tz).astype(dtype)
     return pd.Series(fitting(values, getattr(dtype, "numpy_dtype", dtype))).astype(dtype)
 
@@ -228,6 +236,7 @@ def fitting(values, dtype):
     if getattr(dtype, "kind", "") in ("i", "u"):
         values = np.clip(np.rint(values.astype(float)), *_float_limits(np.iinfo(dtype)))
     if getattr(dtype, "kind", "") == "O":
+        # Objects that were integers come back as such.
         is_whole = values.dtype.kind == "f" and (values % 1 == 0).all()
         values = (values.astype(np.int64) if is_whole else values).astype(object)
     return values

@@ -90,6 +90,7 @@ def describe(name: str, values: np.ndarray) -> dict[str, Any]:
         color map of a quantity; ``rest``, what grey points are.
     """
     target = read_target(values)
+    # A color needs no more digits, and there may be hundreds of thousands of rows.
     column = {"name": name, "values": target.values.astype(np.float32), "rest": target.rest}
     if target.classes is not None:
         return {**column, "classes": target.classes}

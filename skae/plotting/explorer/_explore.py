@@ -175,6 +175,7 @@ def explore(
     # Columns of different kinds have no error in common.
     if decoder is not None and holds_rows and not rows.formats:
         colors.append(describe(_ERROR_COLUMN, _errors(estimator, codes, rows)))
+    # Of a forecast the decoded frames stand for rows, and none of X is shown.
     kept = kept_indices(rows, max_megabytes * _MEGABYTE) if holds_rows else np.arange(0)
     name = type(estimator).__name__ if title is None else title
     page, sizes = render(codes, colors, rows, kept, decoder, axes=axes, title=name)
@@ -189,6 +190,7 @@ def _codes_of(estimator: Any, X: Any) -> np.ndarray:
             f"{type(estimator).__name__}. Of a detector, give its estimator_."
         )
     codes = as_array(estimator.transform(X), "codes")
+    # Of sparse rows some reducers return sparse codes, for instance random projections.
     codes = codes.toarray() if hasattr(codes, "toarray") else codes
     with naming_types(codes, "codes"):
         checked: np.ndarray = check_array(codes, input_name="codes", dtype=np.float64)
@@ -205,6 +207,7 @@ def _without_texts(X: Any, *, decode: bool) -> tuple[Any, dict[str, Any] | None]
             f"the page decodes numbers alone, got X with column(s) {texts} of text or dates. Give "
             "decode=False for a page that does not decode."
         )
+    # A list of names picks columns in pandas and in polars.
     numbers = X[[name for name in X.columns if name not in texts]]
     return numbers, {str(name): X[name].to_numpy() for name in texts}
 
@@ -236,6 +239,7 @@ def _rows(
     names = None if feature_names is None else [str(name) for name in feature_names]
     shape = np.shape(X)[1:]
     if decode:
+        # A part is enough: the shape of a row, and ranges.
         decoded = as_array(decode_codes(estimator, codes[:_DESCRIBED_ROWS]))
         shape = decoded.shape[1:]
         is_same = bool(np.prod(shape) == np.prod(np.shape(X)[1:]))

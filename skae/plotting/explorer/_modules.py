@@ -74,6 +74,7 @@ def _batch_norm(program: Program, module: Any, path: str) -> None:
             f"the page cannot run {path}, a batch normalization without running statistics: what "
             "it returns depends on the other rows of a batch. Give decode=False."
         )
+    # As it is in evaluation: an affine map, folded in float64 so that rounding comes once.
     mean, variance = (each.double() for each in (module.running_mean, module.running_var))
     scale = (variance + module.eps).rsqrt()
     if module.affine:
@@ -112,6 +113,7 @@ def _sequence(program: Program, module: Any, path: str) -> None:
 
 
 def _add_sum(program: Program, parts: list[tuple[Any, str]]) -> None:
+    # They share the arrays, whose positions count through the whole program.
     branches = [program.branch() for _ in parts]
     for branch, (part, path) in zip(branches, parts, strict=True):
         add_module(branch, part, path)
@@ -124,6 +126,7 @@ def _linear_skip(program: Program, module: Any, path: str) -> None:
 
 
 def _residual_block(program: Program, module: Any, path: str) -> None:
+    # A branch without steps returns its input.
     _add_sum(program, [(nn.Identity(), path), (module.body, f"{path}.body")])
     add_module(program, module.activation, f"{path}.activation")
 
@@ -165,6 +168,7 @@ def _upsample(program: Program, module: Any, path: str) -> None:
         size = module.size
         program.add("resize", size=[size, size] if isinstance(size, int) else list(size))
         return
+    # Kept as a factor: rounded to a size it would lead to other pixels.
     factor = module.scale_factor
     factors = [factor, factor] if isinstance(factor, (int, float)) else list(factor)
     program.add("resize", factors=[float(each) for each in factors])
@@ -176,6 +180,7 @@ def _flatten(program: Program, module: Any, path: str) -> None:
             f"the page cannot run {path}, which flattens a part of the dimensions: flatten all, "
             "or give decode=False."
         )
+    # Without the axis of rows: the page decodes one code at a time.
     program.add("reshape", shape=[-1])
 
 

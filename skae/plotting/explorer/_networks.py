@@ -17,10 +17,12 @@ from ._program import Program
 
 def add_network(program: Program, network: Any) -> bool:
     """Append the steps of ``network.decode``; return whether the family is known."""
+    # The most derived one: a variational network is an AutoencoderNetwork as well.
     kind = next((kind for kind in type(network).__mro__ if kind in _FAMILIES), None)
     if kind is None:
         return False
     _FAMILIES[kind](program, network)
+    # Codes in the decoder's units have come before, and the units of the data follow.
     add_module(program, network.decoder)
     _add_units(program, network.standardization)
     if issubclass(type(network), ColumnsMixin):
@@ -38,6 +40,7 @@ def _add_columns(program: Program, columns: Any) -> None:
     is_squared, low, high, start, slope, center, scale = (
         getattr(columns, name).numpy(force=True) for name in parts
     )
+    # Numbers of categories have no limits: the next step makes logits of them.
     low, high = np.where(is_squared, low, -np.inf), np.where(is_squared, high, np.inf)
     program.add("clamp", low=program.keep(low), high=program.keep(high))
     program.add_affine(np.where(is_squared, 1, slope), np.where(is_squared, 0, start))
@@ -70,6 +73,7 @@ def _add_code(program: Program, network: Any) -> None:
 
 
 def _add_variational_code(program: Program, network: Any) -> None:
+    # The inverse of how the encoder's codes were scaled to mean zero and variance one.
     deviations = network.code_variance.double().sqrt()
     program.add_affine(deviations.numpy(force=True), network.code_mean.numpy(force=True))
 
@@ -81,6 +85,7 @@ def _add_map_code(program: Program, network: Any) -> None:
 def _add_reducer_code(program: Program, network: Any) -> None:
     units = network.code_standardization
     scale, center = units.scale.item(), units.center.numpy(force=True)
+    # A reducer's codes come in its own units, and the decoder sees standardized ones.
     program.add_affine(1 / scale, -np.divide(center, scale))
 
 

@@ -103,6 +103,7 @@ def _data(
 ) -> dict[str, Any]:
     """Return the codes, the columns, and what is shown of the rows."""
     data: dict[str, Any] = {
+        # Seven digits are more than a screen has pixels, and take half of the space.
         "codes": pack(codes.astype(np.float32)),
         "columns": [{**column, "values": pack(column["values"])} for column in columns],
         **dict.fromkeys(("imageShape", "featureLimits", "spread", "samples", "kept")),
@@ -122,6 +123,7 @@ def _data(
     }
     if len(kept):
         data["samples"] = pack(rows.stored(kept))
+        # Left out where it would count from 0 to the last row.
         data["kept"] = pack(kept.astype(np.int32)) if len(kept) < len(codes) else None
     return data
 

@@ -30,6 +30,7 @@ def table_encoder(estimator: Any) -> TableEncoder | None:
     if isinstance(estimator, TableEncoder):
         return estimator
     if isinstance(estimator, Pipeline):
+        # Only the first step reads the table itself.
         return table_encoder(estimator.steps[0][1])
     if isinstance(estimator, FrozenEstimator):
         return table_encoder(estimator.estimator)
@@ -151,8 +152,10 @@ def _scaling(program: Program, scaler: Any) -> dict[str, Any]:
 
     expected = inverse(_PROBES)
     shift = float(inverse(np.zeros(1))[0])
+    # A fraction of the numbers: units of the data may be of any size.
     limit = _ROUNDING * np.abs(expected).max()
     slope = float(inverse(np.ones(1))[0]) - shift
     if np.abs(slope * _PROBES + shift - expected).max() <= limit:
         return {"shape": "linear", "scale": slope, "shift": shift}
+    # The other scaler that is not linear is 'robust': scale * sinh(raw) + shift.
     return {"shape": "sinh", "scale": slope / float(np.sinh(1.0)), "shift": shift}
