@@ -65,7 +65,7 @@ def naming_types(X, name="X"):
         got = type(X).__name__ + (f" of type {', '.join(types)}" if types else "")
         kind = TypeError if isinstance(error, TypeError) else ValueError
         message = str(error).rstrip(".")
-        raise kind(f"{message}. Expected {name} to hold numbers alone, got {got}.") from error
+        raise kind(f"{message}. Expected {name} to hold only numbers, got {got}.") from error
 
 
 def check_columns(X, name="X"):
@@ -140,7 +140,7 @@ def check_complete(y, name, expected):
 def is_missing(values):
     """Return which entries of a 1-D array are None, NaN, NaT or pandas.NA."""
     if values.dtype.kind != "O":
-        return values != values  # of all values, NaN and NaT alone differ from themselves
+        return values != values  # only NaN and NaT differ from themselves
     return np.array([_is_missing(value) for value in values], dtype=bool)
 
 
@@ -169,7 +169,7 @@ def check_weights(sample_weight, X):
     weights = as_array(sample_weight, "sample_weight")
     weights = check_sample_weight(weights, X, dtype="float64", ensure_non_negative=True)
     if not weights.any():
-        raise ValueError("sample_weight must have an entry above zero, got zeros alone.")
+        raise ValueError("sample_weight must have an entry above zero, got only zeros.")
     return weights
 
 

@@ -1,4 +1,4 @@
-"""All that skae uses of scikit-learn's private modules, so that a change there is met here."""
+"""All private names of scikit-learn that skae uses: changes of these concern only this file."""
 
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (

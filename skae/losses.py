@@ -226,7 +226,7 @@ def _one_minus_ssim(
     return loss if reduction == "none" else loss.mean()
 
 
-# Squared errors alone are the same along any basis: rotations keep lengths, but not
+# Only squared errors are the same along any basis: rotations keep lengths, but not
 # sums of absolute values.
 LOSSES = {
     "mse": Loss(F.mse_loss, takes_reduction=True, is_rotation_invariant=True),

@@ -106,7 +106,7 @@ def test_codes_are_decoded_by_a_file_of_their_own(tmp_path):
     codes = fitted.transform(ROWS)
     session = session_of(fitted, tmp_path, methods=["inverse_transform"])
     assert_same(session, fitted, codes)
-    with pytest.raises(ValueError, match="alone, since its input are codes"):
+    with pytest.raises(ValueError, match="whose input is codes"):
         export_onnx(fitted, tmp_path / "both", methods=["transform", "inverse_transform"])
 
 

@@ -185,7 +185,7 @@ REFUSED = {
     "words": (
         lambda X: np.full(X.shape, "red"),
         ValueError,
-        "string to float.*'red'.* Expected X to hold numbers alone, got ndarray of type str",
+        "string to float.*'red'.* Expected X to hold only numbers, got ndarray of type str",
     ),
     "a column of words": (
         lambda X: frame(X, c="red"),
@@ -210,7 +210,7 @@ REFUSED = {
     "integers too large": (
         lambda X: np.full(X.shape, 10**400, dtype=object),
         ValueError,
-        "too large to convert to float. Expected X to hold numbers alone",
+        "too large to convert to float. Expected X to hold only numbers",
     ),
     "columns of one name": (
         lambda X: frame(X).set_axis(["a", "a", "b", "c", "d"], axis=1),
@@ -225,7 +225,7 @@ REFUSED = {
     "records": (
         lambda X: frame(X).to_records(index=False),
         TypeError,
-        "Expected X to hold numbers alone, got recarray",
+        "Expected X to hold only numbers, got recarray",
     ),
     "np.matrix": (
         lambda X: X.view(np.matrix),
@@ -235,15 +235,16 @@ REFUSED = {
     "ragged lists": (
         lambda X: [[1.0, 2.0], [3.0]],
         ValueError,
-        r"inhomogeneous.*\(2,\).* Expected X to hold numbers alone, got list",
+        # A predictor takes sequences of unequal length, but not of a single frame.
+        r"inhomogeneous.*\(2,\).* Expected X to hold only numbers, got list|got 1 in X\[1\]",
     ),
-    "generator": (lambda X: (row for row in X), TypeError, "numbers alone, got generator"),
-    "dict": (lambda X: {"a": X}, TypeError, "numbers alone, got dict"),
-    "path": (lambda X: "wine.csv", ValueError, "'wine.csv'. .* numbers alone, got str"),
+    "generator": (lambda X: (row for row in X), TypeError, "only numbers, got generator"),
+    "dict": (lambda X: {"a": X}, TypeError, "only numbers, got dict"),
+    "path": (lambda X: "wine.csv", ValueError, "'wine.csv'. .* only numbers, got str"),
     "lazy frame": (
         lambda X: pl.DataFrame(X).lazy(),
         (ValueError, TypeError),
-        "numbers alone, got LazyFrame",
+        "only numbers, got LazyFrame",
     ),
     "None": (lambda X: None, ValueError, "Expected 2D array, got scalar array instead"),
     "number": (lambda X: 3.0, ValueError, "Expected 2D array, got scalar array instead"),

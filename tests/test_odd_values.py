@@ -203,7 +203,7 @@ REFUSED_AFTER_FIT = {
     "other names": (renamed(X, list("vwxyz")), "Feature names unseen at fit time:\n- v"),
     "NaN": (with_outlier(X, np.nan), "Input X contains NaN"),
     "infinity": (with_outlier(X, np.inf), "Input X contains infinity"),
-    "words": (np.full(X.shape, "red"), "Expected X to hold numbers alone"),
+    "words": (np.full(X.shape, "red"), "Expected X to hold only numbers"),
     "masked": (np.ma.array(X, mask=X > 1), "X must have a value everywhere"),
     "one dimension": (X[0], "Expected 2D array, got 1D array"),
 }
@@ -241,7 +241,7 @@ CODES = {
     "too few components": (np.zeros((3, 1)), "X has 1 components, but .* expecting codes of 2"),
     "one dimension": (np.zeros(2), "Expected 2D array, got 1D array"),
     "NaN": (np.full((3, 2), np.nan), "Input X contains NaN"),
-    "words": (np.full((3, 2), "red"), "Expected X to hold numbers alone"),
+    "words": (np.full((3, 2), "red"), "Expected X to hold only numbers"),
     "no rows": (np.zeros((0, 2)), r"Found array with 0 sample\(s\)"),
     "sparse": (sparse.csr_matrix((3, 2)), "Sparse data was passed"),
 }

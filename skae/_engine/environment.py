@@ -58,7 +58,7 @@ def compute_threads(network=None, batch_size=1, row_shape=()):
     """Limit the number of threads of computations within, if more would slow them down.
 
     A process that was forked from one that had computed gets one thread. So do training steps
-    that are too short to be split, in this thread alone. Other computations are not affected, and
+    that are too short to be split, only in this thread. Other computations are not affected, and
     torch's number of threads is the same afterwards, whatever ran within. The
     rule depends on shapes and not on timings: results may differ in the last digits between
     numbers of threads.
@@ -107,7 +107,7 @@ class UnchangedThreads:
 
 @contextmanager
 def _one_thread_here():
-    """Limit torch in this thread alone."""
+    """Limit torch only in this thread."""
     # Once the user has called `torch.set_num_threads`, MKL has a number of its own. It must be the
     # same: OpenMP starts its threads anew each time the number changes, which makes steps ten times
     # as long.

@@ -142,7 +142,7 @@ class StreamAverage(WeightAverage):
 
     def on_train_begin(self, net, **kwargs):
         super().on_train_begin(net)
-        # The module shows the mean, which is what is restored if training diverges.
+        # The module shows the mean, which is restored if training diverges.
         self.shows_mean_ = True
         if self.stream.weights is not None:
             self.hidden_ = self.stream.weights

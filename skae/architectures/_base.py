@@ -150,7 +150,7 @@ class Architecture(BaseEstimator, ABC):
         shape : DataShape
             Shape of the data.
         n_inputs : int
-            Size of what is decoded: of the latent code, or more if estimators add to it.
+            Size of the decoder's input: of the latent code, or more if estimators add to it.
 
         Returns
         -------

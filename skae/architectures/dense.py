@@ -86,7 +86,7 @@ class Dense(Architecture):
         return self._build(n_inputs, self._hidden_units(shape)[::-1], shape.n_features)
 
     def build_residual(self, shape: DataShape) -> nn.Module:
-        """Build a network from noisy rows to what is to be added to them, for `skae.Denoiser`.
+        """Build a network from noisy rows to the residual to add to them, for `skae.Denoiser`.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Dense(Architecture):
         Returns
         -------
         residual : torch.nn.Module
-            Maps rows to rows, by the hidden layers alone: there is no code. Before training it
+            Maps rows to rows, only by the hidden layers, without a code. Before training it
             returns zeros, but with ``linear_skip=False``.
         """
         hidden_units = self._hidden_units(shape)

@@ -109,7 +109,7 @@ class UNet(Architecture):
         self._refuse_code()
 
     def build_residual(self, shape: DataShape) -> nn.Module:
-        """Build a network from noisy images to what is to be added to them.
+        """Build a network from noisy images to the residual to add to them.
 
         Parameters
         ----------

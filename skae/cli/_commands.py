@@ -52,7 +52,7 @@ def _compare(parsed: argparse.Namespace) -> int:
 
 
 def _outliers(parsed: argparse.Namespace) -> int:
-    """Print the rows that stand out, the strangest first; write the scores of all."""
+    """Print the outliers, the most unusual first; write the scores of all."""
     check_target(parsed.out, allowed=TABLES)
     data = read(parsed.data, label=parsed.label, drop=parsed.drop)
     train = (
@@ -70,7 +70,7 @@ def _outliers(parsed: argparse.Namespace) -> int:
         "is_outlier": detector.predict(X) == -1,
     }
     found = np.flatnonzero(columns["is_outlier"])
-    # Lower scores are stranger.
+    # Lower scores are more unusual.
     found = found[np.argsort(columns["score"][found], kind="stable")]
     shown = found[: parsed.top]
     _print_outliers(columns, shown, _leading_columns(detector, X, shown, encoder), len(found))
@@ -163,7 +163,7 @@ def _network(kind: Callable[..., Any]) -> Callable[[argparse.Namespace, Any], An
 
 
 def _shows_progress(parsed: argparse.Namespace) -> int:
-    """Return 1 where somebody watches: a log of bars helps nobody."""
+    """Return 1 on a terminal: in a log, progress bars are noise."""
     return int(sys.stderr.isatty() and not parsed.quiet)
 
 

@@ -22,7 +22,7 @@ def check_target(path: Path | None, *, allowed: tuple[str, ...] | None = None) -
 
 
 def write(path: Path, columns: Columns) -> None:
-    """Write columns of one length; arrays of numpy hold those of numbers alone."""
+    """Write columns of one length; arrays of numpy hold only those of numbers."""
     write_atomically(path, WRITERS[path.suffix.lower()](columns))
 
 

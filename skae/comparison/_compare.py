@@ -103,7 +103,7 @@ def compare(
     Warns
     -----
     FitFailedWarning
-        If a reducer fails. Its row keeps what was measured before; the others are compared.
+        If a reducer fails. Its row keeps the scores measured before; the others are compared.
 
     Notes
     -----

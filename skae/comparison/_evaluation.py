@@ -34,7 +34,7 @@ _SLOW_INVERSES = {"UMAP", "ParametricUMAP"}
 
 @dataclass
 class Evaluation:
-    """What was measured of a reducer on one split, up to its error if there was one."""
+    """The scores of a reducer on one split, and its error if it failed."""
 
     scores: dict[str, float] = field(default_factory=dict)
     codes: np.ndarray | None = None
@@ -115,7 +115,7 @@ def _as_matrix(Z: Any) -> np.ndarray:
 
 
 def _reconstruct(reducer: Any, Z: Any) -> Any:
-    """Return the reconstruction from codes, None if there is none to be had soon."""
+    """Return the reconstruction from codes, None if it has none, or takes too long."""
     is_slow = any(_has_slow_inverse(type(step)) for step in pipeline_steps(reducer))
     if is_slow or not hasattr(reducer, "inverse_transform"):
         return None

@@ -91,7 +91,7 @@ def _best(scores: Any, higher_is_better: bool) -> set[Any]:
     # The best of one would be no finding.
     if len(measured) < 2:
         return set()
-    # As text: scores that a reader cannot tell apart are all marked.
+    # As text: scores that read the same are all marked.
     best = _shown(measured.max() if higher_is_better else measured.min())
     return {name for name, score in measured.items() if _shown(score) == best}
 

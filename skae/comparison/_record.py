@@ -11,7 +11,7 @@ import torch
 from ._data import Split
 
 _PACKAGES = ("skae", "scikit-learn", "torch", "numpy", "scipy", "pandas", "umap-learn")
-_MAX_CHARACTERS = 400  # of an argument in the call: one of a thousand lines helps nobody
+_MAX_CHARACTERS = 400  # of an argument in the call: more cannot be read
 
 
 def describe_call(function: str, data: dict[str, Any], options: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ class Comparison:
         squared units of X), "explained variance" (1 is perfect), "trustworthiness" and
         "continuity" (1 is best), "k-NN accuracy" (if y was given), "fit seconds" and "transform
         seconds". All scores are of the held-out rows. If a reducer failed, a last column "error"
-        has the beginning of its error; what was not measured is NaN.
+        has the beginning of its error; missing scores are NaN.
     estimators : dict of str to object
         The fitted reducers, without those that failed before they had made codes.
     X_test : ndarray of shape (n_test, n_features)
@@ -154,7 +154,7 @@ class Comparison:
         ImportError
             If jinja2 or matplotlib is missing.
         """
-        # Imported here: whoever imports skae need not wait for what writes pages.
+        # Imported here, so that `import skae` does not wait for it.
         from ._page import render
 
         path = target(path)  # before the work
@@ -172,7 +172,7 @@ class Comparison:
         -------
         str
             A document with ``scores`` and, of a cross-validation, ``folds`` (a list of one object
-            for each row; what was not measured is null), ``errors`` and ``settings``.
+            for each row; missing scores are null), ``errors`` and ``settings``.
         """
         return _written(as_json(self), path)
 

@@ -172,7 +172,7 @@ def _read(path: str) -> tuple[np.ndarray, np.ndarray]:
         if not {"X", "y"} <= set(arrays.files):
             raise ValueError(f"{path} must hold arrays X and y, got {arrays.files}.")
         images, target = arrays["X"], arrays["y"]
-    # Fractions would pass unseen and be taken for nearly black images.
+    # Fractions would pass unnoticed, as nearly black images.
     if images.dtype != np.uint8 or images.shape != (len(target), 28, 28):
         raise ValueError(
             f"{path} must hold X of shape (n_samples, 28, 28) of uint8 and y of shape "

@@ -165,7 +165,7 @@ net_ : skorch.NeuralNet
 
 # A line without an indent, followed by lines with one.
 _ENTRY = re.compile(r"^(\w+)( : .*\n(?:    .*\n)+)", re.MULTILINE)
-# The same without a type: names alone, which stand for the entries above.
+# The same without a type: only names, which stand for the entries above.
 _NAMES = re.compile(r"^(\w+(?:, +\w+)*)\n(?:    .*\n)+", re.MULTILINE)
 _ENTRIES = {name: name + rest for name, rest in _ENTRY.findall(_SHARED)}
 

@@ -17,7 +17,7 @@ _MAX_COMPARED_ROWS = 4096
 _SEED = 42
 # Labels that differ multiply the weight of an edge by exp(-d), with this d at a target weight of 0.
 _LABEL_DISTANCE, _MAX_LABEL_DISTANCE = 2.5, 1e12
-# Metrics of differences alone: a shift of all rows changes nothing, and a common factor only units.
+# Metrics of differences: a shift of all rows changes nothing, and a common factor only units.
 _DIFFERENCES = {"euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "minkowski"}
 _CHUNK_ROWS = 4096
 # Distances in float32 below this fraction of usual ones are rounding errors.

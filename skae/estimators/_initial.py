@@ -14,7 +14,7 @@ def fitted_inside(init: Any) -> Any:
 
 
 def read_initial(init: Any, owner: Any) -> Network:
-    """Return the network to start from, or raise a ValueError that says what is needed."""
+    """Return the network to start from, or raise a ValueError."""
     fitted = fitted_inside(init)
     if not hasattr(fitted, "module_"):
         raise ValueError(

@@ -209,7 +209,7 @@ def read_image_shape(image_shape, layout, n_features):
     if given is None:
         return None
     if image_shape is None:
-        # Who gives image_shape has said which axis is which.
+        # A given image_shape determines which axis is which.
         warn_of_image_layout(layout)
     sides = tuple(given) if isinstance(given, (tuple, list)) else ()
     if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):

@@ -189,7 +189,7 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         return tuple(map(int, sizes))
 
     def _build_network(self, shape):
-        # The head sees the code alone, which the decoder sees as well.
+        # The head sees only the code, which the decoder sees as well.
         weight = self.network_options_["reconstruction_weight"]
         return SupervisedNetwork(
             self.architecture_.build_encoder(shape, self.n_components_),

@@ -44,7 +44,7 @@ def sorted_labels(y: np.ndarray, name: str) -> np.ndarray:
 def read_partial_labels(y: Any, n_rows: int) -> np.ndarray:
     """Return the position of each row's class, and -1 for rows without a label.
 
-    Numbers that are not whole are no labels: there are none then, with a warning.
+    Numbers that are not whole are not labels and are ignored, with a warning.
     """
     if y is None:
         return np.full(n_rows, UNLABELLED)

@@ -100,8 +100,8 @@ class MapRowsMixin:
         if self.precomputed_knn is not None:
             if (index < 0).any():
                 raise ValueError(
-                    "landmarks must be rows of X if precomputed_knn lists the neighbors of X "
-                    f"alone, got {(index < 0).sum()} others."
+                    "landmarks must be rows of X if precomputed_knn lists only the neighbors "
+                    f"of X, got {(index < 0).sum()} others."
                 )
             neighbors = read_neighbors(self.precomputed_knn, n_rows, self.n_neighbors)
             # The lists are of all rows of X; nodes are those that are used, in another order.

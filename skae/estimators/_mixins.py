@@ -182,7 +182,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
     def feature_maps(self, X: MatrixLike) -> dict[str, np.ndarray]:
         """Return the output of each convolution, on the way to the code and back.
 
-        Where a reducer computes the codes, on the way back alone.
+        If a reducer computes the codes, only on the way back.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
 
 
 class UnsupervisedMixin(ReconstructionMixin):
-    """``fit`` and ``partial_fit`` of estimators that learn from X alone."""
+    """``fit`` and ``partial_fit`` of estimators that learn only from X."""
 
     # Of the estimator that this is mixed into.
     _fit: Callable
@@ -309,7 +309,7 @@ class UnsupervisedMixin(ReconstructionMixin):
         the fraction of 64 that a smaller batch has. No rows are held out.
 
         Center and scale follow the data, and the network computes the same in the new
-        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        units. Convolutions follow only the scale, user-supplied modules and networks that see
         principal directions follow neither.
 
         Parameters

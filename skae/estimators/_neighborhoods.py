@@ -38,7 +38,7 @@ Part = dict[str, Any]
 def origins_and_ranges(rows: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return minimum and range of each feature; of constant ones, the median range of others.
 
-    The unit of a constant feature is unknown: any deviation in it is odd.
+    The unit of a constant feature is unknown: any deviation in it is unusual.
     """
     if sparse.issparse(rows):
         rows = np.vstack([dense(rows.min(axis=0)), dense(rows.max(axis=0))])
@@ -209,7 +209,7 @@ def learn(
     Returns
     -------
     parts : dict of str to dict
-        For `squared_deviations`: the wide neighborhood alone, or all three parts.
+        For `squared_deviations`: only the wide neighborhood, or all three parts.
     """
     if n_neighbors == "auto":
         return _learn_all(rows, references, scales, weights)

@@ -13,7 +13,7 @@ from ._plan import FitMode
 
 # Rows on which the error of the fitted network is measured: more hardly change its first digits.
 MEASURED_ROWS = 10_000
-# Fits of fewer epochs are trials, of which nobody expects a gain.
+# Fits of fewer epochs are trials, which are not expected to gain anything.
 _MIN_EPOCHS = 5
 
 
@@ -57,7 +57,7 @@ def _warn_of_no_gain(estimator, net):
         Fitted with validation.
     net : Net
     """
-    # Fits that somebody ended do not show what training can find; of divergence it is warned.
+    # Interrupted fits do not show what training can find; divergence has a warning of its own.
     stopping = dict(net.callbacks_).get("early_stopping")
     was_ended = stopping is not None and not stopping.is_complete(net)
     is_trial = was_ended or estimator.n_iter_ < _MIN_EPOCHS

@@ -1,4 +1,4 @@
-"""Every parameter that is 'auto', resolved. These numbers stand here alone, with their reasons.
+"""Every parameter that is 'auto', resolved. These numbers stand only here, with their reasons.
 
 They were chosen on 12 data sets of 133 to 7,500 rows and judged on others: benchmarks/NOTES.md.
 """

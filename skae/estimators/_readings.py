@@ -134,7 +134,7 @@ def warn_of_units(rows, weights, names, owner):
 
 
 def warn_of_ignored_target(X, y, message):
-    """Warn if y has the shape of X and other values: what is to be reconstructed, perhaps.
+    """Warn if y has the shape of X and other values: perhaps the target of the reconstruction.
 
     Parameters
     ----------

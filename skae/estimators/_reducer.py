@@ -1,4 +1,4 @@
-"""The one place where a meta-estimator calls the reducer that it wraps, by public methods alone."""
+"""The one place where a meta-estimator calls the reducer that it wraps, only by public methods."""
 
 from typing import Any
 
@@ -174,7 +174,7 @@ def _unchanged(rows, weights):
 
 
 # What a fit without weights is to be given, so that it learns what weights would have it learn:
-# PCA depends on the rows by their mean and covariance alone, TruncatedSVD by second moments, the
+# PCA depends on the rows only by their mean and covariance, TruncatedSVD by second moments, the
 # range of rows does not depend on weights above zero. A subclass may depend on more.
 _WEIGHTED_ROWS = {PCA: _balanced, TruncatedSVD: _scaled_by_roots, MinMaxScaler: _unchanged}
 
@@ -191,7 +191,7 @@ def as_seen_by(reducer, rows, X):
     rows : {ndarray, csr_matrix} of shape (n_samples, ...)
         X, validated.
     X : object
-        What the caller gave. Columns can be selected by name in a frame alone.
+        What the caller gave. Only in a frame can columns be selected by name.
 
     Returns
     -------

@@ -26,7 +26,7 @@ class SeriesThresholdMixin(ThresholdMixin):
 
     @abstractmethod
     def _for_each(self, X: Any, compute: Callable[[Series], np.ndarray]) -> Any:
-        """Return what is computed of a series, or a list of it for a list of series."""
+        """Apply a function to a series, or to each of a list of series."""
 
     @abstractmethod
     def _score_series(self, series: Series) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How far windows deviate from what is expected, and what that means for each step."""
+"""How far windows deviate from their expected values, and the scores of steps from this."""
 
 from typing import Any
 

@@ -60,7 +60,7 @@ class ShiftMixin:
         `predict` looks at one row at a time and misses a change that leaves each row possible: all
         ages risen by a few years. Three kinds of tests see such changes: of the scores, which are
         compared with those of held-out rows, so that their conformal p-values would be uniform; of
-        the values of each feature; and of their deviations from what is expected of them, which
+        the values of each feature; and of their deviations from their expected values, which
         change where features no longer go together as they did. Numbers are compared by the
         two-sample test of Kolmogorov and Smirnov, categories by chi-squared, numbers of missing
         values by Fisher's exact test.

@@ -26,7 +26,7 @@ class ShiftTest:
         Of the whole test: how often a batch from the population of the training rows would look
         at least as different in its scores or in any feature.
     score_p_value : float
-        Of the rows' scores alone.
+        Of only the rows' scores.
     features : list of str
         The features that moved, with `alpha` as the probability of naming any by mistake.
     alpha : float
@@ -157,7 +157,7 @@ def _holm(p_values: np.ndarray) -> np.ndarray:
 def _tested(
     old: np.ndarray, new: np.ndarray, old_deviations: np.ndarray, new_deviations: np.ndarray
 ) -> tuple[float, float, Any, Any]:
-    """Return p-value, distance, and what is usual before and now, of one feature."""
+    """Return p-value, distance, and usual value before and now, of one feature."""
     is_known, is_known_now = ~is_missing(old), ~is_missing(new)
     test = _test_categories if old.dtype == object else _test_numbers
     found = [

@@ -27,7 +27,7 @@ def read_weights(column_weights: Mapping[Any, float] | None, columns: list[Any])
         check_scalar(weight, f"column_weights[{name!r}]", Real, min_val=0)
     weights = tuple(float(given.get(column.name, 1.0)) for column in columns if column.n_encoded)
     if not any(weights):
-        raise ValueError("column_weights must have an entry above zero, got zeros alone.")
+        raise ValueError("column_weights must have an entry above zero, got only zeros.")
     return weights
 
 
@@ -39,4 +39,4 @@ def check_rows(rows: np.ndarray, mode: FitMode) -> None:
             "required by TableAutoencoder."
         )
     if not rows.shape[1]:
-        raise ValueError("X must have a column with two values or more, got constants alone.")
+        raise ValueError("X must have a column with two values or more, got only constants.")

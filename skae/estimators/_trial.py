@@ -34,7 +34,7 @@ class TrialMixin:
         """Raise a ValueError or TypeError that names the function that cannot be used.
 
         Training would find out at its first batch. The functions get rows of X, as many as in a
-        batch, since they may be defined for such values alone.
+        batch, since they may be defined only for such values.
         """
         tries = {
             "loss": self._try_loss,
@@ -81,7 +81,7 @@ class TrialMixin:
         try:
             return call(criterion, prediction.requires_grad_(), batch, units)
         except (ValueError, ArithmeticError, RuntimeError):
-            # A loss may be defined for some values alone, such as positive ones, to which the
+            # A loss may be defined only for some values, such as positive ones, to which the
             # decoder's output is limited: values at the border are no fair trial.
             inner = prediction.detach().mean(0).expand_as(prediction).clone().requires_grad_()
             return call(criterion, inner, batch, units)

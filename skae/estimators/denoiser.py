@@ -83,7 +83,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
     loss
         Shared.
     noise : {'gaussian', 'masking', 'salt_pepper'}, Noise, callable or None, default='gaussian'
-        What is added to X in training. ``'gaussian'`` is normal noise, ``'masking'`` sets values
+        Noise that is added to X in training: ``'gaussian'`` is normal, ``'masking'`` sets values
         to zero, ``'salt_pepper'`` to the smallest or largest value of the feature (of all pixels,
         for images). A callable gets a batch in the units of the data, rows or images of shape
         (n_samples, n_channels, height, width), and returns its noisy version. A
@@ -274,7 +274,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         rows, layout = read_rows(self, X, reset=False, check_finite=False)
         check_layout(layout, self._image_shape)
         clean = self._reconstruct(rows, X)
-        # A frame holds rows alone.
+        # A frame holds only rows.
         is_array = get_output_config("transform", self)["dense"] == "default"
         return clean.reshape(-1, *layout) if layout is not None and is_array else clean
 
@@ -339,7 +339,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         self, noise: Noise | None, standardization: Standardization, sample: Sample
     ) -> Corruption | None:
         if noise is not None and self.noise == "gaussian":
-            # Who removes noise thinks of the noise that is there, in the units of the data.
+            # The noise of data is known in their units, not in standard deviations.
             noise = dataclasses.replace(noise, units="data")
             _warn_of_little_noise(self.noise_level, standardization.scale.item())
         return super()._corruption(noise, standardization, sample)

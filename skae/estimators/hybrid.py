@@ -248,11 +248,11 @@ class HybridAutoencoder(
         the fraction of 64 that a smaller batch has. No rows are held out.
 
         Center and scale follow the data, and the network computes the same in the new
-        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        units. Convolutions follow only the scale, user-supplied modules and networks that see
         principal directions follow neither.
 
         This holds for the default reducer, which is fitted at each of these starts. A reducer that
-        is given is fitted by the first call alone, whose rows also set the start of the network.
+        is given is fitted only by the first call, whose rows also set the start of the network.
 
         Parameters
         ----------

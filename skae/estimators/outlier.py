@@ -92,7 +92,7 @@ class ReconstructionOutlierDetector(
         quartile of the held-out rows' scores.
     n_neighbors : 'auto', int or float in (0, 1], default='auto'
         ``'auto'`` is the score above, near and far. A number makes it the mean squared distance
-        to so many nearest reconstructions alone, a float as a fraction of `references_`: many
+        to only so many nearest reconstructions, a float as a fraction of `references_`: many
         against clusters of outliers in the training data, few where training rows are normal.
     calibration_fraction : float in (0, 1), default=0.2
         Fraction of the training rows that are held out from all fitting, for `p_values`, the
@@ -359,7 +359,7 @@ class ReconstructionOutlierDetector(
         Returns
         -------
         deviations : ndarray or DataFrame of shape (n_samples, n_features)
-            Distance of each value from what is expected of it, without a sign, in the units of
+            Distance of each value from its expected value, without a sign, in the units of
             its feature: from its own reconstruction for ``'error'``, from the nearest
             reconstructions (root mean square) for ``'neighbors'``. If ``n_neighbors='auto'``,
             those of a row are multiplied by one factor such that they add up to its score; a near
@@ -433,7 +433,7 @@ class ReconstructionOutlierDetector(
         return deviations
 
     def _squared_deviations(self, samples: Any, seen: Any) -> np.ndarray:
-        """Squared deviation of each value from what is expected of it, in units of `scale_`."""
+        """Squared deviation of each value from its expected value, in units of `scale_`."""
         rows = flat(samples)
         if not hasattr(self, "references_"):
             differences: np.ndarray = rows - flat(self._reconstruct(seen))

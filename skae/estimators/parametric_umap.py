@@ -76,8 +76,8 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
         Indices of and distances to the nearest rows of each row of X, itself included, nearest
         first; longer lists are cut. If None, neighbors are searched for.
     reconstruction_weight : float, default=0.0
-        Weight of the reconstruction in the training of the encoder. If zero, the map depends on
-        the graph alone, and the decoder learns to decode it.
+        Weight of the reconstruction in the training of the encoder. If zero, the map depends
+        only on the graph, and the decoder learns to decode it.
     cycle_weight
         Shared.
     landmark_weight : float, default=10.0
@@ -264,7 +264,7 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
             width, n_channels). The graph is computed from rows in float32, all in memory.
         y : array-like of shape (n_samples,), default=None
             Labels for a supervised map: rows of different labels are moved apart. In numbers, -1
-            is a row without a label. If None, the map depends on X alone.
+            is a row without a label. If None, the map depends only on X.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts in the loss; the graph does not depend on it, except that
             rows of weight zero are left out. If None, all count the same.
@@ -303,7 +303,7 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
 
         The first call is a `fit`. Later ones train on the graph of X and of the rows that were
         kept (`replay_rows_`), which are held where they lie as landmarks are. Without kept rows
-        (``replay_size=0``) the map follows the new rows alone. The learning rate is constant:
+        (``replay_size=0``) the map follows only the new rows. The learning rate is constant:
         half of ``learning_rate_init``, or all of it with ``learning_rate='constant'``.
 
         Parameters
@@ -394,7 +394,7 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
         )
 
     def _finish(self, training_set: TrainingSet, sample: Sample, mode: FitMode) -> None:
-        # Needed in training alone.
+        # Needed only in training.
         del self._edges, self.module_.companions, self.module_.landmark_weight
         self._keep_rows(training_set, mode)
         super()._finish(training_set, sample, mode)

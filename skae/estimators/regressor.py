@@ -118,7 +118,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         the fraction of 64 that a smaller batch has. No rows are held out.
 
         Center and scale of X and y follow the data, and the network computes the same in the new
-        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        units. Convolutions follow only the scale, user-supplied modules and networks that see
         principal directions follow neither.
 
         Parameters

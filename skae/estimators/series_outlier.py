@@ -67,10 +67,10 @@ class SeriesOutlierDetector(
     OutlierMixin,
     BaseEstimator,
 ):
-    """Find what is odd in series: when, how much, and in which channels.
+    """Find outliers in series: when, how much, and in which channels.
 
     A window of some steps is compared with the most similar windows of the training series, and
-    each step gets the mean of what the windows deviate that hold it. Series may be long
+    each step gets the mean deviation of the windows that hold it. Series may be long
     recordings of several channels, of unequal length, with missing values and lost time steps. The
     same series may be trained on and scored.
 
@@ -79,7 +79,7 @@ class SeriesOutlierDetector(
     estimator : estimator with `transform` and `inverse_transform`, default=None
         A reducer of windows, which are rows of ``window * n_channels`` values, each channel divided
         by its standard deviation; a clone of it is fitted. It may be a
-        :class:`~skae.SequencePredictor`: a step is then compared with what is predicted from the
+        :class:`~skae.SequencePredictor`: a step is then compared with its prediction from the
         window before it. If None, windows of one channel are compared as they are, and those of
         several with their reconstruction by a PCA of ten components, which is fitted without the
         windows that fit worst.
@@ -95,7 +95,7 @@ class SeriesOutlierDetector(
         ``'auto'`` is the dominant period if it is clear; see :class:`~skae.Windows`. Longer windows
         find slower changes, shorter ones localize better.
     causal : bool, default=False
-        Whether the score of a step depends on the steps up to it alone, as that of `score_next`
+        Whether the score of a step depends only on the steps up to it, as that of `score_next`
         always does. Otherwise a step has the mean of the windows that hold it, which begin before
         it and end after it: more reliable, and known a window later.
     contamination : 'auto' or float in (0, 0.5], default='auto'
@@ -146,8 +146,8 @@ class SeriesOutlierDetector(
     A series is an array or DataFrame of shape (n_timesteps, n_channels); a vector of at least 30
     values or a Series is one channel. A list of them is several series; the methods then return
     lists. Time stamps are an index of dates (pandas) or the one column of dates (polars): windows
-    do not reach across lost steps. NaN is a missing value, which is neither normal nor odd; steps
-    of which nothing was observed have a score of NaN and count as normal.
+    do not reach across lost steps. NaN is a missing value, which is neither normal nor unusual;
+    steps without an observed value have a score of NaN and count as normal.
 
     References
     ----------
@@ -173,7 +173,7 @@ class SeriesOutlierDetector(
     >>> events["channels"].tolist()
     [['e'], ['d']]
 
-    What had been made:
+    The faults among them:
 
     >>> sensors.faults[1:3]
     [Fault(start=2367, end=2461, channel=4, kind='frozen'), Fault(start=2603, end=2652, channel=3,
@@ -213,7 +213,7 @@ class SeriesOutlierDetector(
         self.calibration_fraction = calibration_fraction
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Learn what is normal, and put the threshold where `contamination` says.
+        """Fit to normal series, and put the threshold where `contamination` says.
 
         Parameters
         ----------
@@ -393,7 +393,7 @@ class SeriesOutlierDetector(
         check_fitted(self, "offset_")
 
     def _for_each(self, X: Any, compute: Callable[[Series], np.ndarray]) -> Any:
-        """Return what is computed of a series, or a list of it for a list of series."""
+        """Apply a function to a series, or to each of a list of series."""
         self._check_fitted()
         series, is_list = read_series(self, X, reset=False)
         with compute_threads():

@@ -57,7 +57,7 @@ class TableAutoencoder(
     """Autoencoder of tables with numbers, categories, truth values, dates and missing values.
 
     `fit` takes a frame of pandas or polars as it is. A :class:`TableEncoder` makes numbers of it,
-    the network learns codes of them, and what is decoded is such a frame again. The loss of each
+    the network learns codes of them, and decodes them to such a frame again. The loss of each
     column is divided by what it is without knowledge of the row: squared errors by the variance of
     the column, cross-entropies of categories by its entropy. Columns then count the same, whatever
     their kind and their unit.
@@ -120,7 +120,7 @@ class TableAutoencoder(
 
     See Also
     --------
-    TableEncoder : The numbers alone, for any reducer.
+    TableEncoder : Only the numbers, for any reducer.
     Autoencoder : Arrays of numbers, and images.
     sklearn.impute.IterativeImputer : Imputation of numbers, column by column.
 

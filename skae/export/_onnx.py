@@ -128,7 +128,7 @@ def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> 
         )
     if "inverse_transform" in chosen and len(chosen) > 1:
         raise ValueError(
-            "methods must be ['inverse_transform'] alone, since its input are codes; write the "
+            "methods must be only ['inverse_transform'], whose input is codes; write the "
             f"others to a file of their own. Got {methods!r}."
         )
     return chosen

@@ -20,7 +20,7 @@ def disentanglement(codes: ArrayLike, factors: ArrayLike) -> Bunch:
     codes : array-like of shape (n_samples, n_components)
         Latent codes.
     factors : array-like of shape (n_samples, n_factors)
-        What is known of the samples, such as position and angle in made images; numbers.
+        Known factors of the samples, such as position and angle in made images; numbers.
 
     Returns
     -------
@@ -29,8 +29,8 @@ def disentanglement(codes: ArrayLike, factors: ArrayLike) -> Bunch:
         component determines a factor, as a fraction of the factor's entropy. ``mig``, float: mean
         over factors of the difference between the two components that determine it best (the
         MIG of Chen et al.); 1 if one component has all and the others nothing.
-        ``modularity``, float: 1 if each component determines one factor alone.
-        ``completeness``, float: 1 if each factor is determined by one component alone.
+        ``modularity``, float: 1 if each component determines only one factor.
+        ``completeness``, float: 1 if each factor is determined by only one component.
 
     Raises
     ------

@@ -87,7 +87,7 @@ def explained_variance(
     -------
     float
         1 is perfect, 0 as good as the mean of X, below 0 worse than that. NaN, with an
-        ``UndefinedMetricWarning``, if X has no variance: one row, or equal rows alone.
+        ``UndefinedMetricWarning``, if X has no variance: one row, or only equal rows.
 
     Raises
     ------

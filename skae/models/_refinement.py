@@ -13,7 +13,7 @@ _JACOBIAN_VALUES = 2**24
 
 
 def refine(decode, codes, rows, n_steps):
-    """Lower the squared error of what is decoded, for each row on its own.
+    """Lower the squared error of the reconstruction, for each row on its own.
 
     An encoder is trained on other rows, and what it returns for new ones is not the code that is
     decoded best. No row depends on the others, and no code gets worse.

@@ -14,7 +14,7 @@ from ._refinement import refine
 from ._units import change_inputs, change_outputs, end_layers, layers_of_both
 
 # Ordered components: the whole code is decoded in this fraction of all cases, since the last
-# component learns from these alone; the first k < n components with a probability proportional to
+# component learns only from these; the first k < n components with a probability proportional to
 # a power of k. Found by searching on digits, MNIST and Fashion-MNIST, see benchmarks/NOTES.md.
 _WHOLE_CODE_FRACTION, _TRUNCATION_POWER = 0.25, -0.2
 # Inputs of a layer up to which the default learning rate was chosen: networks of rows have no wider
@@ -278,7 +278,7 @@ class AutoencoderNetwork(Network):
         return self.standardization.to_data(self._decoded(code))
 
     def reconstruction_loss(self, code, target, criterion):
-        """Return the loss of what is decoded from codes (n_samples, n_components)."""
+        """Return the reconstruction loss of codes (n_samples, n_components)."""
         if self.ordered:
             # Several truncations of one code share the work of the encoder.
             code = truncated(code.repeat(_TRUNCATIONS_PER_STEP, 1))

@@ -1,4 +1,4 @@
-"""Denoising without a code: a network that predicts what is to be added to noisy rows."""
+"""Denoising without a code: a network that predicts the residual to add to noisy rows."""
 
 import torch
 
@@ -15,7 +15,7 @@ class DenoisingNetwork(Network):
     Parameters
     ----------
     residual : Module
-        From noisy rows to what is to be added, both standardized. It starts at zero.
+        From noisy rows to the residual to add, both standardized. It starts at zero.
     standardization : Standardization
     """
 

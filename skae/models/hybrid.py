@@ -144,7 +144,7 @@ class DistilledNetwork(DecoderNetwork):
         # By row, so that sample weights apply as in the reconstruction.
         distances = F.mse_loss(code, wanted, reduction="none").mean(dim=1)
         distillation = weighted_mean(distances, target.weights)
-        # Detached: the decoder adapts to the encoder's codes, the encoder to the given ones alone.
+        # Detached: the decoder adapts to the encoder's codes, the encoder only to the given ones.
         reconstruction, _ = super().training_loss(code.detach(), target, criterion)
         parts = {
             "reconstruction": reconstruction.detach(),

@@ -66,7 +66,7 @@ class SupervisedNetwork(AutoencoderNetwork):
         self.reconstruction_weight = reconstruction_weight
         self.zero_init_code = zero_init_code
 
-    # Whether it starts from another network; validation then judges the prediction alone.
+    # Whether it starts from another network; validation then judges only the prediction.
     is_pretrained = False
 
     @property

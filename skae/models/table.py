@@ -105,7 +105,7 @@ class TableNetwork(ColumnsMixin, AutoencoderNetwork):
         return self.encoder(self.with_indicators(rows))
 
     def reconstruction_loss(self, code, target, criterion):
-        """Return the mean loss of the observed columns of what is decoded from codes."""
+        """Return the mean loss of the observed columns, given codes."""
         units = self.standardization
         decoded, rows = units.unstandardize(self._decoded(code)), units.unstandardize(target.rows)
         return self.columns.mean(self.columns(decoded, rows), rows, target.weights)

@@ -84,7 +84,7 @@ class UMAPNetwork(AutoencoderNetwork):
     A batch holds rows, and after them the neighbors that were drawn for them (see
     `NeighborGraph`). Neighbors attract each other, and all codes of a batch repel each other:
     together this is UMAP's cross-entropy, with the expected negative samples in place of
-    drawn ones. In the first epochs this replaces another loss by and by, that of a layout which the
+    drawn ones. In the first epochs this gradually replaces another loss, that of a layout which the
     graph's spectrum gives.
 
     Inputs are moved by differences between other neighbors: held-out rows lie about that far from

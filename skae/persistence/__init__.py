@@ -67,7 +67,7 @@ def save(
     trusted : iterable of str, default=()
         Names of further functions and classes that the estimator may hold, such as
         ``"mymodule.MyTransformer"``; pass the same to `load`. They must be importable by that
-        name, and objects of such a class must consist of their attributes alone.
+        name, and objects of such a class must consist only of their attributes.
     without_reducer : bool, default=False
         Whether to leave out the reducer of each :class:`~skae.HybridAutoencoder` with
         ``distill=True``, for example a UMAP, which cannot be saved. The loaded estimator does
@@ -90,7 +90,7 @@ def save(
 
     See Also
     --------
-    load : Read what was saved.
+    load : Read a saved estimator.
 
     Notes
     -----
@@ -117,8 +117,8 @@ def save(
     names = _names(trusted)
     if for_inference and without_reducer:
         raise ValueError(
-            "for_inference=True leaves out the reducers that it can; give without_reducer=True "
-            "alone to make sure that there is none."
+            "for_inference=True leaves out the reducers that it can; give only "
+            "without_reducer=True to make sure that none is saved."
         )
     # Before the work of encoding: a folder that cannot be written to is an error at once.
     path = target(path)

@@ -32,7 +32,7 @@ class Encoder:
     ----------
     trusted : frozenset of str
     replacing_method : str, default=None
-        Name of a method that returns what is encoded in an object's place, if it has that
+        Name of a method that returns the object to encode in an object's place, if it has that
         method.
     """
 
@@ -67,7 +67,7 @@ class Encoder:
     def _describe(self, value, where):
         if type(value) is list:
             return [self.encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
-        # Keys as a list beside the values: JSON knows text alone as keys.
+        # Keys as a list beside the values: keys of JSON are text.
         if type(value) is dict:
             items = [self.encode(item, f"{where}.{key}") for key, item in value.items()]
             return {"dict": [[self.encode(key, f"a key of {where}") for key in value], items]}

@@ -115,7 +115,7 @@ def build_module(cls, parts):
         raise ValueError(f"{cls.__name__} is stored as {sorted(parts)}")
     arguments, tensors, layers = parts["arguments"], parts["tensors"], parts["layers"]
     _check_arguments(cls, arguments, len(tensors))
-    # Others may be attached by hand, and would be called by nobody.
+    # Others may be attached by hand, and would never be called.
     if layers and cls is not nn.Sequential:
         raise ValueError(f"{cls.__name__} cannot hold other layers")
     given = {name: _to_argument(value) for name, value in arguments.items()}

@@ -330,7 +330,7 @@ class DisentanglementDisplay:
         codes : array-like of shape (n_samples, n_components)
             Latent codes.
         factors : array-like of shape (n_samples, n_factors)
-            What is known of the samples; numbers.
+            Known factors of the samples; numbers.
         factor_names : sequence of str, default=None
             Names of the factors. If None, those of the columns of a frame, or numbers.
         ax : matplotlib Axes, default=None

@@ -22,7 +22,7 @@ class OutlierDisplay:
     Parameters
     ----------
     deviations : ndarray of shape (n_samples,)
-        Scores of the rows, such that higher ones are stranger.
+        Scores of the rows, such that higher ones are more unusual.
     threshold : float
         Rows that deviate more are outliers.
     y : ndarray of shape (n_samples,), default=None
@@ -153,7 +153,7 @@ class OutlierDisplay:
 
 
 class ContributionDisplay:
-    """The strangest rows and the features that make them so, as a table of colors.
+    """The most unusual rows and the contributions of their features, as a table of colors.
 
     Build it by :meth:`from_estimator`.
 
@@ -162,7 +162,7 @@ class ContributionDisplay:
     contributions : ndarray of shape (n_rows, n_features)
         How far each value is off, in units of the usual deviation of its feature.
     row_names : list of str
-        Names of the rows, the strangest first.
+        Names of the rows, the most unusual first.
     feature_names : list of str
         Names of the features.
 
@@ -205,7 +205,7 @@ class ContributionDisplay:
         ax: Any = None,
         **imshow_kwargs: Any,
     ) -> Self:
-        """Score rows by a fitted detector and draw the contributions of the strangest.
+        """Score rows by a fitted detector and draw the contributions of the most unusual.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class ContributionDisplay:
         X : array-like of shape (n_samples, n_features)
             Rows; the index and columns of a frame name them.
         n_rows : int, default=10
-            The largest number of rows to show; they are the strangest.
+            The largest number of rows to show; they are the most unusual.
         n_features : int, default=12
             The largest number of features to show; they are those that contribute most.
         ax : matplotlib Axes, default=None
@@ -243,8 +243,8 @@ class ContributionDisplay:
                 f"{type(estimator).__name__}, which has none."
             )
         X = as_array(X)
-        strangest = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
-        scores = np.asarray(estimator.feature_scores(X))[strangest]
+        worst = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
+        scores = np.asarray(estimator.feature_scores(X))[worst]
         scales = np.broadcast_to(getattr(estimator, "scale_", 1.0), scores.shape[1:])
         contributions = (scores / scales).reshape(len(scores), -1)
         chosen = np.argsort(-contributions.sum(axis=0), kind="stable")[:n_features]
@@ -254,7 +254,7 @@ class ContributionDisplay:
         )
         display = cls(
             contributions=contributions[:, chosen],
-            row_names=[str(list(index)[i]) if hasattr(X, "index") else str(i) for i in strangest],
+            row_names=[str(list(index)[i]) if hasattr(X, "index") else str(i) for i in worst],
             feature_names=[str(columns[i]) for i in chosen],
         )
         return display.plot(ax=ax, **imshow_kwargs)
@@ -278,5 +278,5 @@ class ContributionDisplay:
         label = "off by, in usual deviations"
         self.im_ = draw_heatmap(self.contributions, *names, label, ax=ax, **imshow_kwargs)
         self.ax_, self.figure_ = self.im_.axes, self.im_.figure
-        self.ax_.set_ylabel("row, the strangest on top")
+        self.ax_.set_ylabel("row, the most unusual on top")
         return self

@@ -123,7 +123,7 @@ class ForecastDisplay:
         return self
 
     def _draw_frames(self, ax: Any) -> Any:
-        """Draw frames of images in two rows: what happened, and below it what was predicted."""
+        """Draw frames of images in two rows: the true ones above the predicted ones."""
         n_observed, n_steps = len(self.observed), len(self.forecast)
         # Both rows have all times: what a row does not know is left blank.
         unknown = np.full_like(self.forecast, np.nan, dtype=float)
@@ -173,7 +173,7 @@ class SeriesDisplay:
     series : ndarray of shape (n_timesteps, n_series)
         Values over time.
     scores : ndarray of shape (n_timesteps,), default=None
-        How strange each time is.
+        How unusual each time is.
     events : list of tuple of two int, default=None
         First time of each event, and the one after its last.
     threshold : float, default=None
@@ -228,7 +228,7 @@ class SeriesDisplay:
         series : array-like of shape (n_timesteps,) or (n_timesteps, n_series)
             Values over time; NaN leaves a break.
         scores : array-like of shape (n_timesteps,), default=None
-            How strange each time is, higher is stranger; drawn below the series.
+            How unusual each time is, higher is more unusual; drawn below the series.
         events : sequence of tuple of two int, default=None
             First time of each event, and the one after its last; shaded.
         threshold : float, default=None

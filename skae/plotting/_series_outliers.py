@@ -27,7 +27,7 @@ class SeriesOutlierDisplay:
     series : ndarray of shape (n_timesteps, n_channels)
         Values over time.
     deviations : ndarray of shape (n_timesteps,)
-        Scores of the steps, such that higher ones are stranger.
+        Scores of the steps, such that higher ones are more unusual.
     threshold : float
         Steps that deviate more are outliers.
     events : list of tuple of two int
@@ -150,7 +150,7 @@ class SeriesOutlierDisplay:
         return display.plot(ax=ax, **line_kwargs)
 
     def plot(self, ax: Any = None, **line_kwargs: Any) -> Self:
-        """Draw the series and what was found in it.
+        """Draw the series, its scores and its events.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Where windows lie in a series, and how what is known of them returns to its time steps."""
+"""Where windows lie in a series, and how values of windows become values of time steps."""
 
 import numpy as np
 

@@ -68,7 +68,7 @@ def _as_time(window: Any) -> Any:
 
 
 def _auto_window(series: list[Series]) -> int:
-    """Return a clear period; otherwise what is long enough, and 1 for independent steps."""
+    """Return a clear period; otherwise a sufficient length, and 1 for independent steps."""
     values = max((each.values for each in series), key=len)[-_MAX_JUDGED_STEPS:]
     n_steps = len(values)
     correlations = autocorrelation(values)

@@ -73,7 +73,7 @@ class Column:
         raise NotImplementedError
 
     def drawn(self, raw, generator):
-        """Return raw numbers drawn from what is decoded: of categories these are probabilities."""
+        """Return raw numbers drawn from decoded ones, which are probabilities of categories."""
         return raw
 
     def feature_names(self):
@@ -125,7 +125,7 @@ class NumericColumn(Column):
     Attributes
     ----------
     scaler : estimator
-        Of scikit-learn, fitted to a table of this column alone.
+        Of scikit-learn, fitted to a table of only this column.
     is_whole : bool
         Whether all known values are integers, so that decoded ones are rounded.
     """

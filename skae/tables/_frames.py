@@ -23,7 +23,7 @@ class Source:
         Floats, microseconds as floats, truth values or objects. Undefined where missing.
     missing : ndarray of shape (n_samples,), bool
     dtype : dict
-        What `restored` needs to know of the original type: names and numbers alone.
+        What `restored` needs to know of the original type: only names and numbers.
     categories : list or None
         Of a categorical type, in their order.
     unit : {'us', 'D'}
@@ -168,7 +168,7 @@ def _pandas_spec(dtype):
         return {"pandas": "category", "ordered": bool(dtype.ordered), "of": str(categories.dtype)}
     name = str(dtype)
     if name == "string":
-        # By its name alone pandas would choose a storage, and the type would not be the same.
+        # By the name "string" pandas would choose a storage, and the type would not be the same.
         name = f"string[{dtype.storage}]"
     return {"pandas": name}
 

@@ -122,7 +122,7 @@ def explore(
     max_megabytes : float, default=20
         Size up to which rows of X are put into the page. Pictures take a byte for each
         pixel, and other features four, before compression. Of more rows, evenly spaced ones are
-        in the page; of the others it shows the reconstruction alone. 0 leaves out all rows.
+        in the page; of the others it shows only the reconstruction. 0 leaves out all rows.
     title : str, default=None
         Title of the page. If None, the name of the estimator's class.
 
@@ -204,7 +204,7 @@ def _without_texts(X: Any, *, decode: bool) -> tuple[Any, dict[str, Any] | None]
         return X, None
     if decode:
         raise NotExpressible(
-            f"the page decodes numbers alone, got X with column(s) {texts} of text or dates. Give "
+            f"the page decodes only numbers, got X with column(s) {texts} of text or dates. Give "
             "decode=False for a page that does not decode."
         )
     # A list of names picks columns in pandas and in polars.

@@ -39,7 +39,7 @@ def render(
     columns : list of dict
         See `describe` of columns.
     rows : Rows or None
-        What is shown of a code; None if there is nothing but the code.
+        Rows of the codes; None if only codes are shown.
     kept : ndarray of int
         Rows of X that the page holds.
     decoder : Decoder or None
@@ -101,7 +101,7 @@ def _view(codes: np.ndarray, axes: tuple[int, int]) -> dict[str, Any]:
 def _data(
     codes: np.ndarray, columns: list[dict[str, Any]], rows: Rows | None, kept: np.ndarray
 ) -> dict[str, Any]:
-    """Return the codes, the columns, and what is shown of the rows."""
+    """Return the codes, the columns, and the rows that are shown."""
     data: dict[str, Any] = {
         # Seven digits are more than a screen has pixels, and take half of the space.
         "codes": pack(codes.astype(np.float32)),

@@ -48,7 +48,7 @@ class Rows:
     def spread(self) -> np.ndarray:
         """Return the range of each feature, or of all pixels: above zero.
 
-        A feature that is constant has that of the widest one: what is decoded differs by rounding.
+        A feature that is constant has that of the widest one: decoded values differ by rounding.
         """
         ranges: np.ndarray = np.ptp(self.limits, axis=1)
         largest = np.abs(self.limits).max(axis=1)
