@@ -11,7 +11,9 @@ from .._engine.inference import map_rows
 from .._sklearn_compat import Interval, StrOptions
 from ..architectures import Dense
 from ..metrics import reconstruction_error
-from ..models.sequence import CELLS, RecurrentNetwork, as_frames, filled_frames
+from ..models._autoregression import count_lags
+from ..models.sequence import RecurrentNetwork, as_frames, filled_frames
+from ..networks.recurrence import CELLS
 from ..series._ragged import find_lengths
 from ._base import NetworkEstimator
 from ._input import check_unit_interval
@@ -34,8 +36,11 @@ class SequenceEstimator(NetworkEstimator):
         "frame_shape": [tuple, list, None],
         "cell": [StrOptions(set(CELLS))],
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "min_history": [Interval(Integral, 1, None, closed="left")],
     }
 
+    _start = "linear autoregression of PCA's codes for networks with a linear skip connection"
     _advice_on_y = (
         "It is ignored: every frame is predicted from those before it. Frames that follow on X "
         "belong in X, along its second axis."
@@ -48,6 +53,8 @@ class SequenceEstimator(NetworkEstimator):
         return {
             "cell": self.cell,
             "hidden_size": int(self.hidden_size),
+            "n_steps": int(self.n_steps),
+            "min_history": int(self.min_history),
             "mask_missing": self._masks,
         }
 
@@ -71,7 +78,10 @@ class SequenceEstimator(NetworkEstimator):
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         values, _, frame_shape, is_flat = self._read_sequences(
-            X, reset=run.mode.resets, min_rows=run.mode.min_rows, min_timesteps=2
+            X,
+            reset=run.mode.resets,
+            min_rows=run.mode.min_rows,
+            min_timesteps=1 + self.network_options_.get("min_history", 1),
         )
         if run.mode.resets:
             self.frame_shape_ = frame_shape
@@ -109,6 +119,26 @@ class SequenceEstimator(NetworkEstimator):
         if self.architecture == "auto" and is_small:
             return Dense((_NARROW_UNITS,))
         return super()._resolve_architecture(shape)
+
+    def _prepare_network(self, sample, run, seed):
+        if not hasattr(self, "n_components_"):
+            self._set_size(sample)
+        # The weights of an earlier fit have to fit.
+        n_lags = self._count_lags(sample) if run.previous is None else run.previous.n_lags
+        self.network_options_ = {**self.network_options_, "n_lags": n_lags}
+        return super()._prepare_network(sample, run, seed)
+
+    def _count_lags(self, sample):
+        if self._mask_missing:
+            # Hidden values would reach the sum with the weights of the last observed ones: waves
+            # of which a tenth is missing are predicted worse (R² 0.72 rather than above 0.8).
+            return 0
+        lengths = find_lengths(sample.X)
+        return count_lags(
+            sample.X.shape[1] if lengths is None else lengths,
+            min(self.n_components_, self._n_outputs),
+            self.network_options_["min_history"],
+        )
 
     def _build_network(self, shape):
         return RecurrentNetwork(

@@ -35,10 +35,11 @@ from ._recurrent import SequenceEstimator
 class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
     """Prediction of the next frame of a sequence, from its latent code.
 
-    An encoder maps each frame to a latent code, an LSTM or GRU predicts the code of the next frame,
-    and a decoder maps it to the frame. Training predicts every frame of a sequence from the frames
-    before it. It begins by repeating the last frame, as far as PCA reconstructs it from a code of
-    this size. The weights with the lowest error on held-out sequences are kept.
+    An encoder maps each frame to a latent code, a recurrence, convolution in time or transformer
+    predicts the code of the next frame, and a decoder maps it to the frame. Training predicts every
+    frame of a sequence from the frames before it. It begins at linear autoregression: ridge
+    regression of the next of PCA's codes on the last ones. The weights with the lowest error on
+    held-out sequences are kept.
 
     Parameters
     ----------
@@ -50,11 +51,20 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         Shape of a frame if X has two dimensions: ``(n_features,)``, ``(height, width)`` or
         ``(height, width, channels)``, ``()`` for numbers. If None, each column of such an X is a
         time step of a series of numbers. Not needed if X has more dimensions.
-    cell : {'lstm', 'gru'}, default='lstm'
-        The recurrence: long short-term memory (Hochreiter and Schmidhuber, 1997) or gated recurrent
-        units (Cho et al., 2014).
+    cell : {'lstm', 'gru', 'tcn', 'transformer'}, default='lstm'
+        What predicts from the codes so far. ``'lstm'`` and ``'gru'`` are recurrences: long
+        short-term memory (Hochreiter and Schmidhuber, 1997) and gated recurrent units (Cho et al.,
+        2014). ``'tcn'`` is a temporal convolution, causal and dilated, which sees the last 31
+        frames (Bai, Kolter and Koltun, 2018). ``'transformer'`` is two blocks of causal attention
+        to all frames (Vaswani et al., 2017).
     hidden_size : int, default=256
-        Size of the state of the recurrence.
+        Size of the hidden state at each time step.
+    n_steps : int, default=1
+        Number of next frames that are predicted, and trained, at once. `forecast` of more steps
+        than that goes on from its own predictions.
+    min_history : int, default=1
+        Number of frames before the first one that training predicts. Larger numbers suit
+        predictors that will always see as many.
     architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
         Encoder and decoder of a frame: a name, or an object of `skae.architectures`: `Dense`,
         `Conv`, your own modules as `Custom` (the encoder, the decoder or both; the missing side is
@@ -164,6 +174,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         frame_shape: ImageShape = None,
         cell: str = "lstm",
         hidden_size: int = 256,
+        n_steps: int = 1,
+        min_history: int = 1,
         architecture: ArchitectureLike = "auto",
         loss: LossLike = "mse",
         missing_values: str | None = None,
@@ -190,6 +202,8 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         self.frame_shape = frame_shape
         self.cell = cell
         self.hidden_size = hidden_size
+        self.n_steps = n_steps
+        self.min_history = min_history
         self.architecture = architecture
         self.loss = loss
         self.missing_values = missing_values
@@ -329,15 +343,18 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         frames: np.ndarray = self._to_frames(sequences.map(self._predict), sequences.is_flat)
         return frames
 
-    def forecast(self, X: MatrixLike, n_steps: int) -> np.ndarray:
-        """Predict several next frames, each from all frames before it, predicted ones included.
+    def forecast(self, X: MatrixLike, n_steps: int | None = None) -> np.ndarray:
+        """Predict several next frames.
+
+        As many as the parameter `n_steps` are predicted at once; further ones from all frames
+        before them, predicted ones included.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_timesteps, *frame_shape), flat, or a list
             Sequences, in a layout that `fit` takes.
-        n_steps : int
-            Number of frames to predict.
+        n_steps : int, default=None
+            Number of frames to predict. If None, as many as are predicted at once.
 
         Returns
         -------
@@ -346,7 +363,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             is flat.
         """
         sequences = self._read(X)
-        check_scalar(n_steps, "n_steps", Integral, min_val=1)
+        n_steps = self._checked_steps(n_steps)
         frames: np.ndarray = self._forecast(sequences, n_steps)
         return frames if sequences.is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
@@ -397,6 +414,12 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         # The same scale as of autoencoders: a mean over the values of a frame.
         _, truth, predicted = self._compare(X)
         return -mean_squares(truth, predicted)
+
+    def _checked_steps(self, n_steps: int | None) -> int:
+        if n_steps is None:
+            return int(self.network_options_.get("n_steps", 1))
+        check_scalar(n_steps, "n_steps", Integral, min_val=1)
+        return int(n_steps)
 
     def _compare(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the frames before the last, the last ones, and their prediction, as rows."""

@@ -1,25 +1,26 @@
-"""Prediction of the next frame: encoder, recurrence, decoder."""
+"""Prediction of the next frames: encoder, cell and linear autoregression, decoder."""
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ..losses import Target
-from ..networks.blocks import zero_init_last_layer
+from ..networks.blocks import LinearSkip, zero_init_last_layer
+from ..networks.recurrence import CELLS, LinearAutoregression
+from ._autoregression import fit_autoregression
 from ._linear import safe_deviations
 from .autoencoder import AutoencoderNetwork
 
-CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
-
-# Sequences from which the standard deviations of the codes are estimated before training.
-_DEVIATION_SEQUENCES = 200
+# Frames that are encoded at once before training: convolutions of many take much memory.
+_ENCODED_FRAMES = 512
 
 
 class RecurrentNetwork(AutoencoderNetwork):
-    """Encode frames, predict the next code by a recurrence, decode it.
+    """Encode frames, predict the next codes by a cell and a linear autoregression, decode them.
 
-    The recurrence returns the change from the last frame's code to the next one's. It starts at
-    no change, so that training begins by repeating the last frame.
+    Both return changes from the last frame's code to the next ones. The cell starts at no change,
+    so that training begins at the linear prediction.
 
     Parameters
     ----------
@@ -28,9 +29,16 @@ class RecurrentNetwork(AutoencoderNetwork):
     standardization : Standardization
         Of a frame.
     n_components : int
-    cell : {'lstm', 'gru'}
+    cell : str
+        A name in `CELLS`.
     hidden_size : int
-        Size of the state of the recurrence.
+        Size of the hidden state of the cell.
+    n_steps : int, default=1
+        Number of next codes that are predicted at once.
+    n_lags : int, default=0
+        Codes that the linear autoregression sees; 0 for none.
+    min_history : int, default=1
+        Frames before the first one that training predicts.
     mask_missing : bool, default=False
         Whether missing values (NaN) may come in.
     """
@@ -44,11 +52,21 @@ class RecurrentNetwork(AutoencoderNetwork):
         n_components,
         cell,
         hidden_size,
+        n_steps=1,
+        n_lags=0,
+        min_history=1,
         mask_missing=False,
     ):
         super().__init__(encoder, decoder, standardization, mask_missing=mask_missing)
-        self.recurrence = CELLS[cell](n_components, hidden_size, batch_first=True)
-        self.change = zero_init_last_layer(nn.Linear(hidden_size, n_components))
+        self.n_steps = n_steps
+        self.n_lags = n_lags
+        self.min_history = min_history
+        self.cell = cell
+        n_outputs = n_steps * n_components
+        self.recurrence = CELLS[cell].build(n_components, hidden_size)
+        self.change = zero_init_last_layer(nn.Linear(hidden_size, n_outputs))
+        if n_lags:
+            self.autoregression = LinearAutoregression(n_components, n_lags, n_outputs)
 
     def forward(self, x):
         """Map sequences (n_samples, n_timesteps, n_features) to their next frames."""
@@ -57,40 +75,44 @@ class RecurrentNetwork(AutoencoderNetwork):
     def encode(self, x):
         """Map sequences (n_samples, n_timesteps, n_features) to codes of the next frame."""
         codes, _ = self._next_codes(self.standardization.standardize(x))
-        return codes[:, -1]
+        return codes[:, -1, 0]
 
     def forecast(self, x, n_steps):
         """Map sequences to the next frames, side by side (n_samples, n_steps * n_features).
 
-        Each predicted frame is an input of the next prediction.
+        The frames that are predicted at once are inputs of the next prediction.
         """
         frames, state = [], None
-        for _ in range(n_steps):
+        for _ in range(0, n_steps, self.n_steps):
             codes, state = self._next_codes(self.standardization.standardize(x), state)
             # Decoded at once: the next input is the frame as it would be measured, not the code.
-            frames.append(self.decode(codes[:, -1]))
-            # (n_samples, 1, n_features): the state holds all that came before.
-            x = frames[-1][:, None]
-        return torch.cat(frames, dim=1)
+            # (n_samples, self.n_steps, n_features): the state holds all that came before.
+            x = self.decode(codes[:, -1].flatten(0, 1)).unflatten(0, (len(codes), self.n_steps))
+            frames.append(x)
+        return torch.cat(frames, dim=1)[:, :n_steps].flatten(1)
 
     def training_loss(self, inputs, target, criterion):
         """Return the mean loss of all frames that are predicted from the frames before."""
         # (n_samples, n_timesteps, n_features): the last frame is predicted, and not shown.
         shown, followed = inputs[:, :-1], target.rows[:, 1:]
         # Frames without any value are padding behind the end of a sequence, or have no target.
-        is_target = ~followed.isnan().all(dim=2)
-        is_target |= ~is_target.any()  # missing values alone, which have no loss
-        is_needed = is_target.int().flip(1).cummax(dim=1).values.flip(1).bool()
+        is_observed = ~followed.isnan().all(dim=2)
+        is_needed = is_observed.int().flip(1).cummax(dim=1).values.flip(1).bool()
         codes, _ = self._following(self._codes_of_frames(shown, is_needed))
+        # (n_samples, n_timesteps, n_steps, n_features): what follows on each frame.
+        followed = torch.stack([_ahead(followed, n) for n in range(self.n_steps)], dim=2)
+        codes, followed = codes[:, self.min_history - 1 :], followed[:, self.min_history - 1 :]
+        is_target = ~followed.isnan().all(dim=3)
+        is_target |= ~is_target.any()  # missing values alone, which have no loss
         weights = target.weights
         if weights is not None:
             # Each frame counts as its sequence does.
-            weights = weights[:, None].expand(is_target.shape)[is_target]
+            weights = weights[:, None, None].expand(is_target.shape)[is_target]
         frames = Target(followed[is_target], weights=weights)
         return self.reconstruction_loss(codes[is_target], frames, criterion), {}
 
     def _next_codes(self, x, state=None):
-        """Return the code of the frame after each, (n_samples, n_timesteps, n_components)."""
+        """Return the codes after each frame, (n_samples, n_timesteps, n_steps, n_components)."""
         # The encoder sees frames one by one: (n_samples * n_timesteps, n_features).
         return self._following(self._code(x.flatten(0, 1)).unflatten(0, x.shape[:2]), state)
 
@@ -103,26 +125,67 @@ class RecurrentNetwork(AutoencoderNetwork):
         return scattered
 
     def _following(self, codes, state=None):
-        hidden, state = self.recurrence(codes, state)
-        return codes + self.change(hidden), state
+        of_cell, of_lags = (None, None) if state is None else state
+        hidden, of_cell = self.recurrence(codes, of_cell)
+        changes = self.change(hidden)
+        if self.n_lags:
+            linear, of_lags = self.autoregression(codes, of_lags)
+            changes = changes + linear
+        # (n_samples, n_timesteps, n_steps, n_components)
+        changes = changes.unflatten(2, (self.n_steps, -1))
+        return codes[:, :, None] + changes, (of_cell, of_lags)
+
+    def _first_weight(self):
+        return CELLS[self.cell].first_weight(self.recurrence)
 
     def code_parameters(self):
         makers, readers = super().code_parameters()
-        return [*makers, *self.change.parameters()], [*readers, self.recurrence.weight_ih_l0]
+        return [*makers, *self.change.parameters()], [*readers, self._first_weight()]
+
+    def undecayed_parameters(self):
+        linear = self.autoregression.parameters() if self.n_lags else []
+        return [*super().undecayed_parameters(), *linear]
 
     @torch.no_grad()
     def start(self, sample, seed):
-        """Start encoder and decoder at PCA of the frames.
+        """Start encoder and decoder at PCA of the frames, and predictions at ridge regression.
 
-        The recurrence sees codes at unit variance, as its initial weights expect.
+        The cell sees codes at unit variance, as its initial weights expect.
         """
         frames, weights = as_frames(sample.X, sample.weights)
         self.start_at_pca(frames, weights, seed)
-        some, _ = as_frames(sample.X[:_DEVIATION_SEQUENCES], None)
-        some = self.standardization.standardize(torch.from_numpy(some).float())
-        codes = self.eval().encoder(some)
+        codes = self._codes_of_sample(sample.X)
+        deviations = np.nanstd(codes, axis=(0, 1))
         # Inputs of the first layer, one column for each component.
-        self.recurrence.weight_ih_l0 /= safe_deviations(codes.std(dim=0, correction=0))
+        self._first_weight().div_(safe_deviations(torch.tensor(deviations).float()))
+        # Codes of an encoder that starts at random have yet to get a meaning.
+        if self.n_lags and isinstance(self.encoder, LinearSkip):
+            for step in range(self.n_steps):
+                weight, bias = fit_autoregression(codes, self.n_lags, step + 1, sample.weights)
+                self._set_autoregression(step, weight, bias)
+
+    def _codes_of_sample(self, sequences):
+        """Return codes of sequences in float64, NaN for padding."""
+        n_samples, n_timesteps, _ = sequences.shape
+        frames = self.standardization.standardize(torch.from_numpy(sequences).flatten(0, 1))
+        is_frame = ~frames.isnan().all(dim=1)
+        codes = np.full((n_samples * n_timesteps, self.change.out_features // self.n_steps), np.nan)
+        parts = frames[is_frame].float().split(_ENCODED_FRAMES)
+        codes[is_frame.numpy()] = torch.cat([self.eval().encoder(part) for part in parts]).numpy()
+        return codes.reshape(n_samples, n_timesteps, -1)
+
+    def _set_autoregression(self, step, weight, bias):
+        linear, n_components = self.autoregression.linear, len(bias)
+        rows = slice(step * n_components, (step + 1) * n_components)
+        linear.weight[rows] = torch.from_numpy(weight).float()
+        linear.bias[rows] = torch.from_numpy(bias).float()
+
+
+def _ahead(followed, n_frames):
+    """Return frames that lie ahead, NaN where the sequence has ended."""
+    return F.pad(
+        followed[:, n_frames:], (0, 0, 0, min(n_frames, followed.shape[1])), value=torch.nan
+    )
 
 
 def as_frames(sequences, weights):
