@@ -46,6 +46,7 @@ ESTIMATORS = [
     ParametricUMAP(n_neighbors=5, max_iter=5),
     SequencePredictor(**QUICK),
     SequencePredictor(4, cell="gru", hidden_size=16, architecture="conv", **QUICK),
+    SequencePredictor(2, cell="tcn", n_steps=2, hidden_size=8, **QUICK),
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),

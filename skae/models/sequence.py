@@ -131,8 +131,8 @@ class RecurrentNetwork(AutoencoderNetwork):
         if self.n_lags:
             linear, of_lags = self.autoregression(codes, of_lags)
             changes = changes + linear
-        # (n_samples, n_timesteps, n_steps, n_components)
-        changes = changes.unflatten(2, (self.n_steps, -1))
+        # (n_samples, n_timesteps, n_steps, n_components); ONNX would fix the sizes of a reshape.
+        changes = torch.stack(changes.chunk(self.n_steps, dim=2), dim=2)
         return codes[:, :, None] + changes, (of_cell, of_lags)
 
     def _first_weight(self):
