@@ -12,6 +12,7 @@ from .estimators.outlier import ReconstructionOutlierDetector
 from .estimators.parametric_umap import ParametricUMAP
 from .estimators.regressor import AutoencoderRegressor
 from .estimators.sequence import SequencePredictor
+from .estimators.sequence_autoencoder import SequenceAutoencoder
 from .estimators.series_outlier import SeriesOutlierDetector
 from .estimators.table import TableAutoencoder
 from .estimators.table_encoder import TableEncoder
@@ -31,6 +32,7 @@ __all__ = [
     "HybridAutoencoder",
     "ParametricUMAP",
     "ReconstructionOutlierDetector",
+    "SequenceAutoencoder",
     "SequencePredictor",
     "SeriesOutlierDetector",
     "ShiftTest",

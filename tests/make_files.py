@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import skae
-from skae.architectures import Conv, Custom, Dense, UNet
+from skae.architectures import Conv, Custom, Dense, Recurrent, TemporalConv, UNet
 
 FOLDER = Path(__file__).parent / "data"
 # Files are to stay small: a few numbers in each layer.
@@ -37,6 +37,13 @@ ESTIMATORS = {
     "HybridAutoencoder": skae.HybridAutoencoder(2, **SMALL),
     "HybridAutoencoder-distilled": skae.HybridAutoencoder(2, distill=True, **SMALL),
     "ParametricUMAP": skae.ParametricUMAP(2, n_neighbors=5, **SMALL),
+    "SequenceAutoencoder": skae.SequenceAutoencoder(2, frame_shape=(4,), **SMALL),
+    "SequenceAutoencoder-conv": skae.SequenceAutoencoder(
+        2, **{**SMALL, "architecture": TemporalConv((2, 3), hidden_layer_sizes=(4,))}
+    ),
+    "SequenceAutoencoder-recurrent": skae.SequenceAutoencoder(
+        2, frame_shape=(2,), **{**SMALL, "architecture": Recurrent(hidden_size=2)}
+    ),
     "SequencePredictor": skae.SequencePredictor(2, frame_shape=(4,), hidden_size=3, **SMALL),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
     "SeriesOutlierDetector": skae.SeriesOutlierDetector(window=4),

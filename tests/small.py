@@ -11,6 +11,7 @@ from skae import (
     Denoiser,
     HybridAutoencoder,
     ReconstructionOutlierDetector,
+    SequenceAutoencoder,
     SequencePredictor,
     SeriesOutlierDetector,
     TableAutoencoder,
@@ -29,6 +30,7 @@ NETWORKS = {
     "distilled": HybridAutoencoder(2, distill=True, **QUICK),
     "AutoencoderClassifier": AutoencoderClassifier(2, **QUICK),
     "AutoencoderRegressor": AutoencoderRegressor(2, **QUICK),
+    "SequenceAutoencoder": SequenceAutoencoder(2, **QUICK),
     "SequencePredictor": SequencePredictor(2, hidden_size=8, **QUICK),
 }
 DENOISERS = {
@@ -50,7 +52,7 @@ FOR_SERIES = {
 FOR_IMAGES = {
     name: estimator.__class__(**{**estimator.get_params(deep=False), "architecture": Conv((2,))})
     for name, estimator in NETWORKS.items()
-    if name != "SequencePredictor"
+    if not name.startswith("Sequence")
 }
 FOR_IMAGES["UNet"] = Denoiser(UNet((2, 3)), noise_level=2.0, max_iter=2, random_state=0)
 

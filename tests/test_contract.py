@@ -11,6 +11,7 @@ from skae import (
     HybridAutoencoder,
     ParametricUMAP,
     ReconstructionOutlierDetector,
+    SequenceAutoencoder,
     SequencePredictor,
     SeriesOutlierDetector,
     TableAutoencoder,
@@ -47,6 +48,8 @@ ESTIMATORS = [
     SequencePredictor(**QUICK),
     SequencePredictor(4, cell="gru", hidden_size=16, architecture="conv", **QUICK),
     SequencePredictor(2, cell="tcn", n_steps=2, hidden_size=8, **QUICK),
+    SequenceAutoencoder(**QUICK),
+    SequenceAutoencoder(architecture="conv", missing_values="mask", **QUICK),
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),

@@ -128,6 +128,9 @@ def fitted(name):
         return skae.ReconstructionOutlierDetector().fit(pd.DataFrame(rows).add_prefix("x"))
     if name in ("skae.Windows", "skae.SeriesOutlierDetector"):
         return CLASSES[name]().fit(pd.DataFrame(rows).add_prefix("x"))
+    if name == "skae.SequenceAutoencoder":
+        unequal = [row[: 2 + i % 3] for i, row in enumerate(rows)]
+        return skae.SequenceAutoencoder(2, max_iter=1).fit(unequal)
     if name == "skae.SequencePredictor":
         return skae.SequencePredictor(2, frame_shape=(1, 1), max_iter=1).fit(rows)
     if name == "skae.TableEncoder":

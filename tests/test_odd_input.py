@@ -330,6 +330,8 @@ def test_the_default_detector_takes_missing_values_of_every_form(case):
         for name in ESTIMATORS
         for case in REFUSED
         if (name, case) not in [("detector", missing) for missing in MISSING]
+        # Lists of unequal length are what they take.
+        and not (name.startswith("Sequence") and case == "ragged lists")
     ],
 )
 def test_impossible_x_is_refused_and_leaves_the_estimator_as_it_was(name, case):

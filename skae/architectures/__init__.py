@@ -11,14 +11,32 @@ from ._base import ARCHITECTURE_MEMBERS, Architecture, DataShape
 from .conv import Conv
 from .custom import Custom
 from .dense import Dense
+from .temporal import Recurrent, TemporalConv
 from .unet import UNet
 
-__all__ = ["Architecture", "Conv", "Custom", "DataShape", "Dense", "UNet"]
+__all__ = [
+    "Architecture",
+    "Conv",
+    "Custom",
+    "DataShape",
+    "Dense",
+    "Recurrent",
+    "TemporalConv",
+    "UNet",
+]
 
 # The names that estimators accept, next to 'auto'.
 ARCHITECTURES: dict[str, type[Architecture]] = {"dense": Dense, "conv": Conv}
 # Those that only estimators without a latent code accept.
 CODELESS_ARCHITECTURES: dict[str, type[Architecture]] = {"unet": UNet}
+# Those of whole sequences.
+SEQUENCE_ARCHITECTURES: dict[str, type[Architecture]] = {
+    "conv": TemporalConv,
+    "recurrent": Recurrent,
+    "dense": Dense,
+}
+# Sequences of fewer steps have hardly any neighborhoods in time, and get dense layers.
+_MIN_CONVOLVED_STEPS = 8
 
 
 def check_architecture(architecture: Any) -> None:
@@ -46,7 +64,8 @@ def resolve_architecture(architecture: str | Architecture, shape: DataShape) -> 
     Parameters
     ----------
     architecture : 'auto', str or Architecture
-        ``'auto'`` is `Conv` if rows are images and `Dense` otherwise.
+        ``'auto'`` is `Conv` if rows are images, `TemporalConv` if they are sequences of eight
+        frames or more, and `Dense` otherwise.
     shape : DataShape
 
     Returns
@@ -55,6 +74,10 @@ def resolve_architecture(architecture: str | Architecture, shape: DataShape) -> 
     """
     if not isinstance(architecture, str):
         return architecture
+    if shape.n_timesteps is not None:
+        if architecture == "auto":
+            return TemporalConv() if shape.n_timesteps >= _MIN_CONVOLVED_STEPS else Dense()
+        return lookup("architecture", architecture, SEQUENCE_ARCHITECTURES)()
     if architecture == "auto":
         return Dense() if shape.image_shape is None else Conv()
     return lookup("architecture", architecture, {**ARCHITECTURES, **CODELESS_ARCHITECTURES})()

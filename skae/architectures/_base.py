@@ -39,6 +39,9 @@ class DataShape(NamedTuple):
     standardization : torch.nn.Module, default=None
         Maps between the units of the data and those of the networks, by its methods
         ``standardize`` and ``unstandardize``. None where both are the same.
+    n_timesteps : int, default=None
+        Number of frames if rows are sequences, whose frames they hold one after the other. What
+        remains of ``n_features`` is one more number behind them: the length, if it differs.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class DataShape(NamedTuple):
     n_features: int
     image_shape: tuple[int, int, int] | None = None
     standardization: Standardization | None = None
+    n_timesteps: int | None = None
 
 
 class Architecture(BaseEstimator, ABC):

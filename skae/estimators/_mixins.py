@@ -26,7 +26,7 @@ ROWS_CONSTRAINTS = {"image_shape": [tuple, list, None]}
 AUGMENT_CONSTRAINTS = {"augment": [callable, None]}
 MISSING_CONSTRAINTS = {"missing_values": [StrOptions({"mask"}), None]}
 
-_ADVICE_ON_Y = (
+ADVICE_ON_SCORE = (
     "score compares X with its own reconstruction, and ignores y. With other values, such as clean "
     "data, compare it by skae.metrics.explained_variance(y, estimator.reconstruct(X))."
 )
@@ -40,7 +40,7 @@ def _is_masking(estimator: Any) -> bool:
 
 
 # scikit-learn's decorator has no types, and would take those of the method.
-_if_masking: Callable[[Method], Method] = available_if(_is_masking)
+if_masking: Callable[[Method], Method] = available_if(_is_masking)
 
 
 class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -125,7 +125,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             return reconstructed.reshape(-1, *layout)
         return in_output_container(self, reconstructed, X)
 
-    @_if_masking
+    @if_masking
     def impute(self, X: MatrixLike) -> Any:
         """Replace missing values by what the codes decode to, if ``missing_values='mask'``.
 
@@ -225,7 +225,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             1 is perfect, 0 as good as the mean of X.
         """
         if not self._uses_y():
-            warn_of_ignored_target(X, y, _ADVICE_ON_Y)
+            warn_of_ignored_target(X, y, ADVICE_ON_SCORE)
         return explained_variance(*self._compare(X), sample_weight=sample_weight)
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:

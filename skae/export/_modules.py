@@ -14,6 +14,7 @@ from ..estimators.denoiser import Denoiser
 from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.regressor import AutoencoderRegressor
 from ..estimators.sequence import SequencePredictor
+from ..estimators.sequence_autoencoder import SequenceAutoencoder
 from ..estimators.table import TableAutoencoder
 from ..estimators.variational import VariationalAutoencoder
 
@@ -136,6 +137,12 @@ class Predicted(nn.Module):
 
 def network_of(estimator: Any) -> nn.Module:
     """Return a copy of the fitted network on the CPU, in float32 and for inference."""
+    if isinstance(estimator, SequenceAutoencoder) and estimator.length_range_ is not None:
+        raise ValueError(
+            "SequenceAutoencoder can be exported if all sequences in fit are equally long, got "
+            f"sequences of {estimator.length_range_[0]} to {estimator.length_range_[1]} frames: "
+            "stretching them is no part of the network. Stretch them before."
+        )
     # A copy, since modules change their device and precision in place.
     network: nn.Module = copy.deepcopy(estimator.module_).cpu().float().eval()
     return network

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._utils import found_by_search, import_optional
+from ..estimators.sequence import SequencePredictor
 from ._modules import METHODS, inner_reducer
 
 # What a file holds unless it is said; the code that `inverse_transform` takes is another input.
@@ -198,7 +199,7 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
 
 
 def _is_of_sequences(estimator: Any) -> bool:
-    return hasattr(estimator, "frame_shape_")
+    return isinstance(estimator, SequencePredictor)
 
 
 def _sample_shape(estimator: Any) -> tuple[int, ...]:

@@ -41,7 +41,9 @@ _DRAWS = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.bernoulli_}
 # inputs: each output gets a part of the kernel.
 FAN_IN = {
     nn.Linear: lambda layer: layer.in_features,
+    nn.Conv1d: lambda layer: layer.weight[0].numel(),
     nn.Conv2d: lambda layer: layer.weight[0].numel(),
+    nn.ConvTranspose1d: lambda layer: layer.weight[:, 0].numel() // math.prod(layer.stride),
     nn.ConvTranspose2d: lambda layer: layer.weight[:, 0].numel() // math.prod(layer.stride),
 }
 # Normalization layers are not among them: their weights start at one.
