@@ -261,7 +261,7 @@ def resolve_loss(loss: "str | Callable[..., Any] | Loss") -> Loss:
     TypeError
         If ``loss`` is a class, such as ``torch.nn.L1Loss`` in place of ``torch.nn.L1Loss()``.
     ValueError
-        If there is no loss of this name.
+        If no loss has this name.
 
     Examples
     --------

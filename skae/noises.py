@@ -150,7 +150,7 @@ def resolve_noise(noise: "str | Callable[..., Any] | Noise | None") -> Noise | N
     TypeError
         If ``noise`` is a class, in place of an object.
     ValueError
-        If there is no noise of this name.
+        If no noise has this name.
 
     Examples
     --------

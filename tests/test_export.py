@@ -191,7 +191,7 @@ class Untraceable(torch.nn.Linear):
         (Autoencoder(2, **QUICK), {"methods": []}, r"methods must be among \['transform'"),
         (Autoencoder(2, **QUICK), {"opset": 3}, r"opset must be in \[18, "),
         (Autoencoder(2, refine_steps=1, **QUICK), {}, "refine_steps=1 .* is not exported"),
-        (TableAutoencoder(2, **QUICK), {}, "reads frames, which are no tensors"),
+        (TableAutoencoder(2, **QUICK), {}, "reads frames, which are not tensors"),
         (PCA(2), {}, "PCA has no network of its own"),
         (HybridAutoencoder(2, **QUICK), {"methods": ["score_samples"]}, "methods must be among"),
         (

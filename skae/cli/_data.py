@@ -39,7 +39,7 @@ def read(path: str, *, label: str | None, drop: list[str]) -> Data:
     Raises
     ------
     OSError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If it is of another kind, or has no such label or columns.
     """

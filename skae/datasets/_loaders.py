@@ -66,9 +66,9 @@ def load_mnist(
     Raises
     ------
     ImportError
-        If there is no such file, and torchvision is not installed or cannot be imported.
+        If the file does not exist, and torchvision is not installed or cannot be imported.
     OSError
-        If there is no such file, and the download fails.
+        If the file does not exist, and the download fails.
     ValueError
         If the file does not hold images of 28×28 bytes with a label each.
 
@@ -117,9 +117,9 @@ def load_fashion_mnist(
     Raises
     ------
     ImportError
-        If there is no such file, and torchvision is not installed or cannot be imported.
+        If the file does not exist, and torchvision is not installed or cannot be imported.
     OSError
-        If there is no such file, and the download fails.
+        If the file does not exist, and the download fails.
     ValueError
         If the file does not hold images of 28×28 bytes with a label each.
 

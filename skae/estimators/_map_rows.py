@@ -33,7 +33,7 @@ from ._plan import FitMode
 
 
 class MapRowsMixin:
-    """What becomes of rows before a map of them is trained, and after."""
+    """Preparation of rows before a map of them is trained, and rows that are kept after it."""
 
     # Of the estimator that this is mixed into.
     n_components: Any

@@ -31,7 +31,7 @@ def find_runs(is_alarm: np.ndarray, n_between: int) -> list[tuple[int, int]]:
 
 
 def table_of_events(rows: Sequence[dict[str, Any]], *, has_series: bool) -> Any:
-    """Return events as a frame of pandas, with all columns also where there are none."""
+    """Return events as a frame of pandas, with all columns even without events."""
     columns = ["start", "end", "peak", "n_steps", "score", "channels"]
     pandas = import_optional("pandas", "plot")
     return pandas.DataFrame(list(rows), columns=["series", *columns] if has_series else columns)

@@ -63,10 +63,10 @@ class ReconstructionOutlierDetector(
     reducer can reconstruct. That surface extends to where there are no data, and outliers on it
     have no error. The default score measures instead how far the row lies from the part of the
     surface that the training rows occupy, which is known by the reconstructions of at most 2000
-    of them. It looks from near and from far, and the more unusual of both counts:
+    of them. It has a near and a far part, and the more unusual of both counts:
 
     - near: the mean squared distance to the nearest five reconstructions, divided by the root of
-      what it is for these five themselves. It finds rows that differ from those around them.
+      the same distance of these five themselves. It finds rows that differ from those around them.
     - far: the geometric mean of the mean squared distance to the nearest tenth of the
       reconstructions and of how far each value is from the nearest half of its feature's values.
       It finds clusters of outliers that are in the training data and are near to each other.

@@ -116,7 +116,7 @@ class EvidenceBound(nn.Module):
 
 
 class Predicted(nn.Module):
-    """What a head makes of each sample, then a last step.
+    """The outputs of a head for each sample, after a last step.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def _refuse(estimator: Any) -> nn.Module:
 
 def _refuse_table(estimator: Any) -> nn.Module:
     raise ValueError(
-        f"{type(estimator).__name__} reads frames, which are no tensors. Export an Autoencoder "
+        f"{type(estimator).__name__} reads frames, which are not tensors. Export an Autoencoder "
         "that was fitted on what a TableEncoder returns, and encode the frames before."
     )
 

@@ -19,7 +19,7 @@ from .._utils import found_by_search, import_optional
 from ..estimators.sequence import SequencePredictor
 from ._modules import METHODS, inner_reducer
 
-# What a file holds unless it is said; the code that `inverse_transform` takes is another input.
+# Methods of a file by default; the code that `inverse_transform` takes is another input.
 _DEFAULT_METHODS = ("transform", "reconstruct", "score_samples", "predict", "predict_proba")
 _INPUT = "X"
 # Rows of the batch that a network is traced with: one or none would be taken for fixed.
@@ -61,7 +61,7 @@ def export_onnx(
     Raises
     ------
     ImportError
-        If onnx or onnxscript are missing, or skl2onnx where there is a Pipeline or a reducer:
+        If onnx or onnxscript are missing, or skl2onnx for a Pipeline or a reducer:
         ``pip install 'skae[onnx]'``.
     ValueError
         If the estimator lacks a method, or a part of it cannot be converted.

@@ -72,7 +72,7 @@ class NeighborGraph:
 
 
 class MapLabels:
-    """What `Target.labels` hold for each row, one column after the other."""
+    """Columns of `Target.labels` for the rows of a map."""
 
     # The index keeps equal rows apart that are two nodes of the graph.
     INDEX, EDGE_WEIGHT, IS_HELD, LAYOUT = 0, 1, 2, slice(3, None)

@@ -190,7 +190,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
     TypeError
         If `trusted` is a single string.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
 
     Warns
     -----

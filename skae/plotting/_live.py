@@ -88,7 +88,7 @@ class LiveLoss(Callback):
 
 
 def _show_in_notebook(figure: Any) -> Any:
-    """Show a figure below the cell and return its handle, None where there is no notebook."""
+    """Show a figure below the cell and return its handle, None outside of notebooks."""
     try:
         IPython = import_optional("IPython", "plot")
     except ImportError:

@@ -12,7 +12,7 @@ from ._style import axes_or_new, series_styles
 
 
 class LossCurveDisplay:
-    """Training loss, and validation loss where there is one, against the epoch.
+    """Training loss, and validation loss if any, against the epoch.
 
     A dot marks the epoch of the best validation loss. Build it by :meth:`from_estimator`.
 
@@ -28,7 +28,7 @@ class LossCurveDisplay:
     Attributes
     ----------
     lines_ : list of matplotlib Line2D
-        The curve of the training loss, and that of the validation loss where there is one.
+        The curve of the training loss, and that of the validation loss if any.
     ax_ : matplotlib Axes
         The axes they are drawn on.
     figure_ : matplotlib Figure

@@ -242,7 +242,7 @@ class TraversalDisplay(_Walk):
         Raises
         ------
         ValueError
-            If X does not hold images, there is no such component, or `n_steps` is below 2.
+            If X does not hold images, a component does not exist, or `n_steps` is below 2.
         """
         check_scalar(n_steps, "n_steps", Integral, min_val=2)
         codes = _codes_of(estimator, X)
@@ -363,7 +363,7 @@ class ManifoldDisplay(_Walk):
         Raises
         ------
         ValueError
-            If X does not hold images, there are no two such components, or `n_side` is below 2.
+            If X does not hold images, a component does not exist, or `n_side` is below 2.
         """
         check_scalar(n_side, "n_side", Integral, min_val=2)
         codes = _codes_of(estimator, X)

@@ -66,7 +66,7 @@ class Series:
 
     @property
     def step(self) -> int | None:
-        """The usual time between two steps in nanoseconds; None where there are no times."""
+        """The usual time between two steps in nanoseconds; None without times."""
         return None if self.times is None else usual_step(self.times)
 
 

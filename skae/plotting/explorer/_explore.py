@@ -97,7 +97,7 @@ def explore(
     ----------
     estimator : object
         A fitted reducer with ``transform`` and, if `decode` is True, ``inverse_transform``. A
-        Pipeline or a search whose best estimator is one will do.
+        Pipeline or a search whose best estimator is one is accepted.
     X : {array-like, sparse matrix} of shape (n_samples, n_features) or images
         The data, in a layout that the reducer takes.
     y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
@@ -117,7 +117,7 @@ def explore(
         Names in the table of features. If None, those of the columns if X is a frame, or ``x0``,
         ``x1``, ...
     decode : bool, default=True
-        Whether the page decodes. If False, any reducer will do, and frames may have columns of
+        Whether the page decodes. If False, any reducer is accepted, and frames may have columns of
         text or dates that it does not use: these color the points.
     max_megabytes : float, default=20
         Size up to which rows of X are put into the page. Pictures take a byte for each
