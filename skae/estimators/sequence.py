@@ -61,7 +61,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         Size of the hidden state at each time step.
     n_steps : int, default=1
         Number of next frames that are predicted, and trained, at once. `forecast` of more steps
-        than that goes on from its own predictions.
+        than that continues from its own predictions.
     min_history : int, default=1
         Number of frames before the first one that training predicts. Larger numbers suit
         predictors that will always see as many.

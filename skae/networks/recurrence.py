@@ -1,4 +1,4 @@
-"""Causal maps from sequences of codes to hidden states, which go on from a state: the cells.
+"""Causal maps from sequences of codes to hidden states, which continue from a state: the cells.
 
 A cell is built as ``Cell(n_inputs, hidden_size)``. Called on codes (n_samples, n_timesteps,
 n_inputs) and on the state after earlier ones, or None, it returns hidden states (n_samples,
