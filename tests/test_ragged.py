@@ -105,7 +105,7 @@ def test_groups_hold_every_sequence_once():
         ([np.ones((3, 2)), np.ones(4)], {}, r"frames of one shape, got \(\) in X\[1\]"),
         ([np.ones((3, 2)), np.ones((0, 2))], {}, r"none in X\[1\]"),
         ([np.ones((3, 2)), np.ones((1, 2))], {"min_timesteps": 2}, r"got 1 in X\[1\]"),
-        ([np.ones((3, 2)), np.array([["a", "b"]])], {}, r"X\[1\] to hold numbers"),
+        ([np.ones((3, 2)), np.array([["a", "b"]])], {}, r"X\[1\] to hold only numbers"),
         ([np.ones((3, 2)), np.full((4, 2), np.inf)], {}, "infinity"),
         ([np.ones(6), np.ones(5)], {"frame_shape": (3,)}, r"frames of 3 values .*got 5 .* X\[1\]"),
         (np.where(PADDED == 4, np.nan, PADDED), {}, r"step 2 of X\[0\].*missing_values='mask'"),

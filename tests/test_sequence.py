@@ -1,10 +1,12 @@
 """What a sequence predictor foresees, and the shapes in which it is asked and answers."""
 
+import copy
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import r2_score
@@ -13,6 +15,7 @@ from sklearn.model_selection import cross_val_score
 from skae import SequencePredictor
 from skae.architectures import Conv, Dense
 from skae.datasets import make_healing_sequences
+from skae.estimators._forecast_intervals import conformal_widths
 from skae.networks.recurrence import CELLS
 
 SMALL = {"n_components": 8, "hidden_size": 16, "max_iter": 3, "random_state": 0}
@@ -231,6 +234,71 @@ def test_partial_fit_learns_from_sequences_of_any_length(sequences):
     assert predictor.score(sequences[1000:], baseline="last") > 0.1
 
 
+# -- intervals and baselines ---------------------------------------------------------------
+
+
+def test_intervals_cover_new_sequences_as_often_as_asked():
+    predictor = SequencePredictor(2, hidden_size=8, frame_shape=(), max_iter=2, random_state=0)
+    predictor.fit(noisy_waves()).calibrate(noisy_waves(seed=1), n_steps=3)
+    new = np.concatenate([noisy_waves(seed) for seed in range(2, 6)])
+    for coverage in (0.5, 0.9):
+        lower, upper = predictor.predict_interval(new[:, :-3], 3, coverage=coverage)
+        is_covered = (lower <= new[:, -3:]) & (new[:, -3:] <= upper)
+        # 300 sequences to calibrate on: the standard error of a rate of a half is 0.03.
+        np.testing.assert_allclose(is_covered.mean(axis=0), coverage, atol=0.09)
+        middle = (lower + upper) / 2
+        np.testing.assert_allclose(middle, predictor.forecast(new[:, :-3], 3), atol=1e-9)
+
+
+def test_the_width_is_the_error_of_the_conformal_rank():
+    errors = np.arange(1.0, 10)[:, None]
+    assert conformal_widths(errors, 0.9).tolist() == [9]
+    assert conformal_widths(errors, 0.8).tolist() == [8]
+    assert conformal_widths(np.r_[errors, [[np.nan]]], 0.9).tolist() == [9]
+    with pytest.raises(ValueError, match=r"coverage=0.95 needs at least 19 .*got 9"):
+        conformal_widths(errors, 0.95)
+
+
+def test_intervals_of_images_and_of_sequences_of_unequal_length(fitted_images, sequences):
+    predictor = clone(fitted_images).fit(sequences[:100])
+    X = [each[: 3 + i % 4] for i, each in enumerate(sequences[100:150])]
+    lower, upper = predictor.calibrate(X, 2).predict_interval(X[:4], 2)
+    assert lower.shape == upper.shape == (4, 2, 8, 8)
+    assert (lower <= upper).all()
+    predictor.partial_fit(sequences[:10])
+    with pytest.raises(ValueError, match=r"calibrated, got none: call calibrate"):
+        predictor.predict_interval(X[:4], 2)
+
+
+def test_intervals_reach_as_far_as_they_were_calibrated(fitted_waves):
+    predictor = copy.deepcopy(fitted_waves).set_params(frame_shape=())
+    predictor.calibrate(waves(seed=1), 2)
+    assert predictor.predict_interval(waves(), 1)[0].shape == (300, 1)
+    with pytest.raises(ValueError, match=r"Intervals of 3 steps .*got 2 steps"):
+        predictor.predict_interval(waves(), 3)
+    with pytest.raises(ValueError, match="at least 16 frames"):
+        predictor.calibrate(waves(), 15)
+    with pytest.raises(ValueError, match="coverage"):
+        predictor.predict_interval(waves(), 1, coverage=1.0)
+
+
+def test_scores_compare_with_a_period_and_with_other_predictions(fitted_waves):
+    X = waves(seed=2)
+    error = -fitted_waves.score_samples(X).mean()
+    for baseline, predicted in ((1, X[:, -2]), (7, X[:, -8]), (X[:, 3], X[:, 3])):
+        expected = 1 - error / np.mean((X[:, -1] - predicted) ** 2)
+        assert fitted_waves.score(X, baseline=baseline) == pytest.approx(expected)
+    assert fitted_waves.score(X, baseline=1) == fitted_waves.score(X, baseline="last")
+
+
+def test_repetition_of_missing_values_repeats_the_last_observed_ones():
+    X = np.stack([waves(), waves()], axis=2)
+    X[::3, -2, 0] = np.nan
+    X[0, :-1, 1] = np.nan
+    predictor = SequencePredictor(**SMALL, missing_values="mask").fit(X)
+    assert np.isfinite(predictor.score(X, baseline="last"))
+
+
 # -- layouts -------------------------------------------------------------------------------
 
 
@@ -396,8 +464,9 @@ def test_frames_of_another_shape_than_in_fit_are_refused(fitted_images):
 def test_nonsense_questions_are_refused(fitted_waves):
     with pytest.raises(ValueError, match="n_steps"):
         fitted_waves.forecast(waves(), 0)
-    with pytest.raises(ValueError, match="baseline"):
-        fitted_waves.score(waves(), baseline="first")
+    for baseline in ("first", 0, 15, 2.5, np.zeros(7), None, np.full(300, np.nan)):
+        with pytest.raises(ValueError, match="baseline"):
+            fitted_waves.score(waves(), baseline=baseline)
     with pytest.raises(ValueError, match="X has 3 components"):
         fitted_waves.inverse_transform(np.zeros((2, 3)))
 

@@ -164,6 +164,11 @@ class SequenceEstimator(NetworkEstimator):
         frames, _ = as_frames(sample.X, None)
         return super()._corruption(noise, standardization, sample._replace(X=frames))
 
+    def _finish(self, training_set, sample, mode):
+        super()._finish(training_set, sample, mode)
+        # Of the network before.
+        vars(self).pop("calibration_errors_", None)
+
     def _measure(self, sample, dtype):
         # (n_samples, n_timesteps, n_features): the last frames, predicted from the others.
         values = sample.X.astype(dtype)

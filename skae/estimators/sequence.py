@@ -1,22 +1,18 @@
 """The predictor of the next frame of a sequence."""
 
-import warnings
-from collections.abc import Callable
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import MatrixLike, Seed
-from .._utils import lookup
-from ..metrics import explained_variance, reconstruction_error
 from ..metrics._reconstruction import mean_squares
 from ._docs import shared_docs
+from ._forecast_intervals import ForecastIntervalMixin
 from ._input import read_codes
 from ._parameters import (
     ArchitectureLike,
@@ -29,10 +25,14 @@ from ._parameters import (
     OptimizerLike,
 )
 from ._recurrent import SequenceEstimator
+from ._sequence_input import Sequences
+from ._sequence_scores import score_prediction
 
 
 @shared_docs
-class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
+class SequencePredictor(
+    ForecastIntervalMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator
+):
     """Prediction of the next frame of a sequence, from its latent code.
 
     An encoder maps each frame to a latent code, a recurrence, convolution in time or transformer
@@ -124,6 +124,9 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
     reconstruction_err_ : float
         Mean squared error of the predicted last frames of the training sequences (of at most 20,000
         frames of them), in the units of X squared.
+    calibration_errors_ : ndarray of shape (n_samples, n_steps * frame size)
+        Absolute errors of the sequences of `calibrate`, sorted for each step and value. Only
+        available after that.
     module_ : torch.nn.Module
         The trained network. Called on a tensor of shape (n_samples, n_timesteps, n_features), in
         the units of X, it returns the next frames, of shape (n_samples, n_features).
@@ -364,8 +367,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         """
         sequences = self._read(X)
         n_steps = self._checked_steps(n_steps)
-        frames: np.ndarray = self._forecast(sequences, n_steps)
-        return frames if sequences.is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
+        return self._shaped(self._forecast(sequences, n_steps), n_steps, sequences.is_flat)
 
     def score(
         self,
@@ -373,7 +375,7 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         y: object = None,
         sample_weight: ArrayLike | None = None,
         *,
-        baseline: str = "mean",
+        baseline: str | int | ArrayLike = "mean",
     ) -> float:
         """Compare the last frames with their predictions from the frames before: 1 is perfect.
 
@@ -385,18 +387,21 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sequence, in the errors and in the mean.
-        baseline : {'mean', 'last'}, default='mean'
+        baseline : {'mean', 'last'}, int or array-like, default='mean'
             Prediction that scores 0. ``'mean'`` is the mean of the true frames: the score is then
-            the fraction of their variance that is explained. ``'last'`` repeats the frame before:
-            the score is then one minus the ratio of the two squared errors.
+            the fraction of their variance that is explained. With all others it is one minus the
+            ratio of the two squared errors: ``'last'`` repeats the frame before, a number is a
+            period, so that the frame as many time steps before is repeated (the seasonal naive
+            forecast), and an array of shape (n_samples, *frame_shape) holds the predictions of
+            another model.
 
         Returns
         -------
         score : float
             NaN, with an ``UndefinedMetricWarning``, if the baseline makes no error.
         """
-        score = lookup("baseline", baseline, _SCORES)
-        return score(*self._compare(X), sample_weight)
+        sequences, predicted = self._compare(X)
+        return score_prediction(sequences, predicted, baseline, sample_weight)
 
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Return minus the mean squared error of each predicted last frame: higher is more normal.
@@ -412,8 +417,11 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
             In the units of X squared, float64.
         """
         # The same scale as of autoencoders: a mean over the values of a frame.
-        _, truth, predicted = self._compare(X)
-        return -mean_squares(truth, predicted)
+        sequences, predicted = self._compare(X)
+        return -mean_squares(sequences.last(), predicted)
+
+    def _shaped(self, frames: np.ndarray, n_steps: int, is_flat: bool) -> np.ndarray:
+        return frames if is_flat else frames.reshape(-1, n_steps, *self.frame_shape_)
 
     def _checked_steps(self, n_steps: int | None) -> int:
         if n_steps is None:
@@ -421,44 +429,13 @@ class SequencePredictor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Seque
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         return int(n_steps)
 
-    def _compare(self, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the frames before the last, the last ones, and their prediction, as rows."""
+    def _compare(self, X: Any) -> tuple[Sequences, np.ndarray]:
+        """Return sequences, and the predictions of their last frames as rows."""
         sequences = self._read(X, min_timesteps=2)
-        # As at the end of each sequence when it was one frame shorter.
-        before = sequences.without_last()
-        # The last frame alone: the score of a sequence then means the same as `predict` on it.
-        return before.last(), sequences.last(), before.map(self._predict)
+        # As at the end of each sequence when it was one frame shorter. The last frame alone: the
+        # score of a sequence then means the same as `predict` on it.
+        return sequences, sequences.without_last().map(self._predict)
 
     @property
     def _n_features_out(self) -> int:
         return int(self.n_components_)
-
-
-def _explained_variance(
-    before: np.ndarray, truth: np.ndarray, predicted: np.ndarray, sample_weight: ArrayLike | None
-) -> float:
-    return explained_variance(truth, predicted, sample_weight=sample_weight)
-
-
-def _gain_on_repetition(
-    before: np.ndarray, truth: np.ndarray, predicted: np.ndarray, sample_weight: ArrayLike | None
-) -> float:
-    # Consecutive frames are similar: repetition is a stronger baseline than the mean.
-    repetition = reconstruction_error(truth, before, sample_weight=sample_weight)
-    if repetition == 0:
-        warnings.warn(
-            "The score against repeating the last frame is undefined: no frame differs from the "
-            "one before.",
-            UndefinedMetricWarning,
-            stacklevel=3,
-        )
-        return float("nan")
-    error = reconstruction_error(truth, predicted, sample_weight=sample_weight)
-    return 1 - error / repetition
-
-
-# By the parameter `baseline` of score.
-_SCORES: dict[str, Callable[..., float]] = {
-    "mean": _explained_variance,
-    "last": _gain_on_repetition,
-}
