@@ -132,7 +132,8 @@ def fitted(name):
         unequal = [row[: 2 + i % 3] for i, row in enumerate(rows)]
         return skae.SequenceAutoencoder(2, max_iter=1).fit(unequal)
     if name == "skae.SequencePredictor":
-        return skae.SequencePredictor(2, frame_shape=(1, 1), max_iter=1).fit(rows)
+        predictor = skae.SequencePredictor(2, frame_shape=(1, 1), max_iter=1).fit(rows)
+        return predictor.calibrate(rows)
     if name == "skae.TableEncoder":
         return skae.TableEncoder().fit(pd.DataFrame(rows).add_prefix("x"))
     if name == "skae.TableAutoencoder":
