@@ -40,11 +40,11 @@ def _patches():
     return np.concatenate([*parts[0], *parts[1]]) / np.float32(255)
 
 
-# name: (function that loads images, epochs of the Denoiser)
+# name: function that loads images
 SETS = {
-    "MNIST 28×28": (lambda: mnist_images()[1], 20),
-    "MRI 64×64": (lambda: _scans(64), 10),
-    "color patches 32×32": (_patches, 20),
+    "MNIST 28×28": lambda: mnist_images()[1],
+    "MRI 64×64": lambda: _scans(64),
+    "color patches 32×32": _patches,
 }
 # name: (name of the noise, level)
 NOISES = {
@@ -78,8 +78,7 @@ def measure():
 
 def compare(name):
     """Yield the ratios of signal to noise that each method reaches, for every noise."""
-    load, n_epochs = SETS[name]
-    images = load().astype(np.float32)
+    images = SETS[name]().astype(np.float32)
     train, test = images[:_TRAIN_IMAGES], images[-_TEST_IMAGES:]
     for what, (noise, level) in NOISES.items():
         noisy = corrupted(test, noise, level, seed=0)
@@ -87,7 +86,7 @@ def compare(name):
         yield f"{case}: noisy images, dB", psnr(test, noisy), ""
         of_filters = yield from _compare_filters(case, train, test, noisy, noise, level)
         reached = {}
-        for model_name, model in _models(train, noise, level, n_epochs).items():
+        for model_name, model in _models(train, noise, level).items():
             started = time.perf_counter()
             fitted = model.fit(train)
             seconds = time.perf_counter() - started
@@ -99,13 +98,13 @@ def compare(name):
         yield f"{case}: Denoiser above Autoencoder, dB", of_denoiser - of_autoencoder, "≥ 1"
 
 
-def _models(train, noise, level, n_epochs):
+def _models(train, noise, level):
     common = {"noise": noise, "random_state": 0}
     # The level of an Autoencoder is in units of the data's standard deviation.
     scale = np.sqrt(train.var(axis=0).mean()) if noise == "gaussian" else 1.0
     return {
         "Autoencoder(32)": Autoencoder(32, noise_level=float(level / scale), **common),
-        "Denoiser": Denoiser(noise_level=level, max_iter=n_epochs, **common),
+        "Denoiser": Denoiser(noise_level=level, **common),
     }
 
 

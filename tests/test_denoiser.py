@@ -327,3 +327,10 @@ def test_normalized_unets_with_dropout_are_trained(normalization, pictures):
     net = UNet((4, 8), normalization=normalization, dropout=0.1)
     denoiser = Denoiser(net, noise_level=0.3, max_iter=4, random_state=0).fit(pictures[0])
     assert denoiser.best_n_iter_ > 0
+
+
+@pytest.mark.parametrize(("side", "n_images"), [(8, 16), (32, 4), (64, 4)])
+def test_a_unet_trains_on_few_images_at_once_the_fewer_the_larger_they_are(side, n_images):
+    images = np.random.default_rng(0).random((20, side, side))
+    denoiser = Denoiser(UNet((4, 4)), max_iter=1, random_state=0).fit(images)
+    assert denoiser.net_.batch_size == n_images
