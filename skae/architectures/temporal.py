@@ -237,6 +237,7 @@ class Recurrent(Architecture):
         self.validate()
         n_timesteps, n_channels, n_extra = _frames_of(shape)
         features = RecurrentFeatures(self.cell, n_channels, int(self.hidden_size))
+        # The last states of both directions, and the length.
         head = nn.Linear(2 * int(self.hidden_size) + n_extra, n_outputs)
         network = SequenceEncoder(features, head, n_timesteps, n_channels)
         return _finished(self, network, shape.n_features, n_outputs)
@@ -255,6 +256,7 @@ def _frames_of(shape: DataShape) -> tuple[int, int, int]:
     """Return the number of time steps, of channels, and of values behind the frames."""
     if shape.n_timesteps is None:
         return shape.n_features, 1, 0
+    # What is left behind whole frames is the length of the sequence.
     return shape.n_timesteps, *divmod(shape.n_features, shape.n_timesteps)
 
 

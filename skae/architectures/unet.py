@@ -139,6 +139,7 @@ class UNet(Architecture):
             name: getattr(self, name)
             for name in ("kernel_size", "activation", "normalization", "dropout")
         }
+        # (n_samples, n_features) to (n_samples, channels, height, width) and back.
         network = nn.Sequential(
             RowsToImages(*shape.image_shape),
             UNetLevel(n_image_channels, channels, self.n_convolutions, form),
@@ -147,6 +148,7 @@ class UNet(Architecture):
         )
         if self.weight_init != "default":
             initialize(network, self.weight_init)
+        # Training then starts where the data are returned as they are.
         residual: nn.Module = zero_init_last_layer(network)
         return residual
 

@@ -29,6 +29,7 @@ def evaluate_all(
         results = evaluate_jobs(estimators, splits, jobs, n_jobs, _Label(bar, width))
         for (name, fold), evaluation in zip(jobs, results, strict=True):
             evaluations[name].append(evaluation)
+            # The bar counts reducers: one is done with its last fold.
             bar.update(fold == len(splits) - 1)
         bar.set_description_str(_DONE.ljust(width))
     return evaluations
@@ -66,6 +67,7 @@ def _in_parallel(
     label: _Label,
 ) -> Iterator[Evaluation]:
     label("comparing")
+    # A generator in the order of the jobs, so that the bar moves as they end.
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     evaluations: Iterator[Evaluation] = parallel(
         delayed(_portable_job)(estimators[name], splits[fold], fold) for name, fold in jobs
@@ -77,6 +79,7 @@ def _job(estimator: Any, split: Split, fold: int) -> Evaluation:
     """Evaluate a reducer; of later folds, only the scores are kept."""
     evaluation = evaluate(clone(estimator), split)
     if fold:
+        # The report shows those of the first fold; all of them would multiply the memory.
         evaluation.estimator = evaluation.codes = evaluation.reconstruction = None
     return evaluation
 

@@ -46,6 +46,7 @@ class Sequences(NamedTuple):
         for length, rows in groups_by_length(self.lengths):
             order.append(rows)
             parts.append(compute(self.values[rows, :length]))
+        # Results came group by group: back in the order of the sequences.
         inverse = np.argsort(np.concatenate(order))
         return np.concatenate(parts)[inverse]
 
@@ -103,7 +104,9 @@ def read_sequences(
         X = np.reshape(X, (-1, 1))
     elif not is_flat:
         X = X.reshape(shape[0], math.prod(shape[1:]))
+    # A list is padded to the longest sequence of this call, and has another width than in `fit`.
     any_width = not reset and (any_width or not is_flat or lengths is not None)
+    # NaN may be padding: it is judged when the lengths are known.
     rows, _ = read_rows(
         estimator,
         X,
@@ -113,6 +116,7 @@ def read_sequences(
         any_width=any_width,
     )
     if is_series:
+        # Only now: text or too few values have errors of their own, which come first.
         _refuse_series(shape)
     rows = dense(rows)
     if reset and frame_shape is None:
@@ -120,6 +124,7 @@ def read_sequences(
     frame_shape = _read_frame_shape(frame_shape, None if is_flat else shape[2:])
     n_values = math.prod(frame_shape)
     _check_width(rows.shape[1], n_values, min_timesteps)
+    # (n_samples, n_timesteps, frame size): images within sequences are flat from here on.
     values = rows.reshape(len(rows), -1, n_values)
     if lengths is None:
         lengths = find_lengths(values)
@@ -129,6 +134,7 @@ def read_sequences(
         _check_lengths(lengths, min_timesteps)
         if not allow_missing:
             _refuse_missing(estimator, values, lengths)
+        # Sequences of one length need no groups: one pass computes all of them.
         lengths = None if (lengths == values.shape[1]).all() else lengths
     return Sequences(values, lengths, frame_shape, is_flat)
 

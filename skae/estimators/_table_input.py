@@ -25,6 +25,7 @@ def read_weights(column_weights: Mapping[Any, float] | None, columns: list[Any])
         if name not in names:
             raise ValueError(f"column_weights must name columns of X, {names}, got {name!r}.")
         check_scalar(weight, f"column_weights[{name!r}]", Real, min_val=0)
+    # Constant columns have no numbers, and no part in the loss.
     weights = tuple(float(given.get(column.name, 1.0)) for column in columns if column.n_encoded)
     if not any(weights):
         raise ValueError("column_weights must have an entry above zero, got only zeros.")
@@ -35,6 +36,7 @@ def check_rows(rows: np.ndarray, mode: FitMode) -> None:
     """Refuse encoded tables of which nothing can be learned."""
     if len(rows) < mode.min_rows:
         raise ValueError(
+            # The words of scikit-learn's own check, which its estimator checks look for.
             f"Found array with {len(rows)} sample(s) while a minimum of {mode.min_rows} is "
             "required by TableAutoencoder."
         )

@@ -276,8 +276,10 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     def _leave_out(self, fraction: float) -> None:
         """Leave out the last components if those before explain the fraction already."""
         reached = np.cumsum(self.explained_variance_ratio_) >= fraction
+        # The components behind the first one at which the fraction is reached.
         n_left_out = len(reached) - int(np.argmax(reached)) - 1 if reached.any() else 0
         if n_left_out:
+            # Not in place: shallow copies of the estimator share the dict.
             self.network_options_ = {**self.network_options_, "n_left_out": n_left_out}
             self.module_.leave_out(n_left_out)
             self.n_components_ -= n_left_out
@@ -292,6 +294,7 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         left = [np.mean((rows - rows.mean(axis=0)) ** 2)]
         # The error with the first k components, as in PCA's cumulative variance.
         for k in range(self.n_components_):
+            # Zeros stand for absent components, as in training.
             first = np.where(np.arange(self.n_components_) <= k, codes, 0)
             left.append(np.mean((rows - self._decode(first)) ** 2))
         fractions: np.ndarray = -np.diff(left) / (left[0] or 1.0)

@@ -39,8 +39,10 @@ class SequenceCriterion(Criterion):
         """Return the mean loss of a batch."""
         loss = super().forward(reconstruction, target, standardization)
         n_values = math.prod(self.shape)
+        # Other losses compare all values of a row, among them the length.
         if self.loss.units != "data" or reconstruction.shape[1] == n_values:
             return loss
+        # (n_samples,): the length is the only value behind those of the frames.
         errors = (reconstruction[:, n_values:] - target.rows[:, n_values:]).square().sum(1)
         return loss + weighted_mean(errors / n_values, target.weights)
 
@@ -70,6 +72,7 @@ def noise_of_frames(noise: Noise, shape: tuple[int, int]) -> Noise:
     def function(batch: torch.Tensor, level: float, context: NoiseContext) -> torch.Tensor:
         frames = batch[:, :n_values].unflatten(1, shape)
         inner = NoiseContext(*(each[..., :n_values].unflatten(-1, shape) for each in context))
+        # (n_samples, n_timesteps, n_channels)
         changed = noise.function(frames, level, inner)
         if not isinstance(changed, torch.Tensor) or changed.shape != frames.shape:
             is_tensor = isinstance(changed, torch.Tensor)

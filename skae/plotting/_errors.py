@@ -84,6 +84,7 @@ class ErrorMapDisplay:
         X = as_array(X)
         if image_shape is None and len(X.shape) == 2:
             image_shape = fitted_image_shape(reducers.values(), X.shape[1])
+        # As floats: differences of bytes would wrap around below zero.
         images = as_images(X, image_shape).astype(float)
         maps = {}
         for name, reducer in reducers.items():
@@ -108,6 +109,7 @@ class ErrorMapDisplay:
         """
         rows = np.stack(list(self.maps.values()))[None]  # (1, n_reducers, height, width)
         finite = rows[np.isfinite(rows)]
+        # From zero, on one scale for all reducers: colors of different maps can be compared.
         limits = (0.0, float(finite.max()) if finite.size and finite.max() > 0 else 1.0)
         # Dark where all is well, as the images themselves are dark where there is nothing.
         style = {"cmap": "inferno", "column_labels": list(self.maps), "image_inches": 2.0}

@@ -245,6 +245,7 @@ class ContributionDisplay:
         X = as_array(X)
         worst = np.argsort(estimator.score_samples(X), kind="stable")[:n_rows]
         scores = np.asarray(estimator.feature_scores(X))[worst]
+        # Without units, so that one color means the same for all features.
         scales = np.broadcast_to(getattr(estimator, "scale_", 1.0), scores.shape[1:])
         contributions = (scores / scales).reshape(len(scores), -1)
         chosen = np.argsort(-contributions.sum(axis=0), kind="stable")[:n_features]

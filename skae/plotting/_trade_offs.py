@@ -112,6 +112,7 @@ class TradeOffDisplay:
                     "comparison with a list of them."
                 )
         names = np.asarray(table.get("reducer", table.index), dtype=object)
+        # Rows of one reducer at several sizes are one line.
         groups = {name: table[names == name] for name in dict.fromkeys(names)}
         display = cls(
             costs={name: each[cost].to_numpy() for name, each in groups.items()},
@@ -144,6 +145,7 @@ class TradeOffDisplay:
             points = np.column_stack([np.asarray(costs, float), self.scores[name]])
             points = points[~np.isnan(points).any(axis=1)]
             if len(points):
+                # By cost: a line through sizes in another order would cross itself.
                 points = points[np.argsort(points[:, 0], kind="stable")]
                 style = {"markersize": 7, "label": str(name), **style, **line_kwargs}
                 self.lines_ += ax.plot(*points.T, **style)

@@ -102,7 +102,9 @@ def find_lengths(values: np.ndarray) -> np.ndarray | None:
         return None
     is_observed = ~np.isnan(values).all(axis=2)
     n_timesteps = values.shape[1]
+    # argmax finds the first: from the end backward, that is the last observed frame.
     lengths = n_timesteps - is_observed[:, ::-1].argmax(axis=1)
+    # Of no observed frame argmax is zero, which would be the whole length.
     return np.where(is_observed.any(axis=1), lengths, 0)
 
 
