@@ -172,7 +172,7 @@ def test_events_outside_of_the_series_are_refused(event):
 
 
 def test_a_series_of_text_is_refused_by_its_name():
-    with pytest.raises(ValueError, match="Expected series to hold numbers"):
+    with pytest.raises(ValueError, match="Expected series to hold only numbers"):
         SeriesDisplay.from_series(["a", "b"])
 
 
