@@ -1,6 +1,6 @@
 """Autoencoders that behave like scikit-learn's PCA."""
 
-from . import architectures, datasets, inspection, metrics, plotting
+from . import architectures, datasets, inspection, metrics, model_selection, plotting
 from ._card import model_card
 from .comparison import Comparison, compare
 from .estimators._shift_tests import ShiftTest
@@ -48,6 +48,7 @@ __all__ = [
     "load",
     "metrics",
     "model_card",
+    "model_selection",
     "plotting",
     "save",
 ]

@@ -1,7 +1,17 @@
 """The public names of skae."""
 
 import skae
-from skae import architectures, datasets, export, inspection, losses, metrics, noises, plotting
+from skae import (
+    architectures,
+    datasets,
+    export,
+    inspection,
+    losses,
+    metrics,
+    model_selection,
+    noises,
+    plotting,
+)
 
 _MODULES = (
     skae,
@@ -11,6 +21,7 @@ _MODULES = (
     inspection,
     losses,
     metrics,
+    model_selection,
     noises,
     plotting,
 )

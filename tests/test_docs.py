@@ -142,6 +142,10 @@ def fitted(name):
     if name == "skae.Denoiser":
         images = pd.DataFrame(rows).add_prefix("x")
         return skae.Denoiser(image_shape=(2, 2), max_iter=1).fit(images)
+    if name == "skae.model_selection.BatchedGridSearchCV":
+        autoencoder = skae.Autoencoder(2, max_iter=1)
+        search = CLASSES[name](autoencoder, {"alpha": [0.0]}, cv=2)
+        return search.fit(pd.DataFrame(rows).add_prefix("x"))
     estimator = TRAINED[name](2, image_shape=(2, 2), max_iter=1)
     estimator.set_params(**{"ordered": True} if hasattr(estimator, "ordered") else {})
     table = pd.DataFrame(rows).add_prefix("x")
@@ -206,7 +210,9 @@ def test_classes_without_docstrings_stay_so():
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_the_html_view_links_to_the_page_of_the_class(name):
     page = f"https://skae-dev.github.io/skae/generated/{name}.html"
-    assert f'href="{page}"' in CLASSES[name]()._repr_html_()
+    # A search needs what it searches.
+    needed = (skae.Autoencoder(), {}) if name.endswith("SearchCV") else ()
+    assert f'href="{page}"' in CLASSES[name](*needed)._repr_html_()
 
 
 def test_classes_of_others_are_not_said_to_be_documented_here():

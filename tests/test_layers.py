@@ -30,6 +30,7 @@ LAYERS = {
     "tables": 3,
     "inspection": 3,
     "estimators": 4,
+    "model_selection": 5,
     "export": 5,
     "persistence": 5,
     "plotting": 5,

@@ -26,10 +26,22 @@ class StopTraining(Exception):
 
 def averaged_weights(network):
     """List what training changes in a network: one list of tensors a dtype."""
+    state = network.state_dict()
+    return by_dtype([state[name] for name in names_of_averaged(network)])
+
+
+def names_of_averaged(network):
+    """Return the names in `state_dict` of what training changes."""
     constants = {tensor.data_ptr() for tensor in network.constants()}
-    weights = network.state_dict().values()
-    weights = [w for w in weights if w.is_floating_point() and w.data_ptr() not in constants]
-    # The averaging function takes lists of one dtype.
+    return [
+        name
+        for name, weight in network.state_dict().items()
+        if weight.is_floating_point() and weight.data_ptr() not in constants
+    ]
+
+
+def by_dtype(weights):
+    """Return lists of tensors of one dtype, as the averaging function takes them."""
     dtypes = dict.fromkeys(weight.dtype for weight in weights)
     return [[w for w in weights if w.dtype == dtype] for dtype in dtypes]
 
@@ -54,10 +66,19 @@ class WeightAverage(Callback):
     position = -1
 
     def on_train_begin(self, net, **kwargs):
-        self.weights_ = averaged_weights(net.module_)
+        self.begin(averaged_weights(net.module_))
+
+    def begin(self, weights):
+        """Start a mean of tensors, of which there is a list a dtype."""
+        self.weights_ = weights
         self.hidden_ = [[torch.clone(weight) for weight in group] for group in self.weights_]
         self.shows_mean_ = False
         self.n_averaged_, self.n_waiting_ = 0, 0
+
+    def move(self, weights, places):
+        """Continue with some of the models of a stack, whose weights are now in ``weights``."""
+        self.weights_ = weights
+        self.hidden_ = [[hidden[places] for hidden in group] for group in self.hidden_]
 
     def on_epoch_begin(self, net, **kwargs):
         self._show(mean=False)

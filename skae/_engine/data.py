@@ -247,12 +247,16 @@ class TrainingData(Dataset):
         on_device = indices.to(self.device, non_blocking=True)
         inputs = self.inputs.take(indices, on_device)
         targets = inputs if self.targets is None else self.targets.take(indices, on_device)
-        if corruption is not None:
-            targets = corruption.augmented(targets)
-            inputs = corruption.corrupted(targets if self.targets is None else inputs)
         labels = None if self.labels is None else self.labels[on_device]
         weights = None if self.weights is None else self.weights[on_device]
-        return inputs, Target(targets, labels, weights)
+        batch = inputs, Target(targets, labels, weights)
+        return batch if corruption is None else self.corrupted(*batch, corruption)
+
+    def corrupted(self, inputs, target, corruption):
+        """Return a batch with the noise that training adds."""
+        rows = corruption.augmented(target.rows)
+        inputs = corruption.corrupted(rows if self.targets is None else inputs)
+        return inputs, target._replace(rows=rows)
 
 
 class BatchIterator:
@@ -273,6 +277,11 @@ class BatchIterator:
         return n_batches - (n_in_last == 1 and n_batches > 1)
 
     def __iter__(self):
+        for batch in self.index_batches():
+            yield self.data.batch(batch, self.corruption)
+
+    def index_batches(self):
+        """Return the indices of the batches of the next pass, on the host."""
         indices = self.data.indices
         if self.generator is not None:
             # On the host: the order is the same whatever the device.
@@ -283,5 +292,4 @@ class BatchIterator:
         *batches, last = indices.split(self.batch_size)
         if len(last) == 1 and batches:
             last = torch.cat([batches.pop(), last])
-        for batch in [*batches, last]:
-            yield self.data.batch(batch, self.corruption)
+        return [*batches, last]

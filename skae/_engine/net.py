@@ -169,8 +169,7 @@ class Net(NeuralNet):
             for named in self.callbacks_
             if isinstance(named[1], LRScheduler) and named[1] not in self.user_callbacks
         ]
-        self.callbacks_ = [named for named in self.callbacks_ if named not in schedules]
-        self._collect_listeners()
+        self.leave_out(schedules)
         for _, schedule in schedules:
             if schedule.lr_scheduler_ is None:  # initialized, not trained yet
                 continue
@@ -179,6 +178,11 @@ class Net(NeuralNet):
                 # Not if the user has set another meanwhile.
                 if group["lr"] == last:
                     group["lr"] = self.optimizer__lr * group.get("rate_factor", 1.0)
+
+    def leave_out(self, named_callbacks):
+        """Train without some of the callbacks."""
+        self.callbacks_ = [named for named in self.callbacks_ if named not in named_callbacks]
+        self._collect_listeners()
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks; one that raises KeyboardInterrupt, as skorch's do, ends training."""
@@ -200,7 +204,7 @@ class Net(NeuralNet):
         """
         if iterator is None:
             return
-        with nullcontext() if training else use_generator(self._validation_noise()):
+        with nullcontext() if training else use_generator(self.validation_noise()):
             batches = self.history[-1]["batches"]
             loss, size = f"{prefix}_loss", f"{prefix}_batch_size"
             for batch in iterator:
@@ -231,13 +235,13 @@ class Net(NeuralNet):
     def validation_loss(self):
         """Return the mean loss on the validation data, without an entry in the history."""
         total, n_rows = 0.0, 0
-        with use_generator(self._validation_noise()):
+        with use_generator(self.validation_noise()):
             for batch in self.get_iterator(self.validation_data):
                 total += len(batch[0]) * self.validation_step(batch)["loss"].item()
                 n_rows += len(batch[0])
         return total / n_rows
 
-    def _validation_noise(self):
+    def validation_noise(self):
         return torch.Generator(self.device).manual_seed(self.seed)
 
 

@@ -4,7 +4,8 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -189,7 +190,7 @@ def make_net(
         verbose=0,
         **_optimizer_arguments(plan),
     )
-    net.seed = plan.seed
+    net.plan, net.seed = plan, plan.seed
     # Generators of their own: the order of the rows does not depend on what layers draw.
     net.shuffling = torch.Generator().manual_seed(plan.seed)
     net.drawing = torch.Generator(train_data.device).manual_seed(plan.seed)
@@ -221,7 +222,26 @@ def continue_optimizer(net, previous):
             net.optimizer_.state[now] = previous.optimizer_.state[before]
 
 
+# What trains in place of `train_alone`, such as a search that trains many networks together.
+_TRAINER: ContextVar[Callable] = ContextVar("skae_trainer")
+
+
+@contextmanager
+def use_trainer(trainer):
+    """Let ``trainer(net, data, isolate_seed)`` train all networks, in this thread and context."""
+    token = _TRAINER.set(trainer)
+    try:
+        yield
+    finally:
+        _TRAINER.reset(token)
+
+
 def train(net, data, isolate_seed=None):
+    """Train as `train_alone` does, by another trainer within `use_trainer`."""
+    return _TRAINER.get(train_alone)(net, data, isolate_seed)
+
+
+def train_alone(net, data, isolate_seed=None):
     """Run the net's epochs over ``data``; after an error the network has its earlier weights.
 
     Parameters

@@ -51,6 +51,10 @@ class Network(nn.Module):
     # Whether missing values (NaN) may come in.
     mask_missing = False
 
+    # Attributes of which several networks may have several values when they are trained together:
+    # `training_loss` computes with these numbers, and does not decide by them.
+    varying: tuple[str, ...] = ()
+
     # Epochs over which a term of the loss rises, set by the plan; most families have none.
     n_warmup = 0
 

@@ -70,6 +70,8 @@ class VariationalNetwork(AutoencoderNetwork):
     decoders. ICML.
     """
 
+    varying = ("beta",)
+
     def __init__(
         self,
         encoder,
@@ -224,7 +226,9 @@ class VariationalNetwork(AutoencoderNetwork):
         observed = weights @ torch.as_tensor(observed_fraction).to(errors).expand_as(errors)
         # A batch may hold no observed value.
         error = (weights @ errors) / observed.clamp(min=_MIN_OBSERVED_FRACTION)
-        self.noise_variance.lerp_(error, step).clamp_(min=self.min_noise_variance)
+        # Not in place: `torch.vmap` would compute model by model.
+        followed = self.noise_variance.lerp(error, step).clamp(min=self.min_noise_variance)
+        self.noise_variance.copy_(followed)
 
     def start(self, sample, seed):
         """Start at probabilistic PCA, where the network has linear skip connections.

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 
 import torch
 
@@ -19,9 +20,57 @@ def use_generator(generator):
         _GENERATOR.reset(token)
 
 
+class GeneratorStack:
+    """Generators of the models that `torch.vmap` computes at once: each draws from its own.
+
+    Parameters
+    ----------
+    generators : list of torch.Generator
+    model : Tensor of shape ()
+        Index of the model, over which vmap maps.
+    """
+
+    def __init__(self, generators, model):
+        self.generators = generators
+        self.model = model
+
+    def draw(self, like, fill, *args):
+        """Return what ``fill``, a method of tensors, fills a tensor of the shape of ``like`` with.
+
+        Arguments are the same for all models.
+        """
+        empty = partial(torch.empty, like.shape, dtype=like.dtype, device=like.device)
+        return _Drawn.apply(
+            self.model, lambda model: fill(empty(), *args, generator=self.generators[model])
+        )
+
+
+class _Drawn(torch.autograd.Function):
+    """Draws of one model, or under vmap of several: a stack of what each would draw alone."""
+
+    @staticmethod
+    def forward(model, draw):
+        return draw(int(model))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(info, in_dims, model, draw):
+        return torch.stack([draw(int(each)) for each in model]), 0
+
+
+def _draw(like, fill, *args):
+    generator = _GENERATOR.get()
+    if isinstance(generator, GeneratorStack):
+        return generator.draw(like, fill, *args)
+    return fill(torch.empty_like(like), *args, generator=generator)
+
+
 def standard_normal_like(x):
     """Return standard normal numbers in the shape, dtype and device of ``x``."""
-    return torch.empty_like(x).normal_(generator=_GENERATOR.get())
+    return _draw(x, torch.Tensor.normal_)
 
 
 def bernoulli_mask(x, probability):
@@ -29,9 +78,9 @@ def bernoulli_mask(x, probability):
 
     A probability may be a tensor that broadcasts with ``x``.
     """
-    return torch.empty_like(x).bernoulli_(probability, generator=_GENERATOR.get())
+    return _draw(x, torch.Tensor.bernoulli_, probability)
 
 
 def uniform(n_values, device):
     """Return a vector of uniform numbers in [0, 1)."""
-    return torch.empty(n_values, device=device).uniform_(generator=_GENERATOR.get())
+    return _draw(torch.empty(n_values, device=device), torch.Tensor.uniform_)
