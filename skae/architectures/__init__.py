@@ -35,8 +35,9 @@ SEQUENCE_ARCHITECTURES: dict[str, type[Architecture]] = {
     "recurrent": Recurrent,
     "dense": Dense,
 }
-# Sequences of fewer steps have hardly any neighborhoods in time, and get dense layers.
-_MIN_CONVOLVED_STEPS = 8
+# Sequences of fewer steps have hardly any neighborhoods in time, and get dense layers: on the
+# digits, 8 steps of 8 channels, convolutions have 1.12 times their error.
+_MIN_CONVOLVED_STEPS = 16
 
 
 def check_architecture(architecture: Any) -> None:
@@ -64,7 +65,7 @@ def resolve_architecture(architecture: str | Architecture, shape: DataShape) -> 
     Parameters
     ----------
     architecture : 'auto', str or Architecture
-        ``'auto'`` is `Conv` if rows are images, `TemporalConv` if they are sequences of eight
+        ``'auto'`` is `Conv` if rows are images, `TemporalConv` if they are sequences of 16
         frames or more, and `Dense` otherwise.
     shape : DataShape
 

@@ -23,8 +23,8 @@ from ._base import COMMON_CONSTRAINTS, Architecture, DataShape, positive_ints
 
 # Automatic stages halve the time steps until so many are left, in at least two stages and at most
 # as many as there are channels here: dense layers after longer maps would hold nearly all weights.
-# On 175 series of 150 steps (GunPoint) errors are 0.37, 0.28 and 0.36 times PCA's with 2, 3 and 5
-# stages; kernels of 5 steps have 1.03 to 1.13 times the error of 9.
+# On 150 series of 150 steps (GunPoint) errors are 0.37, 0.28 and 0.36 times PCA's with 2, 3 and 5
+# stages; kernels of 5 steps have 0.98 to 1.13 times the error of 9.
 _AUTO_CHANNELS, _MAX_STEPS, _MIN_STAGES = (32, 64, 64, 64, 64, 64), 32, 2
 # Fewer steps are not halved: too little comes back.
 _MIN_STEPS = 4

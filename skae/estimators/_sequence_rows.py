@@ -25,7 +25,7 @@ from ._sequence_input import Sequences, read_sequences
 
 # Variance of the length, as a fraction of that of all frames. With less, codes of eight components
 # hardly hold it (decoded lengths of gestures are off by 39 steps of 155 with 0.03, by 9 with 0.1);
-# with this much, reconstructions have 1.0 to 1.1 times the error, and codes more of the classes.
+# with this much, reconstructions have 1.05 to 1.11 times the error.
 _LENGTH_FRACTION = 0.1
 # Sequences from which its scale is estimated.
 _SCALING_SEQUENCES = 2000
@@ -37,7 +37,7 @@ class WholeSequenceEstimator(NetworkEstimator):
     A row of the network holds the frames of a sequence one after the other. Sequences of unequal
     length are stretched to that of the longest, and their length is one more number in the row: an
     event in the middle of a gesture is then the same feature of slow and of quick ones. (PCA codes
-    of eight components on padded sequences have 1.4 times the error, on spoken vowels and on
+    of eight components on padded sequences have 1.4 to 1.5 times the error, on spoken vowels and on
     gestures.)
     """
 
@@ -53,7 +53,7 @@ class WholeSequenceEstimator(NetworkEstimator):
 
     def _traits(self) -> Traits:
         # Weights are shared by all time steps: few sequences are not soon learned by heart. With
-        # the epochs of rows, convolutions have 1.3 to 1.4 times the error on 135 and 175 series.
+        # the epochs of rows, convolutions have 1.3 to 1.4 times the error on 150 and 175 series.
         return Traits(learns_targets=True)
 
     def _network_options(self) -> dict[str, Any]:

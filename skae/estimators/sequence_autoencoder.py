@@ -60,7 +60,7 @@ class SequenceAutoencoder(
     architecture : {'auto', 'conv', 'recurrent', 'dense'} or Architecture, default='auto'
         The networks: a name, or an object of `skae.architectures`: `TemporalConv`, `Recurrent`,
         `Dense`, your own modules as `Custom`, or your own subclass of `Architecture`. ``'auto'`` is
-        ``'conv'`` for eight time steps or more and ``'dense'`` for fewer. Modules get the frames of
+        ``'conv'`` for 16 time steps or more and ``'dense'`` for fewer. Modules get the frames of
         a sequence one after the other, and its length behind them if lengths differ.
     loss : {'mse', 'l1', 'huber', 'bce'}, Loss, callable or Module, default='mse'
         Reconstruction loss to minimize. ``'mse'``, ``'l1'`` and ``'huber'`` compare centered and
