@@ -7,6 +7,7 @@ from .estimators._shift_tests import ShiftTest
 from .estimators.autoencoder import Autoencoder
 from .estimators.classifier import AutoencoderClassifier
 from .estimators.denoiser import Denoiser
+from .estimators.forecaster import SeriesForecaster
 from .estimators.hybrid import HybridAutoencoder
 from .estimators.outlier import ReconstructionOutlierDetector
 from .estimators.parametric_umap import ParametricUMAP
@@ -34,6 +35,7 @@ __all__ = [
     "ReconstructionOutlierDetector",
     "SequenceAutoencoder",
     "SequencePredictor",
+    "SeriesForecaster",
     "SeriesOutlierDetector",
     "ShiftTest",
     "TableAutoencoder",

@@ -46,6 +46,7 @@ ESTIMATORS = {
     ),
     "SequencePredictor": skae.SequencePredictor(2, frame_shape=(4,), hidden_size=3, **SMALL),
     "ReconstructionOutlierDetector": skae.ReconstructionOutlierDetector(random_state=0),
+    "SeriesForecaster": skae.SeriesForecaster(2, n_lags=3),
     "SeriesOutlierDetector": skae.SeriesOutlierDetector(window=4),
     "SeriesOutlierDetector-windows": skae.SeriesOutlierDetector(method="neighbors", window=2),
     "Windows": skae.Windows(3),

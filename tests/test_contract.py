@@ -13,6 +13,7 @@ from skae import (
     ReconstructionOutlierDetector,
     SequenceAutoencoder,
     SequencePredictor,
+    SeriesForecaster,
     SeriesOutlierDetector,
     TableAutoencoder,
     TableEncoder,
@@ -57,6 +58,8 @@ ESTIMATORS = [
     TableAutoencoder(variational=True, max_iter=10),
     TableEncoder(),
     TableEncoder(numeric_scaling="quantile", missing_values="nan"),
+    # Rows are steps of a series, of which the checks give few.
+    SeriesForecaster(1, n_lags=1),
     # Windows of one step where all steps are independent, as those of the checks.
     Windows(),
     SeriesOutlierDetector(),

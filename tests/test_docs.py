@@ -126,7 +126,7 @@ def fitted(name):
     rows = np.random.RandomState(0).normal(size=(40, 4))
     if name == "skae.ReconstructionOutlierDetector":
         return skae.ReconstructionOutlierDetector().fit(pd.DataFrame(rows).add_prefix("x"))
-    if name in ("skae.Windows", "skae.SeriesOutlierDetector"):
+    if name in ("skae.Windows", "skae.SeriesOutlierDetector", "skae.SeriesForecaster"):
         return CLASSES[name]().fit(pd.DataFrame(rows).add_prefix("x"))
     if name == "skae.SequenceAutoencoder":
         unequal = [row[: 2 + i % 3] for i, row in enumerate(rows)]

@@ -24,7 +24,7 @@ def sorted_errors(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     return np.sort(np.abs(truth - forecast), axis=0)
 
 
-def conformal_widths(errors: np.ndarray, coverage: float, n_units: int | None = None) -> np.ndarray:
+def conformal_widths(errors: np.ndarray, coverage: float) -> np.ndarray:
     """Return the half width of an interval for each value, from errors on held-out data.
 
     It is the ``ceil((n + 1) * coverage)``-th smallest of n errors, which is at least as large as a
@@ -35,20 +35,16 @@ def conformal_widths(errors: np.ndarray, coverage: float, n_units: int | None = 
     errors : ndarray of shape (n_samples, n_values)
         As of `sorted_errors`.
     coverage : float in (0, 1)
-    n_units : int, default=None
-        How many independent observations the errors are. If None, as many as errors.
     """
     counts = np.count_nonzero(~np.isnan(errors), axis=0)
-    n_independent = counts if n_units is None else np.minimum(counts, n_units)
-    # In independent observations, then in errors, of which each has several.
-    ranks = np.ceil((n_independent + 1) * coverage - 1e-9)
-    if (ranks > n_independent).any():
+    # Rounding must not lift an integer by one.
+    ranks = np.ceil((counts + 1) * coverage - 1e-9).astype(int)
+    if (ranks > counts).any():
         n_needed = math.ceil(coverage / (1 - coverage) - 1e-9)
         raise ValueError(
-            f"coverage={coverage} needs at least {n_needed} independent observations to calibrate "
-            f"on, got {n_independent.min()}: calibrate on more data, or lower the coverage."
+            f"coverage={coverage} needs at least {n_needed} held-out forecasts to calibrate on, "
+            f"got {counts.min()}: calibrate on more data, or lower the coverage."
         )
-    ranks = np.ceil(ranks * counts / np.maximum(n_independent, 1) - 1e-9).astype(int)
     widths: np.ndarray = np.take_along_axis(errors, ranks[None] - 1, axis=0)[0]
     return widths
 

@@ -190,8 +190,8 @@ def _refuse_series(shape: tuple[int, ...]) -> None:
     raise ValueError(
         f"X must hold many sequences of at least 2 frames, got one series of {shape[0]} values, in "
         f"shape {tuple(shape)}: n_features=1. Cut it into windows, for instance of 20 values: "
-        f"np.lib.stride_tricks.sliding_window_view({series}, 20). Outliers of one series are what "
-        "SeriesOutlierDetector finds."
+        f"np.lib.stride_tricks.sliding_window_view({series}, 20). How one series continues is "
+        "what SeriesForecaster predicts, and SeriesOutlierDetector finds its outliers."
     )
 
 

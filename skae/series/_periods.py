@@ -107,7 +107,25 @@ def autocorrelation(values: np.ndarray) -> np.ndarray:
     return correlations
 
 
-def _clear_period(correlations: np.ndarray, n_steps: int) -> int | None:
+def dominant_period(series: list[Series]) -> int | None:
+    """Return after how many steps the changes of the longest series repeat; None if they do not.
+
+    Periods may be as short as two steps, and the series as short as four periods.
+    """
+    values = max((each.values for each in series), key=len)[-_MAX_JUDGED_STEPS:]
+    # Changes, because a trend hides all periods.
+    changes = np.diff(values.astype(np.float64), axis=0)
+    if len(changes) < 8:
+        return None
+    return _clear_period(autocorrelation(changes).mean(axis=1), len(changes), 2, 4)
+
+
+def _clear_period(
+    correlations: np.ndarray,
+    n_steps: int,
+    min_period: int = _MIN_PERIOD,
+    min_periods: int = _MIN_PERIODS,
+) -> int | None:
     """Return the lag of the first of the highest peaks behind negative ones, if it is clear."""
     lags = np.arange(1, len(correlations) - 1)
     before, here, after = correlations[:-2], correlations[1:-1], correlations[2:]
@@ -123,5 +141,5 @@ def _clear_period(correlations: np.ndarray, n_steps: int) -> int | None:
     peaks = peaks[(peaks >= shortest) & (peaks < 1.5 * shortest)]
     period = int(peaks[np.argmax(correlations[peaks])])
     is_clear = correlations[period] >= _CLEAR_CORRELATION
-    fits = _MIN_PERIOD <= period <= min(_MAX_PERIOD, n_steps // _MIN_PERIODS)
+    fits = min_period <= period <= min(_MAX_PERIOD, n_steps // min_periods)
     return period if is_clear and fits else None

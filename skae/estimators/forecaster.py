@@ -1,0 +1,354 @@
+"""Forecasts of long series."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import check_scalar
+
+from .._engine.environment import compute_threads
+from .._sklearn_compat import HasMethods, Interval, StrOptions
+from .._utils import lookup, unchanged_on_error
+from ..series._future import in_form_of
+from ..series._periods import dominant_period
+from ..series._reading import Series, read_series
+from ._docs import DocLinkMixin
+from ._forecast_intervals import conformal_widths, sorted_errors
+from ._input import check_fitted
+from ._lag_windows import (
+    example_windows,
+    fit_linear,
+    fit_network,
+    last_steps,
+    relative_to_last,
+)
+from ._series_training import center_and_scale
+
+# Without a period: as many lags. In all cases at most this fraction of the series: with a third,
+# 289 steps of solar power are forecast twice as badly.
+_DEFAULT_LAGS, _MAX_LAG_FRACTION = 24, 1 / 4
+# Values of a window of lags at most: ridge regression on more takes seconds.
+_MAX_LAG_VALUES = 512
+# On 13 real series the error is 0.75 with two periods, 0.77 with three and 0.84 with one.
+_PERIODS_OF_LAGS = 2
+# Fewer examples than this are no regression.
+_MIN_WINDOWS = 3
+
+
+class SeriesForecaster(DocLinkMixin, BaseEstimator):
+    """Forecast how one or many long series continue.
+
+    A series of several channels is cut into windows: some known steps, the lags, and those that
+    follow. All values are relative to the last known step. By default the steps that follow are a
+    linear function of the lags, found by ridge regression; a :class:`~skae.SequencePredictor`
+    begins there and learns more, if there is more. Series may have missing values and lost time
+    steps.
+
+    Parameters
+    ----------
+    n_steps : int, default=12
+        Number of steps that are predicted at once. `forecast` of more steps than that continues
+        from its own predictions.
+    estimator : SequencePredictor, default=None
+        What predicts from windows; a clone of it is fitted. If None, the linear prediction.
+    period : int, 'auto' or None, default='auto'
+        Number of steps after which the series repeat, such as 12 for months. ``'auto'`` is the
+        dominant period, if there is one.
+    n_lags : int or 'auto', default='auto'
+        Number of known steps from which is predicted. ``'auto'`` is two periods, or 24 steps
+        without a period; at most a quarter of the longest series, and 512 values in all channels.
+    calibration_fraction : float in (0, 1), default=0.2
+        Fraction of the windows, the last ones, whose forecasts by a model of the windows before
+        them are measured for `predict_interval`.
+
+    Attributes
+    ----------
+    estimator_ : SequencePredictor or None
+        The fitted estimator; None for the linear prediction.
+    period_ : int or None
+        The period in use; None if there is none.
+    n_lags_ : int
+        Number of lags.
+    coef_ : ndarray of shape (n_lags * n_channels, n_steps * n_channels)
+        Coefficients of the linear prediction. Only available without an `estimator`.
+    intercept_ : ndarray of shape (n_steps * n_channels,)
+        Its intercepts. Only available without an `estimator`.
+    scale_ : ndarray of shape (n_channels,)
+        Standard deviation of each channel, by which it is divided.
+    calibration_errors_ : ndarray of shape (n_windows, n_steps * n_channels)
+        Absolute errors of held-out forecasts, sorted for each step and channel, in units of
+        `scale_`.
+    n_features_in_ : int
+        Number of channels in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the channels. Only available if X has names that are all strings.
+
+    See Also
+    --------
+    skae.SequencePredictor : Next frames of many sequences.
+    skae.SeriesOutlierDetector : Outliers in series.
+
+    Notes
+    -----
+    All channels are predicted, each from the lags of all: what may help to predict a channel, but
+    is not known in advance, is one more channel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from skae import SeriesForecaster
+    >>> months = pd.date_range("2015-01-01", periods=120, freq="MS")
+    >>> wave = 10 * np.sin(np.arange(120) * np.pi / 6)
+    >>> sales = pd.DataFrame({"sales": 100 + np.arange(120) + wave}, months)
+    >>> forecaster = SeriesForecaster(3).fit(sales)
+    >>> forecaster.period_
+    12
+    >>> forecaster.forecast(sales).round(1)
+                sales
+    2025-01-01  220.0
+    2025-02-01  226.0
+    2025-03-01  230.7
+    """
+
+    _parameter_constraints = {
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "estimator": [HasMethods(["fit", "forecast"]), None],
+        "period": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "n_lags": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        n_steps: int = 12,
+        *,
+        estimator: Any = None,
+        period: int | str | None = "auto",
+        n_lags: int | str = "auto",
+        calibration_fraction: float = 0.2,
+    ) -> None:
+        self.n_steps = n_steps
+        self.estimator = estimator
+        self.period = period
+        self.n_lags = n_lags
+        self.calibration_fraction = calibration_fraction
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Learn to predict the steps that follow.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
+            One series or several; a vector or Series is one channel. Time stamps are an index of
+            dates (pandas) or the one column of dates (polars).
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SeriesForecaster
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X is no series, or too short; the estimator stays as it was.
+        """
+        with unchanged_on_error(self), compute_threads():
+            self._validate_params()
+            series, _ = read_series(self, X, reset=True)
+            self.period_ = self._resolved_period(series)
+            self.n_lags_ = self._resolved_lags(series)
+            self._n_steps = int(self.n_steps)
+            _, self.scale_ = center_and_scale([each.values for each in series])
+            windows = example_windows(series, self.n_lags_, self._n_steps) / self.scale_
+            windows, _ = relative_to_last(windows, self.n_lags_)
+            self._calibrate(windows)
+            self._learn(windows)
+        return self
+
+    def _resolved_period(self, series: list[Series]) -> int | None:
+        if isinstance(self.period, str):
+            return dominant_period(series)
+        return None if self.period is None else int(self.period)
+
+    def _resolved_lags(self, series: list[Series]) -> int:
+        longest = max(len(each.values[part]) for each in series for part in each.segments)
+        if isinstance(self.n_lags, str):
+            wanted = _PERIODS_OF_LAGS * self.period_ if self.period_ else _DEFAULT_LAGS
+            most = min(int(longest * _MAX_LAG_FRACTION), _MAX_LAG_VALUES // self.n_features_in_)
+            n_lags = max(1, min(wanted, most))
+        else:
+            n_lags = int(self.n_lags)
+        n_needed = n_lags + int(self.n_steps) + _MIN_WINDOWS - 1
+        if longest < n_needed:
+            raise ValueError(
+                f"X must hold a series of at least {n_needed} steps without lost ones between them "
+                f"for n_steps={self.n_steps} and {n_lags} lags, got n_samples={longest}. Sets of "
+                "many short sequences are what SequencePredictor takes."
+            )
+        return n_lags
+
+    def _calibrate(self, windows: np.ndarray) -> None:
+        """Measure the errors of the last windows by a model of those that end before them."""
+        n_held_out = max(1, round(self.calibration_fraction * len(windows)))
+        # Between them lie the windows that share following steps with both.
+        n_learned = max(len(windows) - n_held_out - self._n_steps + 1, _MIN_WINDOWS - 1)
+        self._learn(windows[:n_learned])
+        held_out = windows[-n_held_out:]
+        errors = self._ahead(held_out[:, : self.n_lags_])
+        self.calibration_errors_ = sorted_errors(
+            held_out[:, self.n_lags_ :].reshape(n_held_out, -1), errors.reshape(n_held_out, -1)
+        )
+
+    def _learn(self, windows: np.ndarray) -> None:
+        if self.estimator is None:
+            self.estimator_ = None
+            self.coef_, self.intercept_ = fit_linear(windows, self.n_lags_)
+        else:
+            self.estimator_ = fit_network(clone(self.estimator), windows, self.n_lags_)
+
+    def _ahead(self, lags: np.ndarray) -> np.ndarray:
+        """Return the following steps (n_windows, n_steps, n_channels), in the units of windows."""
+        if self.estimator_ is not None:
+            forecast: np.ndarray = self.estimator_.forecast(lags, self._n_steps)
+            return forecast
+        rows = lags.reshape(len(lags), -1) @ self.coef_ + self.intercept_
+        return rows.reshape(len(lags), self._n_steps, -1)
+
+    # -- forecasts -------------------------------------------------------------------------
+
+    def forecast(self, X: Any, n_steps: int | None = None) -> Any:
+        """Predict the steps that follow on X.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
+            What is known: the series of `fit`, what came later, or other series of the same
+            channels. Only the last steps are used.
+        n_steps : int, default=None
+            Number of steps to predict. If None, the parameter `n_steps`.
+
+        Returns
+        -------
+        forecast : {ndarray, DataFrame, Series} of shape (n_steps, n_channels), or a list of such
+            In the form of X. If X is of pandas, with the time stamps that follow; of polars, an
+            array.
+        """
+        return self._for_each(X, n_steps, lambda values: values)
+
+    def predict_interval(
+        self, X: Any, n_steps: int | None = None, *, coverage: float = 0.9
+    ) -> tuple[Any, Any]:
+        """Return bounds between which the steps that follow on X lie with a given probability.
+
+        Their distance from `forecast` is that of held-out forecasts, split-conformal for each step
+        ahead and channel. Where errors at different times are exchangeable, a value lies between
+        its bounds with a probability of at least ``coverage``. Errors of neighboring times depend
+        on each other, and series change: for these the rate is approximate, and on 13 real series
+        it is 0.89 in the mean for a coverage of 0.9.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
+            What is known, as for `forecast`.
+        n_steps : int, default=None
+            Number of steps, at most the parameter `n_steps`. If None, as many.
+        coverage : float in (0, 1), default=0.9
+            Probability that a value lies within its interval.
+
+        Returns
+        -------
+        lower, upper : {ndarray, DataFrame, Series} of shape (n_steps, n_channels), or lists of such
+            In the form of X, as `forecast` returns.
+
+        Raises
+        ------
+        ValueError
+            If there are too few held-out forecasts for this coverage.
+        """
+        check_fitted(self, "calibration_errors_")
+        check_scalar(coverage, "coverage", Real, min_val=0, max_val=1, include_boundaries="neither")
+        n_steps = self._checked_steps(n_steps)
+        if n_steps > self._n_steps:
+            raise ValueError(
+                f"n_steps must be at most {self._n_steps}, the number that fit has calibrated, got "
+                f"{n_steps}: fit with a larger n_steps."
+            )
+        widths = conformal_widths(self.calibration_errors_, coverage)
+        widths = widths.reshape(self._n_steps, -1)[:n_steps] * self.scale_
+        lower = self._for_each(X, n_steps, lambda values: values - widths)
+        return lower, self._for_each(X, n_steps, lambda values: values + widths)
+
+    def score(self, X: Any, y: object = None, *, baseline: str = "seasonal") -> float:
+        """Compare the errors of forecasts within X with those of a baseline: 1 is perfect.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_timesteps, n_channels), or a list of such
+            Series that `fit` has not seen, such as a later stretch that begins with the lags of its
+            first forecast. All of its windows count.
+        y : None
+            Ignored.
+        baseline : {'seasonal', 'last'}, default='seasonal'
+            Prediction that scores 0: ``'seasonal'`` repeats the last period, ``'last'`` the last
+            step, as both do without a period.
+
+        Returns
+        -------
+        score : float
+            One minus the ratio of the mean absolute errors, channels divided by `scale_`.
+        """
+        check_fitted(self, "calibration_errors_")
+        n_repeated = lookup("baseline", baseline, {"seasonal": self.period_ or 1, "last": 1})
+        n_known = max(self.n_lags_, n_repeated)
+        series, _ = read_series(self, X, reset=False)
+        windows = example_windows(series, n_known, self._n_steps) / self.scale_
+        if not len(windows):
+            raise ValueError(
+                f"X must hold a series of at least {n_known + self._n_steps} steps, got "
+                f"{max(len(each.values) for each in series)}."
+            )
+        known, truth = windows[:, :n_known], windows[:, n_known:]
+        steps = n_known - n_repeated + np.arange(self._n_steps) % n_repeated
+        error = np.abs(self._following(known[:, -self.n_lags_ :]) - truth).mean()
+        return float(1 - error / np.abs(known[:, steps] - truth).mean())
+
+    def _following(self, lags: np.ndarray) -> np.ndarray:
+        """Return the next steps of lags that are divided by `scale_`."""
+        relative, last = relative_to_last(lags, self.n_lags_)
+        following: np.ndarray = self._ahead(relative) + last
+        return following
+
+    def _forecast_one(self, series: Series, n_steps: int) -> np.ndarray:
+        lags = last_steps(series, self.n_lags_) / self.scale_
+        parts: list[np.ndarray] = []
+        for _ in range(0, n_steps, self._n_steps):
+            parts.append(self._following(lags[None])[0])
+            lags = np.concatenate([lags, parts[-1]])[-self.n_lags_ :]
+        forecast: np.ndarray = np.concatenate(parts)[:n_steps] * self.scale_
+        return forecast
+
+    def _for_each(self, X: Any, n_steps: int | None, change: Callable[..., np.ndarray]) -> Any:
+        check_fitted(self, "calibration_errors_")
+        n_steps = self._checked_steps(n_steps)
+        series, is_list = read_series(self, X, reset=False)
+        with compute_threads():
+            made = [change(self._forecast_one(each, n_steps)) for each in series]
+        parts = zip(made, X if is_list else [X], series, strict=True)
+        formed = [in_form_of(*part) for part in parts]
+        return formed if is_list else formed[0]
+
+    def _checked_steps(self, n_steps: int | None) -> int:
+        if n_steps is None:
+            return self._n_steps
+        check_scalar(n_steps, "n_steps", Integral, min_val=1)
+        return int(n_steps)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
