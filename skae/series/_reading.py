@@ -186,7 +186,7 @@ def _refuse_sequences(estimator: Any, shape: tuple[int, ...]) -> None:
     name = type(estimator).__name__
     raise ValueError(
         f"X must be one series of shape (n_timesteps, n_channels) or a list of such, got an array "
-        f"of shape {tuple(shape)}: a set of {shape[0]} sequences of {shape[1]} steps.  "
+        f"of shape {tuple(shape)}: a set of {shape[0]} sequences of {shape[1]} steps. "
         f"{name} takes long series: give list(X) if each sequence is a recording of its own. Sets "
         "of many short sequences are what SequencePredictor takes."
     )
