@@ -301,6 +301,11 @@ class SeriesForecaster(DocLinkMixin, BaseEstimator):
         -------
         score : float
             One minus the ratio of the mean absolute errors, channels divided by `scale_`.
+
+        Raises
+        ------
+        ValueError
+            If X is too short for a forecast, or there is no baseline of this name.
         """
         check_fitted(self, "calibration_errors_")
         n_repeated = lookup("baseline", baseline, {"seasonal": self.period_ or 1, "last": 1})
