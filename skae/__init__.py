@@ -1,6 +1,14 @@
 """Autoencoders that behave like scikit-learn's PCA."""
 
-from . import architectures, datasets, inspection, metrics, model_selection, plotting
+from . import (
+    architectures,
+    datasets,
+    inspection,
+    metrics,
+    model_selection,
+    plotting,
+    sources,
+)
 from ._card import model_card
 from .comparison import Comparison, compare
 from .estimators._shift_tests import ShiftTest
@@ -53,4 +61,5 @@ __all__ = [
     "model_selection",
     "plotting",
     "save",
+    "sources",
 ]

@@ -11,6 +11,7 @@ from skae import (
     model_selection,
     noises,
     plotting,
+    sources,
 )
 
 _MODULES = (
@@ -24,6 +25,7 @@ _MODULES = (
     model_selection,
     noises,
     plotting,
+    sources,
 )
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)

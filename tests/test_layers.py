@@ -22,6 +22,7 @@ LAYERS = {
     "losses": 2,
     "noises": 2,
     "datasets": 2,
+    "sources": 2,
     "architectures": 2,
     "metrics": 2,
     "_engine": 3,
@@ -107,4 +108,8 @@ def test_importing_skae_imports_no_optional_package_of_its_own(modules):
         "polars",
         "skimage",
         "bokeh",
+        "dask",
+        "h5py",
+        "pyarrow",
+        "zarr",
     }

@@ -11,6 +11,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PassthroughScoring
 
 from .._files import target, write_atomically
+from ..sources import RowSource
 from .callbacks import BestWeights, WeightAverage
 
 # Raised by one when the layout of the file changes: older files are then refused.
@@ -163,11 +164,16 @@ def identify(parameters, training_set):
     parts = zip(("X", "X_target", "y", "sample_weight"), training_set, strict=True)
     data = {
         # A hash: the data themselves would make each file as large as they are.
-        name: f"of shape {part.shape} with hash {joblib.hash(part)}"
+        name: f"of shape {part.shape} with hash {_hash(part)}"
         for name, part in parts
         if part is not None
     }
     return described | data
+
+
+def _hash(part):
+    # Rows that are read block by block may be too many to be read for this alone.
+    return part.fingerprint() if isinstance(part, RowSource) else joblib.hash(part)
 
 
 def _describe(value):

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.utils.random import sample_without_replacement
 from skorch.dataset import Dataset
 
 from .._arrays import chunks, dense
 from ..losses import Target
+from ..sources import RowSource
 
 # Training on up to this many rows does not depend on their order or repetition.
 _MERGED_ROWS = 1000
@@ -38,8 +40,8 @@ class TrainingSet(NamedTuple):
 
     Attributes
     ----------
-    X : {ndarray, csr_matrix} of shape (n_samples, n_inputs)
-    X_target : {ndarray, csr_matrix} of shape (n_samples, n_features), or None
+    X : {ndarray, csr_matrix, RowSource} of shape (n_samples, n_inputs)
+    X_target : {ndarray, csr_matrix, RowSource} of shape (n_samples, n_features), or None
         Target of the reconstruction; None stands for X itself.
     labels : ndarray of shape (n_samples, n_labels), or None
         Target of the prediction.
@@ -57,6 +59,13 @@ class TrainingSet(NamedTuple):
         """Return the target of the reconstruction."""
         return self.X if self.X_target is None else self.X_target
 
+    def in_memory(self, sample):
+        """Return the set itself, or the sample where rows are read block by block."""
+        if not isinstance(self.X, RowSource):
+            return self
+        X_target = None if self.X_target is None else sample.rows
+        return TrainingSet(sample.X.astype(self.X.dtype), X_target, sample.labels, sample.weights)
+
     def used(self):
         """Return the rows whose weight is above zero."""
         if self.weights is None or self.weights.all():
@@ -69,7 +78,7 @@ class TrainingSet(NamedTuple):
         Only small sets are merged, and they are sorted as well: a weight of two is then exactly
         the same as giving the row twice, and the order of the rows does not matter.
         """
-        if self.X.shape[0] > _MERGED_ROWS:
+        if self.X.shape[0] > _MERGED_ROWS or isinstance(self.X, RowSource):
             return self
         weights = np.ones(self.X.shape[0]) if self.weights is None else self.weights
         used = weights > 0
@@ -96,12 +105,15 @@ class Sample(NamedTuple):
         Target of the reconstruction: ``X`` itself where there is no other.
     labels : ndarray of shape (n_samples, n_labels), or None
     weights : ndarray of shape (n_samples,), or None
+    indices : ndarray of shape (n_samples,), or None
+        Sorted indices in the `TrainingSet`; None where these are all.
     """
 
     X: np.ndarray
     rows: np.ndarray
     labels: np.ndarray | None
     weights: np.ndarray | None
+    indices: np.ndarray | None = None
 
     def filled(self):
         """Impute missing values by the mean of their feature, or zero if it has no values."""
@@ -135,15 +147,20 @@ def sample_rows(training_set, random_state):
     n_rows, *inner, _ = training_set.X.shape
     n_frames = min(_SAMPLED_ROWS, _SAMPLED_VALUES // training_set.rows.shape[-1])
     chosen, n_wanted = slice(None), max(n_frames // math.prod(inner), 1)
-    if n_rows > n_wanted:
+    if isinstance(training_set.X, RowSource):
+        n_wanted = min(n_wanted, n_rows)
+        # `choice` would make a permutation of all rows, which may be too many.
+        chosen = np.sort(sample_without_replacement(n_rows, n_wanted, random_state=random_state))
+    elif n_rows > n_wanted:
         # Sorted: rows of a memmap are read in their order.
         chosen = np.sort(random_state.choice(n_rows, n_wanted, replace=False))
     X, X_target, labels, weights = (None if p is None else p[chosen] for p in training_set)
     X = to_float(X)
-    return Sample(X, X if X_target is None else to_float(X_target), labels, weights)
+    indices = None if isinstance(chosen, slice) else chosen
+    return Sample(X, X if X_target is None else to_float(X_target), labels, weights, indices)
 
 
-class _Rows:
+class Rows:
     """Rows of an array that are converted and standardized when they are needed.
 
     Arrays in memory are kept as a tensor on the device: floats standardized once, bytes as bytes.
@@ -200,25 +217,32 @@ class TrainingData(Dataset):
         X, X_target, labels, weights = training_set
         self.training_set = training_set
         self.device = device
-        self.inputs = _Rows(X, input_standardization, device)
+        self.inputs = Rows(X, input_standardization, device)
         self.targets = None
         if X_target is not None:
-            self.targets = _Rows(X_target, standardization, device)
-        self.labels = None
-        if labels is not None:
-            labels = torch.from_numpy(labels)
-            # Numbers in float32, as the network gives them: a device may have no other.
-            self.labels = labels.to(device, torch.float32 if labels.is_floating_point() else None)
-        self.weights = None
-        if weights is not None:
-            # With a mean of one, losses and learning rate mean the same as without weights.
-            weights = torch.from_numpy(weights / weights.mean())
-            self.weights = weights.to(device, torch.float32)
+            self.targets = Rows(X_target, standardization, device)
+        # With a mean of one, losses and learning rate mean the same as without weights.
+        self._label(labels, None if weights is None else weights / weights.mean())
         self.companions = companions
         self.indices = torch.arange(X.shape[0])
 
+    def _label(self, labels, weights):
+        """Keep labels and normalized weights on the device."""
+        self.labels = self.weights = None
+        if labels is not None:
+            labels = torch.from_numpy(labels)
+            # Numbers in float32, as the network gives them: a device may have no other.
+            dtype = torch.float32 if labels.is_floating_point() else None
+            self.labels = labels.to(self.device, dtype)
+        if weights is not None:
+            self.weights = torch.from_numpy(weights).to(self.device, torch.float32)
+
     def __len__(self):
         return len(self.indices)
+
+    def batches(self, batch_size, *, generator=None, corruption=None):
+        """Return an iterable of batches: in a new random order at each pass with a generator."""
+        return BatchIterator(self, batch_size, generator=generator, corruption=corruption)
 
     @property
     def X(self):
@@ -293,3 +317,36 @@ class BatchIterator:
         if len(last) == 1 and batches:
             last = torch.cat([batches.pop(), last])
         return [*batches, last]
+
+
+def split_data(training_set, sample, order, n_validation, units, device, companions=None):
+    """Return the rows to train on and those that are held out, as data of which batches are taken.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+    sample : Sample
+        Part of it; rows of a source that are held out are among these.
+    order : ndarray of int or None
+        Order of the rows, of which the first ``n_validation`` are held out.
+    n_validation : int
+    units : tuple of Standardization
+        Of targets, and of inputs.
+    device : torch.device
+    companions : object, default=None
+        As for `TrainingData`.
+
+    Returns
+    -------
+    training : TrainingData
+    validation : TrainingData or None
+    """
+    if isinstance(training_set.X, RowSource):
+        # Here: it builds on this file.
+        from .streaming import split_source
+
+        return split_source(training_set, sample, n_validation, units, device)
+    data = TrainingData(training_set, *units, device, companions)
+    if not n_validation:
+        return data, None
+    return data.subset(order[n_validation:]), data.subset(order[:n_validation])

@@ -5,7 +5,7 @@ It does not know which model it trains: it uses the methods that `skae.models.Ne
 
 import dis
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ from skorch.utils import to_tensor
 
 from ..networks.generators import use_generator
 from .callbacks import StopTraining
-from .data import BatchIterator, TrainingData, TrainingSet, to_float
+from .data import TrainingData, TrainingSet, to_float
 
 # Rows of a batch that is not trained on, at least: its gradients take no memory.
 _MIN_INFERENCE_BATCH = 512
@@ -62,11 +62,11 @@ class Net(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Iterate over batches: shuffled for training, always the same ones for validation."""
         if training:
-            return BatchIterator(
-                dataset, self.batch_size, generator=self.shuffling, corruption=self.corruption
+            return dataset.batches(
+                self.batch_size, generator=self.shuffling, corruption=self.corruption
             )
-        return BatchIterator(
-            dataset, max(self.batch_size, _MIN_INFERENCE_BATCH), corruption=self.corruption
+        return dataset.batches(
+            max(self.batch_size, _MIN_INFERENCE_BATCH), corruption=self.corruption
         )
 
     def get_params_for_optimizer(self, prefix, named_parameters):
@@ -207,11 +207,13 @@ class Net(NeuralNet):
         with nullcontext() if training else use_generator(self.validation_noise()):
             batches = self.history[-1]["batches"]
             loss, size = f"{prefix}_loss", f"{prefix}_batch_size"
-            for batch in iterator:
-                self.notify("on_batch_begin", batch=batch, training=training)
-                step = step_fn(batch, **fit_params)
-                batches[-1] |= {loss: step["loss"].detach(), size: len(batch[0])}
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+            # Closed at once where a step fails: rows may be read in a thread meanwhile.
+            with closing(iter(iterator)) as passed:
+                for batch in passed:
+                    self.notify("on_batch_begin", batch=batch, training=training)
+                    step = step_fn(batch, **fit_params)
+                    batches[-1] |= {loss: step["loss"].detach(), size: len(batch[0])}
+                    self.notify("on_batch_end", batch=batch, training=training, **step)
         # One transfer from the device for the whole epoch: each would wait for the step to end.
         recorded = [batch for batch in batches if loss in batch]
         values = torch.stack([batch[loss] for batch in recorded]).tolist()

@@ -17,7 +17,6 @@ from skorch.utils import noop
 
 from ..networks.generators import use_generator
 from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WeightAverage
-from .data import BatchIterator
 from .environment import compute_threads, isolated_global_rng
 from .net import Net
 from .stream import StreamAverage
@@ -153,7 +152,7 @@ def make_net(
     net : Net
     """
     monitor = "train_loss" if validation_data is None else "valid_loss"
-    n_batches = len(BatchIterator(train_data, plan.batch_size))
+    n_batches = len(train_data.batches(plan.batch_size))
     run = _Run(
         plan.learning_rate_init,
         plan.max_iter,

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from .._engine.checkpoint import check_writable, open_checkpoint
 from .._engine.checks import check_callbacks, check_optimizer
-from .._engine.data import Sample, TrainingData, TrainingSet, sample_rows
+from .._engine.data import Sample, TrainingSet, sample_rows, split_data
 from .._engine.environment import compute_threads, isolated_global_rng
 from .._engine.noise import Corruption
 from .._engine.stream import Stream
@@ -24,6 +24,7 @@ from ..models.autoencoder import Network
 from ..networks.blocks import SeededInit
 from ..networks.standardization import Standardization
 from ..noises import Noise, resolve_noise
+from ..sources import RowSource
 from ._alignment import Alignment
 from ._application import ApplicationMixin
 from ._docs import DocLinkMixin
@@ -87,6 +88,8 @@ class NetworkEstimator(
         "It is ignored: what is to be reconstructed in place of X, such as clean data, belongs in "
         "X_target."
     )
+    # Whether training may read the rows of a source block by block.
+    _streams_rows = False
 
     def _traits(self) -> Traits:
         """Return what is special about the training of this family."""
@@ -253,17 +256,15 @@ class NetworkEstimator(
             network.float()
         network.to(run.device)
         units = network.standardization, network.input_standardization
-        data = TrainingData(merged, *units, run.device, network.companions)
-        training, validation = data, None
-        if n_validation:
-            training = data.subset(order[n_validation:])
-            validation = data.subset(order[:n_validation])
-        ends = known.ends()
+        training, validation = split_data(
+            merged, sample, order, n_validation, units, run.device, network.companions
+        )
+        n_rows, ends = len(training), known.ends()
         if run.mode == NEXT_BATCH:
             ends = self._joined_ends(ends)
-        plan = make_plan(self, self._traits(), merged.X.shape[0] - n_validation, run.mode, seed)
+        plan = make_plan(self, self._traits(), n_rows, run.mode, seed)
         network.n_warmup = plan.n_warmup
-        corruption = self._corruption(run.noise, data.inputs.standardization, ends)
+        corruption = self._corruption(run.noise, units[1], ends)
         net = make_net(
             network,
             self._criterion(run.loss, np.ptp(ends.rows)),
@@ -282,7 +283,7 @@ class NetworkEstimator(
         self._remember(net, run.mode)
         if run.alignment is not None:
             run.alignment.end(self.module_, self._encode(sample.X), sample)
-        self._finish(training_set, sample, run.mode)
+        self._finish(training_set.in_memory(sample), sample, run.mode)
         return interrupt
 
     def _known(self, sample):
@@ -386,7 +387,10 @@ class NetworkEstimator(
     # -- parts of training -----------------------------------------------------------------
 
     def _split(self, training_set, run, random_state):
-        """Return an order of the rows, and how many of the first ones are held out."""
+        """Return an order of the rows, and how many of the first ones are held out.
+
+        Rows of a source have no order of their own: some of its sample are held out.
+        """
         n_rows = training_set.X.shape[0]
         # A batch of partial_fit is trained on as a whole: later ones would validate differently.
         if run.mode.is_partial or not self.early_stopping or n_rows == 1:
@@ -397,6 +401,8 @@ class NetworkEstimator(
                 f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves none to "
                 "train on: lower it, or set early_stopping=False."
             )
+        if isinstance(training_set.X, RowSource):
+            return None, n_validation
         return self._validation_order(training_set, random_state), n_validation
 
     def _validation_order(

@@ -17,8 +17,10 @@ from .._arrays import (
     naming_types,
 )
 from .._engine.data import TrainingSet
+from ..sources import RowSource, find_source
 from ._frames import is_frame
 from ._readings import warn_of_image_layout
+from ._sources import in_memory, read_source, read_target_source
 
 # Other types are converted to the first; bytes stay bytes until a batch is taken.
 _DTYPES = [np.float64, np.float32, np.uint8]
@@ -33,7 +35,9 @@ def check_fitted(estimator, attribute):
         check_is_fitted(estimator)
 
 
-def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=False):
+def read_rows(
+    estimator, X, *, reset, min_rows=1, check_finite=True, any_width=False, streams=False
+):
     """Validate X as rows of features.
 
     Parameters
@@ -48,16 +52,21 @@ def read_rows(estimator, X, *, reset, min_rows=1, check_finite=True, any_width=F
         If False, inference checks each chunk of rows as it passes.
     any_width : bool, default=False
         Take any number of features, and leave the attributes alone.
+    streams : bool, default=False
+        Whether rows that do not fit into memory may be read block by block.
 
     Returns
     -------
-    rows : {ndarray, csr_matrix} of shape (n_samples, n_features)
+    rows : {ndarray, csr_matrix, RowSource} of shape (n_samples, n_features)
         float64, float32 or uint8; a memmap stays one.
     layout : tuple or None
         Shape of one image, None where X has two dimensions.
     """
     if not (reset or check_finite or any_width) and _is_as_in_fit(estimator, X):
         return X, None
+    source = None if isinstance(X, np.ndarray) else find_source(X)
+    if source is not None:
+        return read_source(estimator, source, reset=reset, streams=streams)
     X, layout = _flatten(X)
     # validate_data compares the number of features, which a sequence of another length has not.
     check = check_array if any_width else partial(validate_data, estimator, reset=reset)
@@ -109,7 +118,7 @@ def read_samples(estimator, X, *, reset, min_rows=1, allow_missing=False):
             _refuse_missing(estimator, X, X)
         check_finite(X, allow_nan=True)
         return X
-    X = as_array(X)
+    X = as_array(in_memory(X, type(estimator).__name__))
     # Tags take longer to collect than a row to check: those of arrays do not matter.
     may_be_sparse = not isinstance(X, np.ndarray) and get_tags(estimator).input_tags.sparse
     with naming_types(X):
@@ -168,8 +177,14 @@ def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shap
     image_shape : tuple of int or None
     """
     # Infinity is refused here, and NaN below, where the error says what accepts it.
+    streams = estimator._streams_rows and not mode.is_partial
     rows, layout = read_rows(
-        estimator, X, reset=mode.resets, min_rows=mode.min_rows, check_finite="allow-nan"
+        estimator,
+        X,
+        reset=mode.resets,
+        min_rows=mode.min_rows,
+        check_finite="allow-nan",
+        streams=streams,
     )
     if mode.resets:
         image_shape = read_image_shape(estimator.image_shape, layout, rows.shape[1])
@@ -186,6 +201,10 @@ def read_target(X_target, rows):
 
     NaN passes, as a missing value.
     """
+    source = None if isinstance(X_target, np.ndarray) else find_source(X_target)
+    if source is not None:
+        _check_shape(source, rows)
+        return read_target_source(source, rows)
     X_target, _ = _flatten(X_target, "X_target")
     with naming_types(X_target, "X_target"):
         # Not validate_data: names of the columns need not be those of X.
@@ -196,11 +215,15 @@ def read_target(X_target, rows):
             input_name="X_target",
             ensure_all_finite="allow-nan",
         )
+    _check_shape(target, rows)
+    return _still_mapped(target, X_target)
+
+
+def _check_shape(target, rows):
     if target.shape != rows.shape:
         raise ValueError(
             f"X_target must have the shape of X, {rows.shape} as rows, got {target.shape}."
         )
-    return _still_mapped(target, X_target)
 
 
 def read_image_shape(image_shape, layout, n_features):
@@ -263,13 +286,26 @@ def refuse_missing(estimator, **parts):
     """Refuse NaN in any of the named parts of the data, and name estimators that accept it."""
     for name, rows in parts.items():
         # Integers hold no NaN, and may be many: they are not read once more.
-        if rows is not None and rows.dtype.kind == "f" and np.isnan(rows.min()):
-            raise ValueError(
-                f"Input {name} contains NaN, but {type(estimator).__name__} with its parameters "
-                "needs complete rows: impute missing values first, for instance by "
-                f"SimpleImputer, or use {_masking(estimator)}(missing_values='mask'), which trains "
-                "on observed values."
-            )
+        if rows is not None and rows.dtype.kind == "f":
+            _check_rows(rows, name, partial(_refuse_nan, estimator))
+
+
+def _check_rows(rows, name, check):
+    """Call ``check(rows, name)``: at once, or for each part of a source when it is read."""
+    if isinstance(rows, RowSource):
+        rows.checks.append(check)
+    else:
+        check(rows, name)
+
+
+def _refuse_nan(estimator, rows, name):
+    if np.isnan(rows.min()):
+        raise ValueError(
+            f"Input {name} contains NaN, but {type(estimator).__name__} with its parameters "
+            "needs complete rows: impute missing values first, for instance by "
+            f"SimpleImputer, or use {_masking(estimator)}(missing_values='mask'), which trains "
+            "on observed values."
+        )
 
 
 def _masking(estimator):
@@ -279,6 +315,10 @@ def _masking(estimator):
 
 def check_unit_interval(rows, loss):
     """Refuse data outside [0, 1]; missing values may be anything."""
+    _check_rows(rows, "X", partial(_refuse_beyond, loss))
+
+
+def _refuse_beyond(loss, rows, name):
     if sparse.issparse(rows):
         # Of scipy these count the zeros that are not stored.
         lowest, highest = rows.nanmin(), rows.nanmax()
@@ -287,7 +327,7 @@ def check_unit_interval(rows, loss):
         lowest, highest = np.fmin.reduce(rows, axis=None), np.fmax.reduce(rows, axis=None)
     if lowest < 0 or highest > 1:
         raise ValueError(
-            f"loss={loss!r} expects values in [0, 1], got values from {lowest:.6g} to "
+            f"loss={loss!r} expects values in [0, 1], got {name} with values from {lowest:.6g} to "
             f"{highest:.6g}: scale the data, for instance by MinMaxScaler or X / 255."
         )
 

@@ -52,6 +52,8 @@ class JointEstimator(ReconstructionMixin, NetworkEstimator):
         "head_hidden_layer_sizes": [tuple, list, Interval(Integral, 1, None, closed="left")],
     }
 
+    _streams_rows = True
+
     def __init__(
         self,
         n_components: float | str = 2,

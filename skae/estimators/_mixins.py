@@ -17,6 +17,7 @@ from .._sklearn_compat import StrOptions
 from .._typing import MatrixLike
 from ..metrics import explained_variance
 from ..metrics._reconstruction import mean_squares
+from ._blocks import by_blocks
 from ._frames import in_output_container, single_row
 from ._input import check_fitted, check_layout, read_codes, read_rows
 from ._readings import warn_of_ignored_target
@@ -46,6 +47,7 @@ if_masking: Callable[[Method], Method] = available_if(_is_masking)
 class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Methods of estimators whose network encodes rows."""
 
+    @by_blocks
     def transform(self, X: MatrixLike) -> np.ndarray:
         """Encode X.
 
@@ -81,6 +83,7 @@ class DecoderMixin:
     sample_shape_: tuple
     _decode: Callable
 
+    @by_blocks
     def inverse_transform(self, X: ArrayLike) -> Any:
         """Decode codes.
 
@@ -106,6 +109,7 @@ class DecoderMixin:
 class ReconstructionMixin(EncoderMixin, DecoderMixin):
     """Methods of estimators that do both, and compare the data with their reconstruction."""
 
+    @by_blocks
     def reconstruct(self, X: MatrixLike) -> Any:
         """Encode X and decode the codes.
 
@@ -126,6 +130,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
         return in_output_container(self, reconstructed, X)
 
     @if_masking
+    @by_blocks
     def impute(self, X: MatrixLike) -> Any:
         """Replace missing values by what the codes decode to, if ``missing_values='mask'``.
 
@@ -228,6 +233,7 @@ class ReconstructionMixin(EncoderMixin, DecoderMixin):
             warn_of_ignored_target(X, y, ADVICE_ON_SCORE)
         return explained_variance(*self._compare(X), sample_weight=sample_weight)
 
+    @by_blocks
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Return minus the mean squared error of each sample's reconstruction.
 

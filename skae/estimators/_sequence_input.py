@@ -11,6 +11,7 @@ from .._arrays import as_array, dense
 from ..series._ragged import find_lengths, groups_by_length, is_within, pad_sequences
 from ._input import read_rows
 from ._readings import warn_of_frame_layout, warn_of_table
+from ._sources import in_memory
 
 
 class Sequences(NamedTuple):
@@ -95,7 +96,7 @@ def read_sequences(
     -------
     sequences : Sequences
     """
-    X, lengths = pad_sequences(X)
+    X, lengths = pad_sequences(in_memory(X, type(estimator).__name__))
     X = as_array(X)
     shape: tuple[int, ...] = getattr(X, "shape", ())
     is_flat = len(shape) <= 2

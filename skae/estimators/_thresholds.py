@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn_compat import Interval, StrOptions, validate_parameter_constraints
 from .._typing import MatrixLike
+from ._blocks import by_blocks
 
 
 def weighted_quantile(scores, quantile, weights=None):
@@ -118,6 +119,7 @@ class ThresholdMixin:
         self._training_rows = np.concatenate([split.held_out, split.fitted])
         self._training_weights = split.weights(self._training_rows)
 
+    @by_blocks
     def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Score rows as `score_samples` does, shifted so that outliers are below zero.
 
@@ -133,6 +135,7 @@ class ThresholdMixin:
         """
         return self.score_samples(X) - self.offset_
 
+    @by_blocks
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict whether rows are normal or outliers.
 
@@ -197,6 +200,7 @@ class ThresholdMixin:
         self.offset_ = offset(self, value)
         return self
 
+    @by_blocks
     def p_values(self, X: MatrixLike) -> np.ndarray:
         """Return conformal p-values: how often a normal row scores at most as high.
 

@@ -143,6 +143,8 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         **MISSING_CONSTRAINTS,
     }
 
+    _streams_rows = True
+
     def __init__(
         self,
         n_components: float | str = 2,

@@ -16,6 +16,7 @@ from .._engine.data import TrainingSet
 from .._sklearn_compat import StrOptions
 from .._typing import MatrixLike, Seed
 from ..models.supervised import cross_entropy
+from ._blocks import by_blocks
 from ._docs import shared_docs
 from ._joint import JointEstimator
 from ._labels import class_weights, sorted_labels
@@ -273,6 +274,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             raise ValueError("classes must be passed on the first call to partial_fit, got None.")
         return self._fit(X, y, sample_weight, X_target, partial=True, classes=classes)
 
+    @by_blocks
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the class of each row.
 
@@ -291,6 +293,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         labels: np.ndarray = self.classes_[best]
         return labels
 
+    @by_blocks
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the probability of each class.
 
@@ -308,6 +311,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         probabilities: np.ndarray = softmax(self._outputs(X), axis=1)
         return probabilities
 
+    @by_blocks
     def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the logarithm of the probability of each class.
 
@@ -325,6 +329,7 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         log_probabilities: np.ndarray = log_softmax(self._outputs(X), axis=1)
         return log_probabilities
 
+    @by_blocks
     def decision_function(self, X: MatrixLike) -> np.ndarray:
         """Return the outputs of the head: log-probabilities, up to a constant in each row.
 

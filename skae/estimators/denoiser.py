@@ -28,6 +28,7 @@ from ..models.denoiser import DenoisingNetwork
 from ..networks.standardization import Standardization
 from ..noises import Noise
 from ._base import NetworkEstimator
+from ._blocks import by_blocks
 from ._docs import shared_docs
 from ._input import check_layout, read_rows
 from ._mixins import ROWS_CONSTRAINTS
@@ -173,6 +174,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         ],
     }
 
+    _streams_rows = True
+
     # Noise is defined by features.
     _may_use_basis = False
     _start = "the noisy data as they are"
@@ -261,6 +264,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         """
         return self._fit(X, y, sample_weight, X_target)
 
+    @by_blocks
     def transform(self, X: MatrixLike) -> Any:
         """Remove the noise of X.
 

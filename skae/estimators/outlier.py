@@ -21,6 +21,7 @@ from .._sklearn_compat import (
 )
 from .._typing import MatrixLike, Seed
 from .._utils import unchanged_on_error
+from ._blocks import by_blocks
 from ._detector_input import (
     column_means,
     default_reducer,
@@ -325,9 +326,9 @@ class ReconstructionOutlierDetector(
     def _reconstruct(self, seen: Any) -> np.ndarray:
         if hasattr(self, "_encoder"):
             return reconstruct_table(self.estimator_, seen, self._encoder)
-        reconstruction: np.ndarray = reconstruct(self.estimator_, seen, "estimator")
-        return reconstruction
+        return np.asarray(reconstruct(self.estimator_, seen, "estimator"))
 
+    @by_blocks
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Score rows by their negative mean squared deviation; higher is more normal.
 
@@ -436,8 +437,7 @@ class ReconstructionOutlierDetector(
         """Squared deviation of each value from its expected value, in units of `scale_`."""
         rows = flat(samples)
         if not hasattr(self, "references_"):
-            differences: np.ndarray = rows - flat(self._reconstruct(seen))
-            return differences**2
+            return np.asarray(rows - flat(self._reconstruct(seen))) ** 2
         return squared_deviations(self._parts, rows)
 
     def __sklearn_tags__(self) -> Any:

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from .._engine.data import TrainingSet
 from .._typing import MatrixLike
 from ..models.supervised import squared_error
+from ._blocks import by_blocks
 from ._docs import shared_docs
 from ._joint import JointEstimator
 from ._labels import read_numbers
@@ -144,6 +145,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
         """
         return self._fit(X, y, sample_weight, X_target, partial=True)
 
+    @by_blocks
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the targets of each row.
 

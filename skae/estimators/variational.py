@@ -17,6 +17,7 @@ from ..architectures import DataShape
 from ..losses import Criterion, resolve_loss
 from ..models.variational import VariationalNetwork
 from ._base import NetworkEstimator
+from ._blocks import by_blocks
 from ._density import draw_codes, fit_density
 from ._docs import shared_docs
 from ._mixins import AUGMENT_CONSTRAINTS, MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, UnsupervisedMixin
@@ -143,6 +144,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         # Losses with a likelihood, of which the bound is made: Gaussian or Bernoulli.
         "loss": [StrOptions({"mse", "bce"})],
     }
+
+    _streams_rows = True
     # The likelihood is that of all features: along a basis part of the data would be left out.
     _may_use_basis = False
 
@@ -248,6 +251,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         samples: np.ndarray = self.inverse_transform(codes)
         return samples
 
+    @by_blocks
     def score_samples(self, X: MatrixLike, *, n_draws: int = 16) -> np.ndarray:
         """Return a lower bound of each sample's log-likelihood (the ELBO): higher is more normal.
 

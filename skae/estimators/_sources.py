@@ -1,0 +1,76 @@
+"""Rows that are not in memory, as X: checked by their names at once, by their values when read."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._arrays import check_finite
+from ..sources import RowSource, find_source
+from ._frames import named_frame
+
+
+def read_source(
+    estimator: Any, source: RowSource, *, reset: bool, streams: bool
+) -> tuple[Any, tuple[int, ...] | None]:
+    """Validate a source as rows of features.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its ``n_features_in_`` and ``feature_names_in_`` are set or compared.
+    source : RowSource
+    reset : bool
+        Whether the attributes are set, as in ``fit``.
+    streams : bool
+        Whether rows may be read block by block.
+
+    Returns
+    -------
+    rows : {ndarray, RowSource} of shape (n_samples, n_features)
+        An array if it fits into the memory of the source.
+    layout : tuple or None
+        Shape of one image, None where rows have one dimension.
+    """
+    validate_data(estimator, source.example(), reset=reset, skip_check_array=True)
+    rows = source.checked_by(partial(check_finite, allow_nan=True))
+    layout = source.sample_shape if len(source.sample_shape) > 1 else None
+    if source.fits:
+        return rows[:], layout
+    if not streams:
+        _refuse(source, type(estimator).__name__)
+    rows.check_memory()
+    return rows, layout
+
+
+def read_target_source(source: RowSource, rows: Any) -> Any:
+    """Validate a source of targets of ``rows``: an array if these are one."""
+    target = source.checked_by(partial(check_finite, allow_nan=True))
+    if isinstance(rows, RowSource):
+        target.check_memory()
+        return target
+    if not source.fits:
+        _refuse(source, "X_target of an array X")
+    return target[:]
+
+
+def in_memory(X: Any, owner: str = "This call") -> Any:
+    """Return the rows of a source, a frame if they have names, and anything else as it is."""
+    source = None if isinstance(X, np.ndarray) else find_source(X)
+    if source is None:
+        return X
+    if not source.fits:
+        _refuse(source, owner)
+    if source.feature_names is None:
+        return source.load()
+    return named_frame(source.load(), source.feature_names)
+
+
+def _refuse(source: RowSource, owner: str) -> None:
+    needed = source.shape[0] * source.row_bytes
+    raise ValueError(
+        f"X must be in memory for {owner}, got {source.name} of {needed} bytes: give "
+        f"open_rows(..., max_memory={needed}) to read it as a whole, or an array of some of its "
+        "rows."
+    )

@@ -1,0 +1,119 @@
+"""The table of sources, by the kind of object they read from."""
+
+import sys
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from .._utils import import_optional
+from ._arrays import HDF5Source, ZarrSource
+from ._base import DEFAULT_MEMORY, RowSource
+from ._dask import DaskArraySource, DaskFrameSource
+from ._parquet import ParquetSource
+from ._torch import DatasetSource
+
+# Module and class of what is given: where a library was not imported, X cannot be of it.
+_SOURCES: dict[tuple[str, str], Callable[..., RowSource]] = {
+    ("h5py", "Dataset"): HDF5Source,
+    ("zarr", "Array"): ZarrSource,
+    ("dask.array", "Array"): DaskArraySource,
+    ("dask.dataframe", "DataFrame"): DaskFrameSource,
+    ("torch.utils.data", "Dataset"): DatasetSource,
+}
+
+# Names of files that are taken for Parquet's without a call of `open_rows`.
+_SUFFIXES = (".parquet", ".pq")
+
+
+def open_rows(
+    X: Any, *, columns: Sequence[str] | None = None, max_memory: int | str = DEFAULT_MEMORY
+) -> RowSource:
+    """Open rows that need not fit into memory, for `fit` and other methods.
+
+    Estimators take the same objects as X themselves; this function is for what there is to choose.
+
+    Parameters
+    ----------
+    X : str, path-like, h5py.Dataset, zarr.Array, dask Array or DataFrame, torch Dataset
+        A path is that of a Parquet file, of a folder of Parquet files, or of a zarr array.
+    columns : sequence of str, default=None
+        Columns of Parquet files. If None, all.
+    max_memory : int or str, default=536870912
+        Bytes that rows may take at any time during `fit`, such as ``"2GB"``. A source that fits is
+        read once, and trained on as an array. Otherwise rows are read in blocks and shuffled within
+        buffers of a fourth of it; more memory mixes rows from more places.
+
+    Returns
+    -------
+    source : RowSource
+        To be given to `fit` and other methods in place of X.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X holds no numbers, or is of no such kind.
+    OSError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skae import Autoencoder
+    >>> from skae.sources import open_rows
+    >>> rows = torch.utils.data.TensorDataset(torch.randn(1000, 20))
+    >>> source = open_rows(rows, max_memory="50kB")
+    >>> source.shape
+    (1000, 20)
+    >>> Autoencoder(max_iter=2).fit(source).n_samples_seen_
+    1000
+    """
+    if isinstance(X, (str, PathLike)):
+        return _open_path(Path(X), columns, max_memory)
+    if columns is not None:
+        raise ValueError("columns must be left out unless X is a path of Parquet files.")
+    opener = None if isinstance(X, RowSource) else _opener(X)
+    if opener is None:
+        raise TypeError(
+            "X must be a path, an h5py.Dataset, a zarr.Array, an Array or DataFrame of Dask, or a "
+            f"Dataset of torch, got {type(X).__name__}."
+        )
+    return opener(X, max_memory=max_memory)
+
+
+def find_source(X: Any) -> RowSource | None:
+    """Return X as a source, None for what is in memory already.
+
+    Parameters
+    ----------
+    X : object
+        Data in any form.
+
+    Returns
+    -------
+    source : RowSource or None
+    """
+    if isinstance(X, RowSource):
+        return X
+    if isinstance(X, (str, PathLike)):
+        # Other names are no data, which whoever validates X says.
+        is_rows = Path(X).is_dir() or Path(X).suffix in _SUFFIXES
+        return _open_path(Path(X), None, DEFAULT_MEMORY) if is_rows else None
+    opener = _opener(X)
+    return None if opener is None else opener(X)
+
+
+def _opener(X: Any) -> Callable[..., RowSource] | None:
+    for (module, name), opener in _SOURCES.items():
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(X, kind):
+            return opener
+    return None
+
+
+def _open_path(path: Path, columns: Sequence[str] | None, max_memory: int | str) -> RowSource:
+    # The metadata of versions 3 and 2 of zarr.
+    if columns is None and any((path / name).exists() for name in ("zarr.json", ".zarray")):
+        array = import_optional("zarr", "sources").open_array(path, mode="r")
+        return ZarrSource(array, max_memory=max_memory)
+    return ParquetSource(path, columns, max_memory)

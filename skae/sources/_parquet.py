@@ -1,0 +1,131 @@
+"""Parquet files and folders of them: columns of numbers, a row group at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._utils import import_optional
+from ._base import DEFAULT_MEMORY, RowSource
+
+
+class ParquetSource(RowSource):
+    """Row groups of Parquet files, in the order of the files' names.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, or a folder whose files (``*.parquet``, also in folders within) have the same
+        columns.
+    columns : sequence of str, default=None
+        The columns to read. If None, all.
+    max_memory : int or str
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        columns: Sequence[str] | None = None,
+        max_memory: int | str = DEFAULT_MEMORY,
+    ) -> None:
+        parquet = import_optional("pyarrow.parquet", "sources")
+        files = _files(Path(path))
+        schema = parquet.read_schema(files[0])
+        self.columns = _numeric_columns(schema, columns, files[0])
+        self.schema = _selected(schema, self.columns)
+        self.groups, sizes = [], [0]
+        for file in files:
+            for group, n_rows in self._row_groups(parquet, file):
+                self.groups.append((file, group))
+                sizes.append(n_rows)
+        if sum(sizes) == 0:
+            raise ValueError(f"{path} must hold rows, got none in {len(files)} file(s).")
+        super().__init__(
+            str(path),
+            np.cumsum(sizes),
+            (len(self.columns),),
+            np.result_type(*(_numpy_type(field.type) for field in self.schema)),
+            feature_names=self.columns,
+            max_memory=max_memory,
+        )
+
+    def _row_groups(self, parquet: Any, file: Path) -> list[tuple[int, int]]:
+        """List the row groups of a file that have rows, once its columns have been checked."""
+        try:
+            about = parquet.read_metadata(file)
+            schema = about.schema.to_arrow_schema()
+        # Those of pyarrow, which has classes of its own.
+        except Exception as error:
+            raise OSError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+        for field in self.schema:
+            found = (
+                schema.field(field.name).type if field.name in schema.names else "no such column"
+            )
+            if found != field.type:
+                raise ValueError(
+                    f"{file} must have column {field.name!r} of type {field.type}, as the first "
+                    f"file has, got {found}."
+                )
+        sizes = [about.row_group(k).num_rows for k in range(about.num_row_groups)]
+        return [(k, n_rows) for k, n_rows in enumerate(sizes) if n_rows]
+
+    def read_part(self, k: int) -> np.ndarray:
+        parquet = import_optional("pyarrow.parquet", "sources")
+        file, group = self.groups[k]
+        with parquet.ParquetFile(file) as opened:
+            # Threads of its own: pyarrow's pool would compete with training.
+            table = opened.read_row_group(group, columns=self.columns, use_threads=False)
+        rows = np.empty((table.num_rows, len(self.columns)), self.stored_dtype)
+        for i, column in enumerate(self.columns):
+            # Nulls become NaN, also in columns of integers.
+            rows[:, i] = table.column(column).to_numpy()
+        return rows
+
+    def part_name(self, k: int) -> str:
+        file, group = self.groups[k]
+        return f"row group {group} of {file}"
+
+    def part_files(self, k: int) -> Sequence[Path]:
+        return [self.groups[k][0]]
+
+    def example(self) -> Any:
+        return self.schema.empty_table()
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise FileNotFoundError(f"No file or folder {path} to read rows from.")
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"{path} must hold files *.parquet, got none.")
+    return files
+
+
+def _numeric_columns(schema: Any, columns: Sequence[str] | None, file: Path) -> list[str]:
+    names = list(schema.names) if columns is None else list(columns)
+    absent = [name for name in names if name not in schema.names]
+    if absent:
+        raise ValueError(f"columns must be among {schema.names} of {file}, got {absent}.")
+    others = [name for name in names if _numpy_type(schema.field(name).type) is None]
+    if others or not names:
+        kinds = ", ".join(f"{name!r} ({schema.field(name).type})" for name in others)
+        raise ValueError(
+            f"{file} must have columns of numbers, got {kinds or 'no column'}: choose others by "
+            "open_rows(path, columns=[...])."
+        )
+    return names
+
+
+def _numpy_type(arrow_type: Any) -> Any:
+    """Return numpy's type of a column, None where it holds no numbers."""
+    try:
+        dtype = np.dtype(arrow_type.to_pandas_dtype())
+    except (NotImplementedError, TypeError):
+        return None
+    return dtype if dtype.kind in "biuf" else None
+
+
+def _selected(schema: Any, columns: Sequence[str]) -> Any:
+    pyarrow = import_optional("pyarrow", "sources")
+    return pyarrow.schema([schema.field(name) for name in columns])

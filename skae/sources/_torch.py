@@ -1,0 +1,51 @@
+"""Map-style Datasets of torch."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ._base import DEFAULT_MEMORY, RowSource, part_edges
+
+# Samples are collected one by one: a part is as many as are asked for at a time.
+_PART_ROWS = 256
+
+
+class DatasetSource(RowSource):
+    """Samples of a `torch.utils.data.Dataset` that has a length.
+
+    Where a sample is a tuple, such as an image and its label, its first entry is the row.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    max_memory : int or str
+    """
+
+    def __init__(self, dataset: Any, max_memory: int | str = DEFAULT_MEMORY) -> None:
+        self.dataset = dataset
+        name = type(dataset).__name__
+        if not hasattr(dataset, "__len__") or not len(dataset):
+            raise TypeError(
+                f"X must be a Dataset of one sample or more that has a length, got {name}. Give an "
+                "iterable dataset as skae.sources.Batches(DataLoader(...), n_steps=...)."
+            )
+        first = _as_array(dataset[0])
+        edges = part_edges(len(dataset), _PART_ROWS)
+        super().__init__(name, edges, first.shape, first.dtype, max_memory=max_memory)
+
+    def read_part(self, k: int) -> np.ndarray:
+        indices = range(int(self.edges[k]), int(self.edges[k + 1]))
+        # The protocol by which torch's DataLoader asks for many at once.
+        if hasattr(self.dataset, "__getitems__"):
+            samples = self.dataset.__getitems__(list(indices))
+        else:
+            samples = [self.dataset[i] for i in indices]
+        return np.stack([_as_array(sample) for sample in samples])
+
+
+def _as_array(sample: Any) -> np.ndarray:
+    sample = sample[0] if isinstance(sample, (tuple, list)) else sample
+    if isinstance(sample, torch.Tensor):
+        sample = sample.numpy(force=True)
+    return np.asarray(sample)
