@@ -5,6 +5,7 @@ what is computed at a step is computed for all of them.
 """
 
 import copy
+import math
 
 import torch
 from skorch.callbacks import LRScheduler
@@ -14,6 +15,7 @@ from torch.func import functional_call
 from ..losses import Target
 from ..networks.generators import GeneratorStack, use_generator
 from .callbacks import StopTraining, WeightAverage, by_dtype, names_of_averaged
+from .data import TrainingData
 from .environment import compute_threads
 from .stacked_optimizers import StackedOptimizer
 from .training import OPTIMIZERS
@@ -83,9 +85,11 @@ def _is_stackable(net, data, isolate_seed):
         and (count_weights(network) <= _MAX_WEIGHTS or data.device.type != "cpu")
         and len({parameter.dtype for parameter in network.parameters()}) == 1
         and net.stream is None
+        # Rows at hand, of one dimension.
+        and type(data) is TrainingData
         and len(data) > 1
         and data.training_set.X.ndim == 2
-        and data.training_set.X.size <= _MAX_EPOCH_VALUES
+        and math.prod(data.training_set.X.shape) <= _MAX_EPOCH_VALUES
     )
 
 
