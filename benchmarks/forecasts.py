@@ -16,7 +16,6 @@ N_ORIGINS, TESTED_FRACTION = 5, 0.25
 # Periods shorter than this are forecast two at a time.
 MIN_HORIZON = 8
 N_SHOWN = 3
-NETWORK = SequencePredictor(8, hidden_size=32, max_iter=20, random_state=0)
 
 
 def measure():
@@ -42,20 +41,14 @@ def ridge(known, period, horizon):
     return lambda values: model.predict((values[None, -n_lags:] - mean) / scale)[0] * scale + mean
 
 
-def forecaster(known, period, horizon, estimator=None):
-    fitted = SeriesForecaster(horizon, period=period, estimator=estimator).fit(known)
-    return fitted.forecast
-
-
-def network(known, period, horizon):
-    return forecaster(known, period, horizon, NETWORK)
+def forecaster(known, period, horizon):
+    return SeriesForecaster(horizon, period=period).fit(known).forecast
 
 
 METHODS = {
     "seasonal naive": seasonal_naive,
     "ridge on lags": ridge,
     "SeriesForecaster": forecaster,
-    "SeriesForecaster(SequencePredictor)": network,
 }
 
 
