@@ -133,6 +133,6 @@ def test_a_file_for_inference_holds_the_reducers_that_are_needed(distill, rows, 
 def test_an_option_of_inference_without_an_effect_is_an_error(rows, path):
     with pytest.raises(ValueError, match="for_inference=True leaves out .* PCA holds none"):
         skae.save(PCA(2).fit(rows), path, for_inference=True)
-    with pytest.raises(ValueError, match="give without_reducer=True alone"):
+    with pytest.raises(ValueError, match="give only without_reducer=True"):
         skae.save(hybrid().fit(rows), path, for_inference=True, without_reducer=True)
     assert not path.exists()
