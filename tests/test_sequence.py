@@ -50,8 +50,8 @@ def fitted_images(sequences):
 
 def start(X, **parameters):
     """A predictor as it is before training."""
-    still = {"learning_rate_init": 1e-12, "max_iter": 1, "random_state": 0}
-    return SequencePredictor(**still, **parameters).fit(X)
+    still = {"learning_rate_init": 1e-12, "max_iter": 1, "hidden_size": 4, "random_state": 0}
+    return SequencePredictor(2, **still, **parameters).fit(X)
 
 
 def noisy_waves(seed=0):
@@ -76,7 +76,9 @@ def test_steps_beyond_the_end_of_all_sequences_start_at_repetition():
 
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_waves_of_unknown_frequency_are_predicted(cell):
-    predictor = SequencePredictor(4, cell=cell, hidden_size=32, max_iter=40, random_state=0)
+    predictor = SequencePredictor(
+        4, cell=cell, hidden_size=32, min_history=7, max_iter=10, random_state=0
+    )
     predictor.fit(waves())
     assert predictor.score(waves(seed=1), baseline="last") > 0.98
 
@@ -179,7 +181,7 @@ def test_forecast_from_the_state_is_that_from_the_whole_prefix(cell):
 def test_several_steps_are_predicted_at_once_and_then_from_predictions():
     X = waves()
     predictor = SequencePredictor(
-        4, n_steps=3, min_history=8, hidden_size=32, frame_shape=(), max_iter=30, random_state=0
+        4, n_steps=3, min_history=8, hidden_size=32, frame_shape=(), max_iter=10, random_state=0
     ).fit(X)
     forecast = predictor.forecast(X, 5)
     np.testing.assert_array_equal(predictor.forecast(X), forecast[:, :3])
