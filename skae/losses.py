@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ._utils import lookup, refuse_class
 from .networks.layout import rows_to_images
+from .networks.parts import mean_of_batch
 
 __all__ = ["LOSSES", "Loss", "resolve_loss", "structural_similarity", "weighted_mean"]
 
@@ -395,8 +396,9 @@ class Criterion(nn.Module):
             return loss
         # The means above count missing values as zero loss: divided by the fraction that is
         # observed, batches with many of them weigh as much as others.
-        missing_fraction = target.rows.isnan().to(loss.dtype).mean()
-        return loss / (1 - missing_fraction).clamp(min=_MIN_OBSERVED_FRACTION)
+        missing_fraction = mean_of_batch(target.rows.isnan().to(loss.dtype).mean())
+        observed_fraction: torch.Tensor = 1 - missing_fraction
+        return loss / observed_fraction.clamp(min=_MIN_OBSERVED_FRACTION)
 
     def compares_batches(
         self, reconstruction: torch.Tensor, rows: torch.Tensor, standardization: Any

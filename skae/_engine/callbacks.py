@@ -183,7 +183,7 @@ class LossParts(Callback):
         for part, value in parts.items():
             # Tensors: nothing waits for the device before the epoch ends.
             self.values_[f"{prefix}_{part}"].append(value)
-            self.n_rows_[f"{prefix}_{part}"].append(len(batch[0]))
+            self.n_rows_[f"{prefix}_{part}"].append(net.n_rows_of(batch))
 
     def on_epoch_end(self, net, **kwargs):
         for name, values in self.values_.items():

@@ -1,4 +1,4 @@
-"""Global state that computing must not change: torch's generator, numbers of threads."""
+"""What computing finds around it: torch's generator, numbers of threads, other processes."""
 
 import ctypes
 import math
@@ -6,12 +6,13 @@ import os
 import sys
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from multiprocessing import current_process
 from pathlib import Path
-from threading import RLock
+from threading import RLock, current_thread, main_thread
 
 import torch
 from threadpoolctl import ThreadpoolController
-from torch import nn
+from torch import distributed, nn
 
 # Multiplications of a forward pass up to which two threads gain nothing on two idle cores. On busy
 # ones threads wait for each other, several times a step, until the machine gives each its turn.
@@ -83,6 +84,37 @@ def compute_threads(network=None, batch_size=1, row_shape=()):
     if n_multiplications > _SHORT_STEP_MULTIPLICATIONS:
         return nullcontext()
     return _one_thread_here()
+
+
+def parallel_processes(estimator):
+    """Connect this process to those that fit the estimator together with it, if there are any.
+
+    These are the processes of a group that the user has initialized, or those that torchrun has
+    started.
+
+    Returns
+    -------
+    connection : context manager
+        Of `ranks.Ranks`, or of None.
+    """
+    if not _has_companions():
+        return nullcontext()
+    # Here: it builds on the files that build on this one.
+    from .ranks import open_ranks
+
+    return open_ranks(estimator)
+
+
+def _has_companions():
+    # Threads are not alike in all processes: each would wait for another one.
+    if os.environ.get("SKAE_DISTRIBUTED") == "0" or current_thread() is not main_thread():
+        return False
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_world_size() > 1
+    # The workers of a search inherit the variables of torchrun, and are none of its processes.
+    is_worker = current_process().name != "MainProcess"
+    is_launched = "TORCHELASTIC_RUN_ID" in os.environ and not is_worker
+    return is_launched and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 class UnchangedThreads:

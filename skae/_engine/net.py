@@ -69,6 +69,10 @@ class Net(NeuralNet):
             max(self.batch_size, _MIN_INFERENCE_BATCH), corruption=self.corruption
         )
 
+    def n_rows_of(self, batch):
+        """Return the number of rows of a batch."""
+        return len(batch[0])
+
     def get_params_for_optimizer(self, prefix, named_parameters):
         """Group the parameters by the weight decay and the learning rate that the network asks."""
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
@@ -212,7 +216,7 @@ class Net(NeuralNet):
                 for batch in passed:
                     self.notify("on_batch_begin", batch=batch, training=training)
                     step = step_fn(batch, **fit_params)
-                    batches[-1] |= {loss: step["loss"].detach(), size: len(batch[0])}
+                    batches[-1] |= {loss: step["loss"].detach(), size: self.n_rows_of(batch)}
                     self.notify("on_batch_end", batch=batch, training=training, **step)
         # One transfer from the device for the whole epoch: each would wait for the step to end.
         recorded = [batch for batch in batches if loss in batch]
@@ -239,8 +243,9 @@ class Net(NeuralNet):
         total, n_rows = 0.0, 0
         with use_generator(self.validation_noise()):
             for batch in self.get_iterator(self.validation_data):
-                total += len(batch[0]) * self.validation_step(batch)["loss"].item()
-                n_rows += len(batch[0])
+                n_of_batch = self.n_rows_of(batch)
+                total += n_of_batch * self.validation_step(batch)["loss"].item()
+                n_rows += n_of_batch
         return total / n_rows
 
     def validation_noise(self):

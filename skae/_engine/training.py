@@ -132,6 +132,7 @@ def make_net(
     corruption,
     checkpoint=None,
     stream=None,
+    ranks=None,
 ):
     """Assemble the skorch net that trains ``network``.
 
@@ -146,6 +147,8 @@ def make_net(
     checkpoint : Checkpoint, default=None
     stream : Stream, default=None
         That which the data belong to; the net keeps it.
+    ranks : Ranks, default=None
+        The processes that train together.
 
     Returns
     -------
@@ -173,8 +176,9 @@ def make_net(
         stopping.n_ignored = plan.n_unstopped
         callbacks.append(("early_stopping", stopping))
     callbacks += SCHEDULES[plan.learning_rate](run)
-    callbacks += [EpochBar()] if plan.verbose else []
-    net = Net(
+    callbacks += [EpochBar()] if plan.verbose and (ranks is None or ranks.is_first) else []
+    net_class = Net if ranks is None else ranks.net_class(network)
+    net = net_class(
         module=network,
         criterion=criterion,
         max_epochs=plan.max_iter,
@@ -195,6 +199,7 @@ def make_net(
     net.drawing = torch.Generator(train_data.device).manual_seed(plan.seed)
     net.corruption = corruption
     net.stream = stream
+    net.ranks = ranks
     net.validation_data = validation_data
     net.user_callbacks = [
         callback[1] if isinstance(callback, tuple) else callback for callback in plan.callbacks

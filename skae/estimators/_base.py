@@ -9,10 +9,10 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
-from .._engine.checkpoint import check_writable, open_checkpoint
+from .._engine.checkpoint import check_writable
 from .._engine.checks import check_callbacks, check_optimizer
 from .._engine.data import Sample, TrainingSet, sample_rows, split_data
-from .._engine.environment import compute_threads, isolated_global_rng
+from .._engine.environment import compute_threads, isolated_global_rng, parallel_processes
 from .._engine.noise import Corruption
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
@@ -30,6 +30,7 @@ from ._application import ApplicationMixin
 from ._docs import DocLinkMixin
 from ._input import check_unit_interval, read_training_set
 from ._outcome import OutcomeMixin
+from ._parallel import ParallelMixin, open_checkpoint
 from ._parameters import PARAMETER_CONSTRAINTS
 from ._plan import (
     FIRST_BATCH,
@@ -59,11 +60,15 @@ class _Run(NamedTuple):
     is_double: bool
     stream: Stream | None = None
     alignment: Alignment | None = None
+    # The processes that train together, a `Ranks` of the engine.
+    ranks: Any = None
+    n_processes: int = 1
 
 
 class NetworkEstimator(
     DocLinkMixin,
     StreamMixin,
+    ParallelMixin,
     TrialMixin,
     OutcomeMixin,
     ApplicationMixin,
@@ -138,12 +143,18 @@ class NetworkEstimator(
 
         Ctrl-C is raised again once the estimator is fitted with the best weights so far.
         """
-        with unchanged_on_error(self), compute_threads():
+        with (
+            unchanged_on_error(self),
+            compute_threads(),
+            parallel_processes(self) as ranks,
+        ):
             # What can fail early comes first: parameters, then data, then work.
             self._validate_params()
             if partial and not hasattr(self, "module_"):
                 self._check_size_of_stream()
-            run = self._begin(partial)._replace(alignment=alignment)
+            run = self._begin(partial)._replace(alignment=alignment, ranks=ranks)
+            if ranks is not None:
+                run = run._replace(device=ranks.device(run.device), n_processes=ranks.n)
             training_set = self._read_training_set(X, y, sample_weight, X_target, run)
             if y is not None and X_target is None and not self._uses_y():
                 warn_of_ignored_target(X, y, self._advice_on_y)
@@ -151,6 +162,8 @@ class NetworkEstimator(
             # The first batch of partial_fit is soon trained on.
             if not partial and self._runs_user_code():
                 self._try_user_code(training_set, run)
+            if ranks is not None:
+                self._check_parallel(training_set, run)
             if partial:
                 training_set, run = self._in_stream(training_set, run)
             training_set = self._prepare_training_set(training_set, run, X, y, **more)
@@ -233,17 +246,21 @@ class NetworkEstimator(
 
     def _train(self, training_set, run):
         """Train a network and set fitted attributes; return the Ctrl-C that ended it early."""
-        checkpoint, random_state = None, self.random_state
+        checkpoint = None
         if self.checkpoint is not None and not run.mode.is_partial:
-            checkpoint = open_checkpoint(self.checkpoint, self.get_params(), training_set)
+            checkpoint = open_checkpoint(self, training_set, run.ranks)
+        random_state = self.random_state
+        if random_state is None and checkpoint is not None:
             # A process that continues must draw the same numbers.
-            random_state = checkpoint.entropy if random_state is None else random_state
+            random_state = checkpoint.entropy
         random_state = check_random_state(random_state)
         seed = int(random_state.randint(2**31 - 1))
         # Another seed for each batch of partial_fit, or all would get the same noise.
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
         merged = self._rows_to_train_on(training_set, run)
         sample = sample_rows(merged, random_state)
+        if run.ranks is not None:
+            run.ranks.agree(self, merged.X.shape[0], sample, seed)
         order, n_validation = self._split(merged, run, random_state)
         # Statistics and starting point need complete rows, even where training does not.
         known = self._known(sample)
@@ -262,7 +279,7 @@ class NetworkEstimator(
         n_rows, ends = len(training), known.ends()
         if run.mode == NEXT_BATCH:
             ends = self._joined_ends(ends)
-        plan = make_plan(self, self._traits(), n_rows, run.mode, seed)
+        plan = make_plan(self, self._traits(), n_rows, run.mode, seed, run.n_processes)
         network.n_warmup = plan.n_warmup
         corruption = self._corruption(run.noise, units[1], ends)
         net = make_net(
@@ -274,6 +291,7 @@ class NetworkEstimator(
             corruption=corruption,
             checkpoint=checkpoint,
             stream=run.stream,
+            ranks=run.ranks,
         )
         net.ends = ends
         # The optimizer's moments carry over from batch to batch; after pickle they start anew.

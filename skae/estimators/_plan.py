@@ -119,7 +119,7 @@ class Traits(NamedTuple):
     n_stream_updates: int = 1
 
 
-def make_plan(estimator, traits, n_rows, mode, seed):
+def make_plan(estimator, traits, n_rows, mode, seed, n_processes=1):
     """Resolve the parameters of training.
 
     Parameters
@@ -130,12 +130,17 @@ def make_plan(estimator, traits, n_rows, mode, seed):
         Rows that are trained on.
     mode : FitMode
     seed : int
+    n_processes : int, default=1
+        Each of them computes ``batch_size`` rows of a step.
 
     Returns
     -------
     plan : TrainingPlan
+        Its ``batch_size`` is the number of rows of a step.
     """
-    batch_size = min(_batch_size(estimator.batch_size, traits, n_rows), n_rows)
+    # By default the steps are the same whatever the number of processes.
+    n_parts = 1 if estimator.batch_size == "auto" else n_processes
+    batch_size = min(n_parts * _batch_size(estimator.batch_size, traits, n_rows), n_rows)
     if mode.is_partial and estimator.batch_size == "auto":
         batch_size = _even(max(batch_size, _STREAM_BATCH_ROWS), n_rows)
     max_iter = _max_iter(estimator.max_iter, traits, n_rows, batch_size)

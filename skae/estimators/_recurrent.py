@@ -46,6 +46,9 @@ class SequenceEstimator(NetworkEstimator):
         "belong in X, along its second axis."
     )
 
+    def _find_whole_batch_term(self):
+        return "its loss is a mean over frames, and sequences may be of unequal length"
+
     def _traits(self):
         return Traits(learns_targets=True, batch_rows=_BATCH_SEQUENCES)
 

@@ -54,15 +54,20 @@ class TrialMixin:
     def _rows_to_train_on(self, training_set: TrainingSet, run: Any) -> TrainingSet:
         """Return the rows with equal ones merged into weights, unless the loss takes none."""
         merged = training_set.merged()
-        is_named = isinstance(vars(self).get("loss", ""), str)
-        if is_named or merged.weights is None or training_set.weights is not None:
+        if merged.weights is None or training_set.weights is not None:
             return merged
+        return training_set if self._compares_batches(training_set, run) else merged
+
+    def _compares_batches(self, training_set: TrainingSet, run: Any) -> bool:
+        """Return whether the loss is one number for a batch; those with names are not."""
+        if isinstance(vars(self).get("loss", ""), str):
+            return False
         sample = _first_rows(training_set, MIN_BATCH_ROWS)
         with isolated_global_rng(0), _naming("loss"):
-            compares_batches = self._call_loss(
+            result = self._call_loss(
                 sample, run, lambda criterion, *batch: criterion.compares_batches(*batch)
             )
-        return training_set if compares_batches else merged
+        return bool(result)
 
     def _try_loss(self, sample: Sample, run: Any) -> None:
         def call(criterion: Any, prediction: Any, batch: Any, units: Any) -> None:

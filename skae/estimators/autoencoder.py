@@ -246,6 +246,10 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         fitted: Self = self._fit(X, y, sample_weight, X_target, alignment=alignment)
         return fitted
 
+    def _find_whole_batch_term(self) -> str | None:
+        compares = "cycle_weight compares the codes of a batch with each other, expected 0"
+        return compares if self.cycle_weight else None
+
     def _traits(self) -> Traits:
         return Traits(ordered=self.network_options_["ordered"])
 

@@ -348,6 +348,9 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
     def _uses_y(self) -> bool:
         return True
 
+    def _find_whole_batch_term(self) -> str | None:
+        return "all codes of a batch repel each other"
+
     def _traits(self) -> Traits:
         return Traits(
             batch_rows=_BATCH_ROWS,

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..losses import weighted_mean
+from ..networks.parts import mean_of_batch
 
 # Probabilities nearer to zero or one start with the logits of these: steeper ones do not train.
 _MIN_PROBABILITY = 0.01
@@ -140,7 +141,7 @@ class ColumnLoss(nn.Module):
         weights : Tensor of shape (n_samples,) or None
         """
         per_sample = losses @ self.weights / self.n_columns
-        fraction = (self.observed(rows) @ self.weights).mean() / self.n_columns
+        fraction = mean_of_batch((self.observed(rows) @ self.weights).mean()) / self.n_columns
         return weighted_mean(per_sample, weights) / fraction.clamp(min=_MIN_OBSERVED_FRACTION)
 
     def set_limits(self, rows):

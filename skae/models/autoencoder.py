@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from ..losses import weighted_mean
 from ..networks.blocks import FAN_IN, LinearSkip
-from ..networks.generators import uniform
+from ..networks.generators import spread, uniform
+from ..networks.parts import mean_of_batch
 from ._linear import start_at_pca
 from ._refinement import refine
 from ._units import change_inputs, change_outputs, end_layers, layers_of_both
@@ -352,7 +353,8 @@ class AutoencoderNetwork(Network):
 def _place_loss(code, target):
     """Return the squared distance of codes from their places, as a fraction of these's variance."""
     places = target.labels.to(code.dtype)
-    variance = (places - places.mean(0)).square().sum(1).mean().clamp(min=_MIN_CODE_VARIANCE)
+    deviations = places - mean_of_batch(places.mean(0))
+    variance = mean_of_batch(deviations.square().sum(1).mean()).clamp(min=_MIN_CODE_VARIANCE)
     return weighted_mean((code - places).square().sum(1) / variance, target.weights)
 
 
@@ -377,8 +379,7 @@ def truncated(code):
     # Cumulative probabilities of keeping 1, 2, ... components; the rest is that of the whole code.
     bounds = (1 - _WHOLE_CODE_FRACTION) * powers.cumsum(0)[:-1] / powers.sum()
     # Systematic sampling: one random offset, so that batches differ little in their lengths.
-    draws = torch.arange(n_samples, device=code.device) + uniform(1, code.device)
-    last = torch.bucketize(draws / n_samples, bounds)
+    last = torch.bucketize(spread(n_samples, code.device), bounds)
     return code * (places <= last[:, None])
 
 

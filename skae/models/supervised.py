@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ..losses import weighted_mean
 from ..networks.blocks import multilayer_perceptron, zero_init_last_layer
+from ..networks.parts import mean_of_batch
 from ._linear import safe_deviations
 from .autoencoder import AutoencoderNetwork
 
@@ -191,7 +192,7 @@ def balanced(first, second):
     Tensor of shape ()
     """
     # Detached: the weights are constants of the step.
-    a, b = first.detach() + _MIN_LOSS, second.detach() + _MIN_LOSS
+    a, b = (mean_of_batch(loss.detach()) + _MIN_LOSS for loss in (first, second))
     weighted = (b * first + a * second) / (a + b)
     # The value of one, with the gradient of the other.
     return torch.sqrt(a * b) + weighted - weighted.detach()

@@ -5,6 +5,7 @@ from torch import nn
 
 from ..networks.blocks import LinearSkip
 from ..networks.generators import bernoulli_mask, standard_normal_like
+from ..networks.parts import sum_of_batch
 from ._linear import set_to_zero
 from .autoencoder import AutoencoderNetwork
 from .variational import VariationalNetwork
@@ -166,9 +167,9 @@ class VariationalTableNetwork(ColumnsMixin, VariationalNetwork):
     @torch.no_grad()
     def _update_noise_variances(self, errors, rows):
         observed = (~rows.isnan()).to(errors)
-        n_observed = observed.sum(dim=0)
+        n_observed = sum_of_batch(observed.sum(dim=0))
         step = (n_observed / _RUNNING_ROWS).clamp(max=1.0)
-        means = errors.sum(dim=0) / n_observed.clamp(min=1.0)
+        means = sum_of_batch(errors.sum(dim=0)) / n_observed.clamp(min=1.0)
         self.noise_variances.add_(step * (means - self.noise_variances))
         self.noise_variances.clamp_(min=_MIN_NOISE_VARIANCE)
 

@@ -8,6 +8,7 @@ import torch
 from ..losses import weighted_mean
 from ..networks.blocks import LinearSkip
 from ..networks.generators import standard_normal_like
+from ..networks.parts import sum_of_batch
 from ._linear import pass_through_sigmoid, principal_components, set_to_zero, standardized
 from .autoencoder import AutoencoderNetwork
 
@@ -214,8 +215,8 @@ class VariationalNetwork(AutoencoderNetwork):
         """Let the running statistics of the codes follow a batch."""
         weights, step = _batch_weights(mean, weights)
         # In units of the statistics that are updated.
-        batch_mean = weights @ mean
-        variance = weights @ ((mean - batch_mean).square() + log_variance.exp())
+        batch_mean = sum_of_batch(weights @ mean)
+        variance = sum_of_batch(weights @ ((mean - batch_mean).square() + log_variance.exp()))
         self.code_mean.add_(step * self.code_variance.sqrt() * batch_mean)
         self.code_variance.mul_(1 + step * (variance - 1))
 
@@ -224,8 +225,9 @@ class VariationalNetwork(AutoencoderNetwork):
         """Let the noise variance follow the mean error of the observed values of a batch."""
         weights, step = _batch_weights(errors, weights)
         observed = weights @ torch.as_tensor(observed_fraction).to(errors).expand_as(errors)
+        observed = sum_of_batch(observed)
         # A batch may hold no observed value.
-        error = (weights @ errors) / observed.clamp(min=_MIN_OBSERVED_FRACTION)
+        error = sum_of_batch(weights @ errors) / observed.clamp(min=_MIN_OBSERVED_FRACTION)
         # Not in place: `torch.vmap` would compute model by model.
         followed = self.noise_variance.lerp(error, step).clamp(min=self.min_noise_variance)
         self.noise_variance.copy_(followed)
@@ -286,6 +288,6 @@ def _batch_weights(values, weights):
     The average is exponential; its memory is a number of rows, whatever the batch size.
     """
     weights = values.new_ones(len(values)) if weights is None else weights
-    total = weights.sum()
+    total = sum_of_batch(weights.sum())
     step = (total / _RUNNING_ROWS).clamp(max=1.0)
     return weights / total.clamp(min=1e-12), step  # rows of a batch may all have weight zero
