@@ -5,6 +5,7 @@ import threading
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_wine
@@ -22,11 +23,13 @@ from skae import (
     Denoiser,
     HybridAutoencoder,
     ReconstructionOutlierDetector,
+    SequenceAutoencoder,
+    TableAutoencoder,
     VariationalAutoencoder,
 )
 from skae._engine.stacked_optimizers import StackedOptimizer
 from skae._engine.training import OPTIMIZERS
-from skae.architectures import Conv, Dense
+from skae.architectures import Conv, Dense, Recurrent
 from skae.model_selection import BatchedGridSearchCV, _backend, _lockstep
 from skae.networks.generators import (
     GeneratorStack,
@@ -124,6 +127,22 @@ def test_from_the_solution_of_pca_scores_agree_as_far_as_rounding_errors_let_the
 def test_missing_values_are_masked_as_in_single_fits(stacks):
     assert_same_as_single_fits(Autoencoder(3, **SMALL, missing_values="mask"), RATES, X=MISSING)
     assert stacks
+
+
+def test_tables_train_together(stacks):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"size": rng.normal(size=60), "kind": rng.choice(list("abc"), 60)})
+    assert_same_as_single_fits(TableAutoencoder(2, **SMALL), RATES, X=table, y=None)
+    assert stacks
+
+
+def test_recurrent_networks_are_trained_one_by_one(stacks):
+    sequences = np.random.default_rng(0).normal(size=(20, 4, 2)).cumsum(axis=1)
+    recurrent = SequenceAutoencoder(
+        2, **SMALL | {"architecture": Recurrent(hidden_size=8), "max_iter": 1}
+    )
+    assert_same_as_single_fits(recurrent, RATES, X=sequences, y=None)
+    assert not stacks
 
 
 def test_images_are_searched_as_by_single_fits(stacks):

@@ -74,7 +74,7 @@ def _is_stackable(net, data, isolate_seed):
     return (
         # Code of users may do anything.
         isolate_seed is None
-        and all(type(m).__module__.startswith(_KNOWN_PACKAGES) for m in network.modules())
+        and all(_is_known(module) for module in network.modules())
         and not plan.callbacks
         and plan.optimizer in OPTIMIZERS
         and net.criterion_.is_builtin
@@ -91,6 +91,12 @@ def _is_stackable(net, data, isolate_seed):
         and data.training_set.X.ndim == 2
         and math.prod(data.training_set.X.shape) <= _MAX_EPOCH_VALUES
     )
+
+
+def _is_known(module):
+    # `torch.vmap` has no rule for recurrences.
+    is_recurrent = isinstance(module, nn.RNNBase)
+    return type(module).__module__.startswith(_KNOWN_PACKAGES) and not is_recurrent
 
 
 def count_weights(network):
