@@ -85,6 +85,7 @@ def _is_stackable(net, data, isolate_seed):
         and (count_weights(network) <= _MAX_WEIGHTS or data.device.type != "cpu")
         and len({parameter.dtype for parameter in network.parameters()}) == 1
         and net.stream is None
+        and net.ranks is None
         # Rows at hand, of one dimension.
         and type(data) is TrainingData
         and len(data) > 1
