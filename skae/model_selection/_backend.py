@@ -41,6 +41,9 @@ class TogetherBackend(ParallelBackendBase):
         self.waiting.append(task)
         return task
 
+    # The name before joblib 1.5.
+    apply_async = submit
+
     def abort_everything(self, ensure_ready=True):
         """Forget the tasks that wait."""
         self.waiting = []
