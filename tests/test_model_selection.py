@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold
@@ -257,6 +258,15 @@ def test_the_best_candidate_is_fitted_in_the_ordinary_way():
     alone = Autoencoder(3, **SMALL).set_params(**search.best_params_).fit(X)
     np.testing.assert_array_equal(search.best_estimator_.transform(X), alone.transform(X))
     assert search.score(X) == alone.score(X)
+
+
+def test_a_forest_in_a_pipeline_is_fitted_as_ever():
+    pipeline = make_pipeline(Autoencoder(3, **SMALL), RandomForestClassifier(5, random_state=0))
+    search, alone = (
+        each(pipeline, {"autoencoder__alpha": [0.0]}, cv=2).fit(X, Y)
+        for each in (BatchedGridSearchCV, GridSearchCV)
+    )
+    np.testing.assert_array_equal(search.predict(X), alone.predict(X))
 
 
 class Counting(Callback):
