@@ -8,16 +8,27 @@ import numpy as np
 import pytest
 import torch
 from onnxruntime import InferenceSession
+from public import PUBLIC
 from skl2onnx import to_onnx
-from sklearn.base import clone
-from sklearn.decomposition import PCA
+from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA, KernelPCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import Isomap
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from small import DENOISERS, FOR_IMAGES, NETWORKS, QUICK, images, wine
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from small import (
+    DENOISERS,
+    FOR_IMAGES,
+    FOR_SERIES,
+    FOR_TABLES,
+    NETWORKS,
+    QUICK,
+    images,
+    wine,
+)
 
 from skae import (
     Autoencoder,
@@ -25,18 +36,40 @@ from skae import (
     AutoencoderRegressor,
     Denoiser,
     HybridAutoencoder,
+    ParametricUMAP,
+    ReconstructionOutlierDetector,
+    SequenceAutoencoder,
     SequencePredictor,
     TableAutoencoder,
+    Windows,
     export_onnx,
 )
-from skae.architectures import Custom
+from skae.architectures import SEQUENCE_ARCHITECTURES, Custom
 from skae.export import register_converters
+from skae.export._detector import DetectorMethods
+from skae.export._modules import METHODS, REFUSED, inner_reducer
+from skae.export._onnx import DEFAULT_METHODS
+from skae.models.sequence import CELLS
 
 X, Y = wine()
 IMAGES, IS_LARGE = images()
 ROWS = X.astype(np.float32)
 NAMES = np.array(["Barolo", "Grignolino", "Barbera"])[Y]
+SEQUENCES = np.sin(np.arange(200, dtype=np.float32) ** 1.1).reshape(10, 10, 2)
 # What is different in each family: an export takes a second for each method.
+FAMILIES = {
+    **NETWORKS,
+    **DENOISERS,
+    "ParametricUMAP": ParametricUMAP(2, n_neighbors=5, **QUICK),
+    "detector": ReconstructionOutlierDetector(random_state=0),
+    "detector by errors": ReconstructionOutlierDetector(
+        # Errors must not be zero up to rounding, and codes neither.
+        make_pipeline(RobustScaler(), PCA(3, whiten=True), Autoencoder(2, **QUICK)),
+        method="error",
+        contamination=0.2,
+        random_state=0,
+    ),
+}
 OF_ROWS = {
     "Autoencoder": None,
     "VariationalAutoencoder": ["score_samples"],
@@ -45,13 +78,31 @@ OF_ROWS = {
     "AutoencoderClassifier": ["predict", "predict_proba"],
     "AutoencoderRegressor": ["predict"],
     "Denoiser": None,
+    "ParametricUMAP": ["reconstruct"],
+    "SequenceAutoencoder": ["reconstruct"],
+    "detector": None,
+    "detector by errors": ["score_samples"],
 }
+# They read sequences, and have a test of their own.
+OF_SEQUENCES = {"SequencePredictor"}
 
 
 def session_of(estimator, tmp_path, **options):
     path = tmp_path / "model.onnx"
     export_onnx(estimator, path, **options)
     return InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def assert_modules_same(estimator, X):
+    """Compare the methods that read samples with their modules."""
+    for name in DEFAULT_METHODS:
+        if hasattr(estimator, name):
+            with torch.no_grad():
+                made = METHODS[name](estimator)(torch.as_tensor(X)).numpy()
+            expected = np.asarray(getattr(estimator, name)(X))
+            if made.dtype.kind != "f":  # positions of classes
+                made = estimator.classes_[made]
+            np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def assert_same(session, estimator, X):
@@ -68,9 +119,128 @@ def assert_same(session, estimator, X):
 
 @pytest.mark.parametrize("name", OF_ROWS)
 def test_a_file_computes_what_each_method_does(name, tmp_path):
-    estimator = clone({**NETWORKS, **DENOISERS}[name])
-    fitted = estimator.fit(X, NAMES if "Classifier" in name else Y)
+    fitted = clone(FAMILIES[name]).fit(X, NAMES if "Classifier" in name else Y)
     assert_same(session_of(fitted, tmp_path, methods=OF_ROWS[name]), fitted, ROWS[:7])
+
+
+def test_every_public_estimator_is_exported_or_refused_with_a_reason():
+    public = {
+        each
+        for each in PUBLIC.values()
+        if isinstance(each, type)
+        and issubclass(each, BaseEstimator)
+        and each.__module__.startswith("skae.estimators")
+    }
+    exported = {type(FAMILIES[name]) for name in {*OF_ROWS, *OF_SEQUENCES}}
+    assert exported | set(REFUSED) == public
+    assert not exported & set(REFUSED)
+
+
+@pytest.mark.parametrize("name", [*FOR_TABLES, *FOR_SERIES, "Windows"])
+def test_what_reads_frames_or_series_is_refused_with_its_reason(name, tmp_path):
+    fitted = clone({**FOR_TABLES, **FOR_SERIES, "Windows": Windows(3)}[name]).fit(X)
+    with pytest.raises(ValueError, match=f"^{type(fitted).__name__} {REFUSED[type(fitted)]}"):
+        export_onnx(fitted, tmp_path / "file")
+
+
+# The modules alone, which take no second to be traced. Those of rows are tested in files, above.
+@pytest.mark.parametrize("name", FOR_IMAGES)
+def test_modules_of_images_compute_what_each_method_does(name):
+    fitted = clone(FOR_IMAGES[name]).fit(IMAGES, IS_LARGE)
+    if inner_reducer(fitted) is None:
+        assert_modules_same(fitted, IMAGES[:7].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(SequencePredictor(2, hidden_size=4, cell=cell, **QUICK) for cell in CELLS),
+        *(
+            SequenceAutoencoder(2, **{**QUICK, "architecture": name})
+            for name in SEQUENCE_ARCHITECTURES
+        ),
+    ],
+    ids=str,
+)
+def test_modules_of_sequences_compute_what_each_method_does(estimator):
+    assert_modules_same(clone(estimator).fit(SEQUENCES), SEQUENCES[:3])
+
+
+DETECTORS = {
+    "weighted": (ReconstructionOutlierDetector(random_state=0), X),
+    "few neighbors": (ReconstructionOutlierDetector(n_neighbors=3, random_state=0), X),
+    "few rows": (ReconstructionOutlierDetector(random_state=0), X[:4]),
+    "any reducer": (
+        ReconstructionOutlierDetector(KernelPCA(2, fit_inverse_transform=True), random_state=0),
+        X,
+    ),
+    "errors of few components": (
+        ReconstructionOutlierDetector(
+            FrozenEstimator(make_pipeline(StandardScaler(), TruncatedSVD(2)).fit(X)),
+            method="error",
+            random_state=0,
+        ),
+        X,
+    ),
+    "errors of a hybrid": (
+        ReconstructionOutlierDetector(
+            HybridAutoencoder(2, **QUICK), method="error", random_state=0
+        ),
+        X,
+    ),
+    "errors of frames": (
+        ReconstructionOutlierDetector(
+            SequencePredictor(2, hidden_size=4, **QUICK), method="error", random_state=0
+        ),
+        SEQUENCES,
+    ),
+    "images": (ReconstructionOutlierDetector(FOR_IMAGES["distilled"], random_state=0), IMAGES),
+    "errors of images": (
+        ReconstructionOutlierDetector(
+            FOR_IMAGES["HybridAutoencoder"], method="error", random_state=0
+        ),
+        IMAGES,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_modules_of_detectors_compute_what_each_method_does(name):
+    detector, given = DETECTORS[name]
+    weights = np.linspace(0.5, 2, len(given)) if name == "weighted" else None
+    detector = clone(detector).fit(given, sample_weight=weights)
+    near = given[:9].astype(np.float32)
+    # Training rows, and others from near to very far.
+    samples = np.concatenate([near, 1.5 * near, 100 * near])
+    methods = ["score_samples", "decision_function", "predict", "p_values"]
+    with torch.no_grad():
+        made = DetectorMethods(detector, methods)(torch.as_tensor(samples))
+    for method, values in zip(methods, made, strict=True):
+        expected = getattr(detector, method)(samples)
+        # In single precision the errors of held-out rows are not their own any more.
+        compared = slice(len(near) if "errors" in name and method == "p_values" else 0, None)
+        np.testing.assert_allclose(
+            values.numpy()[compared], expected[compared], rtol=1e-5, atol=1e-5, err_msg=method
+        )
+
+
+def test_a_threshold_at_the_score_of_a_row_calls_this_row_normal():
+    detector = ReconstructionOutlierDetector(random_state=0).fit(ROWS)
+    for row in ROWS:
+        # A threshold is the score of a training row, unless it lies between two of them.
+        detector.offset_ = float(detector.score_samples(row[None])[0])
+        (label,) = DetectorMethods(detector, ["predict"])(torch.as_tensor(row[None]))
+        assert label.item() == 1
+
+
+def test_a_detector_of_rows_with_missing_values_is_exported(tmp_path):
+    # The default one, whose reducer gets means in their place.
+    incomplete = ROWS[:5].copy()
+    incomplete[0, 1] = incomplete[2] = np.nan
+    for method in ("neighbors", "error"):
+        detector = ReconstructionOutlierDetector(method=method, random_state=0).fit(X)
+        scores, *_ = DetectorMethods(detector, ["score_samples"])(torch.as_tensor(incomplete))
+        np.testing.assert_allclose(scores, detector.score_samples(incomplete), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["HybridAutoencoder", "UNet"])
@@ -85,11 +255,10 @@ def test_ordered_components_are_exported(tmp_path):
 
 
 def test_sequences_of_any_length_are_continued(tmp_path):
-    sequences = np.sin(np.arange(200, dtype=np.float32)).reshape(10, 10, 2)
-    fitted = SequencePredictor(2, hidden_size=4, **QUICK).fit(sequences)
-    session = session_of(fitted, tmp_path, methods=["predict", "score_samples"])
+    fitted = SequencePredictor(2, hidden_size=4, **QUICK).fit(SEQUENCES)
+    session = session_of(fitted, tmp_path, methods=["score_samples"])
     for n_timesteps in (2, 10):
-        assert_same(session, fitted, sequences[:3, :n_timesteps])
+        assert_same(session, fitted, SEQUENCES[:3, :n_timesteps])
 
 
 def test_missing_values_are_masked_as_they_are_by_the_estimator(tmp_path):
@@ -120,6 +289,18 @@ def test_a_pipeline_is_exported_with_all_its_steps(tmp_path):
 def test_a_search_is_exported_as_its_best_estimator(tmp_path):
     search = GridSearchCV(Autoencoder(2, **QUICK), {"n_components": [1, 2]}, cv=2).fit(X)
     assert_same(session_of(search, tmp_path, methods=["transform"]), search, ROWS)
+
+
+def test_skl2onnx_converts_pipelines_of_detectors():
+    register_converters()
+    detector = ReconstructionOutlierDetector(n_neighbors=2, random_state=0)
+    fitted = make_pipeline(StandardScaler(), detector).fit(X)
+    model = to_onnx(fitted, X[:1])
+    rows = np.concatenate([X, 3 * X])
+    labels, scores = InferenceSession(model.SerializeToString()).run(None, {"X": rows})
+    np.testing.assert_array_equal(labels, fitted.predict(rows))
+    # Behind a cast to single precision, which the network has.
+    np.testing.assert_allclose(scores, fitted.decision_function(rows), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +374,32 @@ class Untraceable(torch.nn.Linear):
         (Autoencoder(2, refine_steps=1, **QUICK), {}, "refine_steps=1 .* is not exported"),
         (TableAutoencoder(2, **QUICK), {}, "reads frames, which are not tensors"),
         (PCA(2), {}, "PCA has no network of its own"),
+        (
+            ReconstructionOutlierDetector(method="error", random_state=0),
+            {"methods": ["feature_scores"]},
+            r"methods must be among \['score_samples', 'decision_function', 'predict', 'p_val",
+        ),
+        (
+            ReconstructionOutlierDetector(
+                KernelPCA(2, fit_inverse_transform=True), method="error", random_state=0
+            ),
+            {},
+            r"KernelPCA.* cannot be exported within a detector .*='neighbors' is exported",
+        ),
+        (
+            ReconstructionOutlierDetector(
+                make_pipeline(MinMaxScaler(clip=True), PCA(2)), method="error", random_state=0
+            ),
+            {},
+            "MinMaxScaler.* without clipping",
+        ),
+        (
+            ReconstructionOutlierDetector(
+                Autoencoder(2, refine_steps=1, **QUICK), method="error", random_state=0
+            ),
+            {},
+            "refine_steps=1 .* is not exported",
+        ),
         (HybridAutoencoder(2, **QUICK), {"methods": ["score_samples"]}, "methods must be among"),
         (
             make_pipeline(StandardScaler(), Autoencoder(2, **QUICK)),

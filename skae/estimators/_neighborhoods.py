@@ -159,6 +159,11 @@ def feature_values(rows: np.ndarray, origins: np.ndarray, ranges: np.ndarray) ->
     return part
 
 
+def n_nearest(n_values: int) -> int:
+    """Return how many of the values of a feature are the nearest half."""
+    return max(1, round(_FRACTION_OF_VALUES * n_values))
+
+
 def feature_distances(part: Part, rows: np.ndarray) -> np.ndarray:
     """Return the distance of each value from the nearest half of its feature's values.
 
@@ -167,7 +172,7 @@ def feature_distances(part: Part, rows: np.ndarray) -> np.ndarray:
     rows = (rows - part["origins"]) / part["ranges"]
     values, columns = part["values"], np.arange(rows.shape[1])
     n_values = len(values)
-    width = max(1, round(_FRACTION_OF_VALUES * n_values))
+    width = n_nearest(n_values)
     # Bisection of the first of the nearest values, which stand in a row.
     first, last = np.zeros(rows.shape, int), np.full(rows.shape, n_values - width)
     for _ in range((n_values - width).bit_length()):

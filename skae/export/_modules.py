@@ -15,8 +15,11 @@ from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.regressor import AutoencoderRegressor
 from ..estimators.sequence import SequencePredictor
 from ..estimators.sequence_autoencoder import SequenceAutoencoder
+from ..estimators.series_outlier import SeriesOutlierDetector
 from ..estimators.table import TableAutoencoder
+from ..estimators.table_encoder import TableEncoder
 from ..estimators.variational import VariationalAutoencoder
+from ..estimators.windows import Windows
 
 
 class AppliedNetwork(nn.Module):
@@ -143,45 +146,67 @@ def network_of(estimator: Any) -> nn.Module:
             f"sequences of {estimator.length_range_[0]} to {estimator.length_range_[1]} frames: "
             "stretching them is no part of the network. Stretch them before."
         )
+    if getattr(estimator, "refine_steps", 0):
+        raise ValueError(
+            f"refine_steps={estimator.refine_steps} solves equations for each sample, which is "
+            "not exported. Export after set_params(refine_steps=0): codes are then those of the "
+            "encoder."
+        )
     # A copy, since modules change their device and precision in place.
     network: nn.Module = copy.deepcopy(estimator.module_).cpu().float().eval()
     return network
 
 
+# Why estimators of skae cannot be exported, and what to do; they have no other such list.
+_NO_FRAMES = (
+    "reads frames, which are not tensors. Export an Autoencoder that was fitted on what a "
+    "TableEncoder returns, and encode the frames before"
+)
+_NO_SERIES = (
+    "cuts a series into overlapping windows, whose number depends on the series. Export an "
+    "estimator that was fitted on what Windows returns, and cut the series before"
+)
+REFUSED: dict[type, str] = {
+    SeriesOutlierDetector: _NO_SERIES,
+    TableAutoencoder: _NO_FRAMES,
+    TableEncoder: _NO_FRAMES,
+    Windows: _NO_SERIES,
+}
+
+
 def _refuse(estimator: Any) -> nn.Module:
+    name = type(estimator).__name__
+    if type(estimator) in REFUSED:
+        raise ValueError(f"{name} {REFUSED[type(estimator)]}.")
     raise ValueError(
-        f"{type(estimator).__name__} has no network of its own that could be exported. skl2onnx "
-        "exports most estimators of scikit-learn."
+        f"{name} has no network of its own that could be exported. skl2onnx exports most "
+        "estimators of scikit-learn."
     )
 
-
-def _refuse_table(estimator: Any) -> nn.Module:
-    raise ValueError(
-        f"{type(estimator).__name__} reads frames, which are not tensors. Export an Autoencoder "
-        "that was fitted on what a TableEncoder returns, and encode the frames before."
-    )
-
-
-transform = singledispatch(_refuse)
-inverse_transform = singledispatch(_refuse)
-reconstruct = singledispatch(_refuse)
-score_samples = singledispatch(_refuse)
-predict = singledispatch(_refuse)
-predict_proba = singledispatch(_refuse)
 
 # Named as the methods of estimators are; the order is that of the outputs.
 METHODS = {
-    "transform": transform,
-    "inverse_transform": inverse_transform,
-    "reconstruct": reconstruct,
-    "score_samples": score_samples,
-    "predict": predict,
-    "predict_proba": predict_proba,
+    name: singledispatch(_refuse)
+    for name in (
+        "transform",
+        "inverse_transform",
+        "reconstruct",
+        "score_samples",
+        "decision_function",
+        "predict",
+        "predict_proba",
+        "p_values",
+    )
 }
+transform, inverse_transform, reconstruct, score_samples = (
+    METHODS[name] for name in ("transform", "inverse_transform", "reconstruct", "score_samples")
+)
+predict, predict_proba = METHODS["predict"], METHODS["predict_proba"]
 
 for _method in METHODS.values():
-    # It is a NetworkEstimator, whose network alone would be exported without its encoder.
-    _method.register(TableAutoencoder, _refuse_table)
+    # Some are NetworkEstimators, whose network alone would be exported without its encoder.
+    for _kind in REFUSED:
+        _method.register(_kind, _refuse)
 
 
 @transform.register
@@ -233,6 +258,15 @@ def _(estimator: SequencePredictor) -> nn.Module:
 def _(estimator: AutoencoderClassifier) -> nn.Module:
     # Positions of classes, which the graph replaces by the labels: these may be text.
     return Predicted(network_of(estimator), lambda outputs: outputs.argmax(dim=1))
+
+
+@METHODS["decision_function"].register
+def _(estimator: AutoencoderClassifier) -> nn.Module:
+    network = network_of(estimator)
+    # For two classes, the log-odds of the second.
+    if estimator.n_outputs_ == 2:
+        return Predicted(network, lambda outputs: outputs[:, 1] - outputs[:, 0])
+    return Predicted(network, lambda outputs: outputs)
 
 
 @predict_proba.register

@@ -16,11 +16,20 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._utils import found_by_search, import_optional
+from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.sequence import SequencePredictor
+from ._detector import DetectorMethods
 from ._modules import METHODS, inner_reducer
 
 # Methods of a file by default; the code that `inverse_transform` takes is another input.
-_DEFAULT_METHODS = ("transform", "reconstruct", "score_samples", "predict", "predict_proba")
+DEFAULT_METHODS = (
+    "transform",
+    "reconstruct",
+    "score_samples",
+    "decision_function",
+    "predict",
+    "predict_proba",
+)
 _INPUT = "X"
 # Rows of the batch that a network is traced with: one or none would be taken for fixed.
 _TRACED_ROWS, _TRACED_TIMESTEPS = 3, 4
@@ -46,15 +55,17 @@ def export_onnx(
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of skae with a network, a Pipeline that ends in one and whose other steps
-        skl2onnx can convert, or a search that was refitted.
+        A fitted estimator of skae with a network, a
+        :class:`~skae.ReconstructionOutlierDetector`, a Pipeline that ends in one of them and whose
+        other steps skl2onnx can convert, or a search that was refitted.
     path : str or path-like
         The file to write.
     methods : sequence of str, default=None
-        Of ``'transform'``, ``'reconstruct'``, ``'score_samples'``, ``'predict'`` and
-        ``'predict_proba'``; or ``['inverse_transform']``, whose input are codes. If None, those of
-        the former that the estimator has. Runtimes may compute all outputs, also those that are
-        not asked for: a file of one method answers faster.
+        Of ``'transform'``, ``'reconstruct'``, ``'score_samples'``, ``'decision_function'``,
+        ``'predict'``, ``'predict_proba'`` and ``'p_values'``; or ``['inverse_transform']``, whose
+        input are codes. If None, those of the former that the estimator has, but for
+        ``'p_values'``. Runtimes may compute all outputs, also those that are not asked for: a file
+        of one method answers faster.
     opset : int, default=None
         Version of ONNX's operators. If None, the one that PyTorch chooses.
 
@@ -72,6 +83,10 @@ def export_onnx(
 
     Notes
     -----
+    Detectors compute in float64. Those with ``method='neighbors'`` are exported with any reducer,
+    which they do not need for scores; with ``method='error'``, the reducer must be an estimator of
+    skae, a scaler, PCA or TruncatedSVD, or a Pipeline of them.
+
     Metadata of the file: ``estimator``, ``parameters``, ``skae_version``, and ``feature_names``
     or ``classes`` where the estimator has them, each as JSON.
 
@@ -101,7 +116,6 @@ def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | 
     check_is_fitted(last)
     _check_opset(opset)
     chosen = _check_methods(estimator, last, methods)
-    _check_refinement(last)
     # The network first: its opset decides that of the steps before it.
     model = _with_labels(_traced(last, chosen, opset), last)
     before = None if chosen == ["inverse_transform"] else _what_precedes(estimator, last)
@@ -119,7 +133,7 @@ def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> 
     excluded |= {"inverse_transform"} if estimator is not last else set()
     available = [name for name in available if name not in excluded]
     if methods is None:
-        return [name for name in available if name in _DEFAULT_METHODS]
+        return [name for name in available if name in DEFAULT_METHODS]
     chosen = [methods] if isinstance(methods, str) else list(methods)
     unknown = [name for name in chosen if name not in available]
     if unknown or not chosen:
@@ -141,15 +155,6 @@ def _check_opset(opset: int | None) -> None:
         raise ValueError(f"opset must be in [{_MIN_OPSET}, {newest}] or None, got {opset}.")
 
 
-def _check_refinement(estimator: Any) -> None:
-    if getattr(estimator, "refine_steps", 0):
-        raise ValueError(
-            f"refine_steps={estimator.refine_steps} solves equations for each sample, which is "
-            "not exported. Export after set_params(refine_steps=0): codes are then those of the "
-            "encoder."
-        )
-
-
 class _Joined(nn.Module):
     """Several methods of one input."""
 
@@ -163,13 +168,9 @@ class _Joined(nn.Module):
 
 def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
     """Return the model of an estimator's network, behind its reducer if it has one."""
-    if inner_reducer(estimator) is None:
-        modules = {name: METHODS[name](estimator) for name in methods}
-        of_codes = methods == ["inverse_transform"]
-    else:
-        decode = METHODS["inverse_transform"](estimator)
-        modules = {name: nn.Identity() if name == "transform" else decode for name in methods}
-        of_codes = True
+    # Before the shape, which only those have that can be exported.
+    module = _module_of(estimator, methods)
+    of_codes = methods == ["inverse_transform"] or inner_reducer(estimator) is not None
     sample = (estimator.n_components_,) if of_codes else _sample_shape(estimator)
     # Any number of samples; shapes that are not named here become fixed.
     dynamic = {0: torch.export.Dim.DYNAMIC}
@@ -180,7 +181,7 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
             # Of what torch does itself, and of weights of recurrences, which it exports well.
             warnings.simplefilter("ignore")
             program: Any = torch.onnx.export(
-                _Joined(modules),
+                module,
                 # Only shapes and types are traced: the values do not matter.
                 (torch.zeros(_TRACED_ROWS, *sample),),
                 input_names=[_INPUT],
@@ -198,6 +199,16 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
     return program.model_proto
 
 
+def _module_of(estimator: Any, methods: list[str]) -> nn.Module:
+    """Return one module for all the methods."""
+    if isinstance(estimator, ReconstructionOutlierDetector):
+        return DetectorMethods(estimator, methods)
+    if inner_reducer(estimator) is None:
+        return _Joined({name: METHODS[name](estimator) for name in methods})
+    decode = METHODS["inverse_transform"](estimator)
+    return _Joined({name: nn.Identity() if name == "transform" else decode for name in methods})
+
+
 def _is_of_sequences(estimator: Any) -> bool:
     return isinstance(estimator, SequencePredictor)
 
@@ -205,6 +216,8 @@ def _is_of_sequences(estimator: Any) -> bool:
 def _sample_shape(estimator: Any) -> tuple[int, ...]:
     if _is_of_sequences(estimator):
         return (_TRACED_TIMESTEPS, *(estimator.frame_shape_ or (1,)))
+    if isinstance(estimator, ReconstructionOutlierDetector):
+        return tuple(estimator._sample_shape)
     return tuple(estimator.sample_shape_)
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
 from .._utils import import_optional
 from ..estimators.autoencoder import Autoencoder
 from ..estimators.classifier import AutoencoderClassifier
 from ..estimators.denoiser import Denoiser
 from ..estimators.hybrid import HybridAutoencoder
+from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.parametric_umap import ParametricUMAP
 from ..estimators.regressor import AutoencoderRegressor
 from ..estimators.variational import VariationalAutoencoder
@@ -22,6 +23,7 @@ _CONVERTED = (
     Denoiser,
     HybridAutoencoder,
     ParametricUMAP,
+    ReconstructionOutlierDetector,
     VariationalAutoencoder,
 )
 # As skl2onnx's own classifiers have them.
@@ -32,8 +34,9 @@ def register_converters() -> None:
     """Let ``skl2onnx.to_onnx`` convert skae's estimators, alone and as a step of a Pipeline.
 
     Transformers and regressors have the output ``variable``, classifiers ``label`` and
-    ``probabilities``, as scikit-learn's own have. :class:`~skae.SequencePredictor` and estimators
-    of frames are not among them. Calling it again changes nothing.
+    ``probabilities``, detectors ``label`` and ``scores`` (their ``decision_function``), as
+    scikit-learn's own have. Estimators of sequences, series and frames are not among them. Calling
+    it again changes nothing.
 
     Raises
     ------
@@ -69,6 +72,8 @@ def _methods_of(estimator: Any) -> list[str]:
     """List the methods whose results are the outputs of an estimator in skl2onnx, in order."""
     if is_classifier(estimator):
         return ["predict", "predict_proba"]
+    if is_outlier_detector(estimator):
+        return ["predict", "decision_function"]
     return ["predict"] if is_regressor(estimator) else ["transform"]
 
 
@@ -83,6 +88,10 @@ def _infer_shapes(operator: Any) -> None:
         is_number = estimator.classes_.dtype.kind in "iub"
         labels.type = (types.Int64TensorType if is_number else types.StringTensorType)([n_samples])
         probabilities.type = floats([n_samples, len(estimator.classes_)])
+        return
+    if is_outlier_detector(estimator):
+        labels, scores = operator.outputs
+        labels.type, scores.type = types.Int64TensorType([n_samples]), floats([n_samples])
         return
     if is_regressor(estimator):
         operator.outputs[0].type = floats([n_samples, *estimator.target_shape_])
