@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from make_files import FOLDER, rows
 from onnxruntime import InferenceSession
 from public import PUBLIC
 from skl2onnx import to_onnx
@@ -30,6 +31,7 @@ from small import (
     wine,
 )
 
+import skae
 from skae import (
     Autoencoder,
     AutoencoderClassifier,
@@ -40,6 +42,7 @@ from skae import (
     ReconstructionOutlierDetector,
     SequenceAutoencoder,
     SequencePredictor,
+    SeriesForecaster,
     TableAutoencoder,
     Windows,
     export_onnx,
@@ -60,7 +63,6 @@ SEQUENCES = np.sin(np.arange(200, dtype=np.float32) ** 1.1).reshape(10, 10, 2)
 FAMILIES = {
     **NETWORKS,
     **DENOISERS,
-    "ParametricUMAP": ParametricUMAP(2, n_neighbors=5, **QUICK),
     "detector": ReconstructionOutlierDetector(random_state=0),
     "detector by errors": ReconstructionOutlierDetector(
         # Errors must not be zero up to rounding, and codes neither.
@@ -74,17 +76,15 @@ OF_ROWS = {
     "Autoencoder": None,
     "VariationalAutoencoder": ["score_samples"],
     "HybridAutoencoder": None,
-    "distilled": ["transform"],
     "AutoencoderClassifier": ["predict", "predict_proba"],
     "AutoencoderRegressor": ["predict"],
     "Denoiser": None,
-    "ParametricUMAP": ["reconstruct"],
     "SequenceAutoencoder": ["reconstruct"],
     "detector": None,
     "detector by errors": ["score_samples"],
 }
-# They read sequences, and have a test of their own.
-OF_SEQUENCES = {"SequencePredictor"}
+# They have tests of their own.
+OTHERS = {SequencePredictor, ParametricUMAP}
 
 
 def session_of(estimator, tmp_path, **options):
@@ -123,6 +123,13 @@ def test_a_file_computes_what_each_method_does(name, tmp_path):
     assert_same(session_of(fitted, tmp_path, methods=OF_ROWS[name]), fitted, ROWS[:7])
 
 
+def test_a_parametric_map_is_exported(tmp_path):
+    # From a stored file: fitting one imports umap, which takes seconds.
+    fitted = skae.load(FOLDER / "ParametricUMAP.safetensors")
+    session = session_of(fitted, tmp_path, methods=["reconstruct"])
+    assert_same(session, fitted, rows()[0].astype(np.float32))
+
+
 def test_every_public_estimator_is_exported_or_refused_with_a_reason():
     public = {
         each
@@ -131,14 +138,23 @@ def test_every_public_estimator_is_exported_or_refused_with_a_reason():
         and issubclass(each, BaseEstimator)
         and each.__module__.startswith("skae.estimators")
     }
-    exported = {type(FAMILIES[name]) for name in {*OF_ROWS, *OF_SEQUENCES}}
+    exported = {type(FAMILIES[name]) for name in OF_ROWS} | OTHERS
     assert exported | set(REFUSED) == public
     assert not exported & set(REFUSED)
+    assert {type(each) for each in NOT_EXPORTED.values()} == set(REFUSED)
 
 
-@pytest.mark.parametrize("name", [*FOR_TABLES, *FOR_SERIES, "Windows"])
+NOT_EXPORTED = {
+    **FOR_TABLES,
+    **FOR_SERIES,
+    "SeriesForecaster": SeriesForecaster(1, n_lags=1),
+    "Windows": Windows(3),
+}
+
+
+@pytest.mark.parametrize("name", NOT_EXPORTED)
 def test_what_reads_frames_or_series_is_refused_with_its_reason(name, tmp_path):
-    fitted = clone({**FOR_TABLES, **FOR_SERIES, "Windows": Windows(3)}[name]).fit(X)
+    fitted = clone(NOT_EXPORTED[name]).fit(X)
     with pytest.raises(ValueError, match=f"^{type(fitted).__name__} {REFUSED[type(fitted)]}"):
         export_onnx(fitted, tmp_path / "file")
 
@@ -296,11 +312,10 @@ def test_skl2onnx_converts_pipelines_of_detectors():
     detector = ReconstructionOutlierDetector(n_neighbors=2, random_state=0)
     fitted = make_pipeline(StandardScaler(), detector).fit(X)
     model = to_onnx(fitted, X[:1])
-    rows = np.concatenate([X, 3 * X])
-    labels, scores = InferenceSession(model.SerializeToString()).run(None, {"X": rows})
-    np.testing.assert_array_equal(labels, fitted.predict(rows))
-    # Behind a cast to single precision, which the network has.
-    np.testing.assert_allclose(scores, fitted.decision_function(rows), rtol=1e-5, atol=1e-5)
+    new = np.concatenate([X, 3 * X])
+    labels, scores = InferenceSession(model.SerializeToString()).run(None, {"X": new})
+    np.testing.assert_array_equal(labels, fitted.predict(new))
+    np.testing.assert_allclose(scores, fitted.decision_function(new), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from torch import nn
 from ..estimators._base import NetworkEstimator
 from ..estimators.classifier import AutoencoderClassifier
 from ..estimators.denoiser import Denoiser
+from ..estimators.forecaster import SeriesForecaster
 from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.regressor import AutoencoderRegressor
 from ..estimators.sequence import SequencePredictor
@@ -157,7 +158,7 @@ def network_of(estimator: Any) -> nn.Module:
     return network
 
 
-# Why estimators of skae cannot be exported, and what to do; they have no other such list.
+# Why some estimators of skae cannot be exported, and what to do.
 _NO_FRAMES = (
     "reads frames, which are not tensors. Export an Autoencoder that was fitted on what a "
     "TableEncoder returns, and encode the frames before"
@@ -167,6 +168,7 @@ _NO_SERIES = (
     "estimator that was fitted on what Windows returns, and cut the series before"
 )
 REFUSED: dict[type, str] = {
+    SeriesForecaster: _NO_SERIES,
     SeriesOutlierDetector: _NO_SERIES,
     TableAutoencoder: _NO_FRAMES,
     TableEncoder: _NO_FRAMES,
@@ -174,13 +176,24 @@ REFUSED: dict[type, str] = {
 }
 
 
+def check_exportable(estimator: Any) -> None:
+    """Raise if an estimator is one of those that cannot be exported.
+
+    Raises
+    ------
+    ValueError
+        The reason, and what to export in its place.
+    """
+    for kind, reason in REFUSED.items():
+        if isinstance(estimator, kind):
+            raise ValueError(f"{type(estimator).__name__} {reason}.")
+
+
 def _refuse(estimator: Any) -> nn.Module:
-    name = type(estimator).__name__
-    if type(estimator) in REFUSED:
-        raise ValueError(f"{name} {REFUSED[type(estimator)]}.")
+    check_exportable(estimator)
     raise ValueError(
-        f"{name} has no network of its own that could be exported. skl2onnx exports most "
-        "estimators of scikit-learn."
+        f"{type(estimator).__name__} has no network of its own that could be exported. skl2onnx "
+        "exports most estimators of scikit-learn."
     )
 
 

@@ -19,7 +19,7 @@ from .._utils import found_by_search, import_optional
 from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.sequence import SequencePredictor
 from ._detector import DetectorMethods
-from ._modules import METHODS, inner_reducer
+from ._modules import METHODS, check_exportable, inner_reducer
 
 # Methods of a file by default; the code that `inverse_transform` takes is another input.
 DEFAULT_METHODS = (
@@ -114,6 +114,7 @@ def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | 
     import_optional("onnxscript", "onnx")  # torch exports by it
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     check_is_fitted(last)
+    check_exportable(last)
     _check_opset(opset)
     chosen = _check_methods(estimator, last, methods)
     # The network first: its opset decides that of the steps before it.
@@ -168,7 +169,6 @@ class _Joined(nn.Module):
 
 def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
     """Return the model of an estimator's network, behind its reducer if it has one."""
-    # Before the shape, which only those have that can be exported.
     module = _module_of(estimator, methods)
     of_codes = methods == ["inverse_transform"] or inner_reducer(estimator) is not None
     sample = (estimator.n_components_,) if of_codes else _sample_shape(estimator)
