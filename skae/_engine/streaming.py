@@ -16,6 +16,7 @@ import torch
 from .._arrays import chunks
 from ..losses import Target
 from .data import Rows, TrainingData, TrainingSet
+from .environment import give_back_freed_memory
 
 
 def split_source(training_set, sample, n_validation, units, device):
@@ -58,12 +59,23 @@ class StreamedData(TrainingData):
         ]
         self.device = device
         self.held_out = held_out
+        # Made once: between buffers, small objects would take pieces of the memory that one leaves,
+        # and the next would have to take more.
+        self._storages = {}
         weights = training_set.weights
         # With a mean of one, losses and learning rate mean the same as without weights.
         self.weights = None if weights is None else weights / weights.mean()
 
     def __len__(self):
         return self.training_set.X.shape[0] - len(self.held_out)
+
+    def storage(self, key, width, dtype):
+        """Return memory for the rows of a buffer, the same at each call with the same key."""
+        if key not in self._storages:
+            source = self.training_set.X
+            n_rows = min(source.buffer_rows, len(source))
+            self._storages[key] = torch.empty(n_rows, width, dtype=dtype)
+        return self._storages[key]
 
     @property
     def X(self):
@@ -115,16 +127,26 @@ def _dealt(n_blocks, n_buffers, generator):
 
 
 class _Buffer(TrainingData):
-    """Rows of some parts, standardized, of which batches are taken as of data in memory."""
+    """Rows of some parts, standardized, of which batches are taken as of data in memory.
 
-    def __init__(self, data, parts):
+    Parameters
+    ----------
+    data : StreamedData
+    slot : int
+        Which of the memories for buffers is used.
+    parts : list of int
+    """
+
+    def __init__(self, data, slot, parts):
         X, X_target, labels, _ = data.training_set
         kept = [self._kept(data, k) for k in parts]
         n_rows = sum(map(len, kept))
         input_units, target_units = data.units
         self.device, self.companions = data.device, None
-        self.inputs = _FilledRows(n_rows, X, *input_units)
-        self.targets = None if X_target is None else _FilledRows(n_rows, X_target, *target_units)
+        self.inputs = _FilledRows(data, ("inputs", slot), X, *input_units)
+        self.targets = None
+        if X_target is not None:
+            self.targets = _FilledRows(data, ("targets", slot), X_target, *target_units)
         for k, indices in zip(parts, kept, strict=True):
             edges = slice(X.edges[k], X.edges[k + 1])
             self.inputs.add(_some(X.read(k), indices - edges.start))
@@ -140,6 +162,7 @@ class _Buffer(TrainingData):
             None if data.weights is None else data.weights[indices],
         )
         self.indices = torch.arange(n_rows)
+        give_back_freed_memory()
 
     @staticmethod
     def _kept(data, k):
@@ -169,19 +192,21 @@ class _FilledRows(Rows):
 
     Parameters
     ----------
-    n_rows : int
+    data : StreamedData
+    key : tuple
+        Of the memory of ``data`` that is used.
     X : RowSource or ndarray
         Where the rows come from.
     host_units, standardization : Standardization
         On the host, where blocks are standardized, and on the device.
     """
 
-    def __init__(self, n_rows, X, host_units, standardization):
+    def __init__(self, data, key, X, host_units, standardization):
         self.host_units, self.standardization = host_units, standardization
         self.is_ready = X.dtype != np.uint8
         width = standardization.n_outputs if self.is_ready else X.shape[1]
         dtype = torch.float32 if self.is_ready else torch.uint8
-        self.source = torch.empty(n_rows, width, dtype=dtype)
+        self.source = data.storage(key, width, dtype)
         self.n_added = 0
 
     def add(self, X):
@@ -222,7 +247,9 @@ class StreamedBatches:
         # The order is drawn here, and not while buffers are filled: it is the same whatever the
         # time that reading takes.
         buffers = self.data.buffers(self.generator)
-        for buffer in prefetched(lambda parts: _Buffer(self.data, parts), buffers):
+        # Two memories in turn: one is filled while the other is trained on.
+        jobs = [(self.data, k % 2, parts) for k, parts in enumerate(buffers)]
+        for buffer in prefetched(lambda job: _Buffer(*job), jobs):
             order = torch.arange(len(buffer))
             if self.generator is not None:
                 order = torch.randperm(len(buffer), generator=self.generator)
@@ -256,5 +283,4 @@ def prefetched(make: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any]:
         for job in jobs[1:]:
             made, coming = coming.result(), reader.submit(make, job)
             yield made
-            del made  # before the next one, which takes as much memory
         yield coming.result()

@@ -27,8 +27,8 @@ class DatasetSource(RowSource):
         name = type(dataset).__name__
         if not hasattr(dataset, "__len__") or not len(dataset):
             raise TypeError(
-                f"X must be a Dataset of one sample or more that has a length, got {name}. Give an "
-                "iterable dataset as skae.sources.Batches(DataLoader(...), n_steps=...)."
+                f"X must be a Dataset of one sample or more that has a length, got {name}. Of an "
+                "iterable one, give batches to partial_fit."
             )
         first = _as_array(dataset[0])
         edges = part_edges(len(dataset), _PART_ROWS)
