@@ -5,6 +5,7 @@ import math
 import pytest
 
 from skae import Autoencoder
+from skae.architectures import Conv
 from skae.estimators._plan import (
     FIRST_BATCH,
     FIT,
@@ -48,6 +49,13 @@ def test_an_epoch_makes_sixteen_updates_where_batches_may_have_the_size():
 def test_batches_stay_within_sizes_for_which_a_step_pays():
     assert plan_of(200).batch_size == 24
     assert plan_of(10**6).batch_size == 192
+
+
+@pytest.mark.parametrize(("side", "batch_size"), [(28, 192), (64, 36), (256, 24)])
+def test_a_batch_holds_fewer_of_larger_images(side, batch_size):
+    fitted = Autoencoder()
+    fitted.image_shape_, fitted.architecture_ = (side, side, 3), Conv()
+    assert make_plan(fitted, PLAIN, 10**4, FIT, seed=7).batch_size == batch_size
 
 
 def test_a_family_may_have_a_batch_size_of_its_own():

@@ -89,7 +89,8 @@ alpha : float or 'auto', default='auto'
     and 0.01 otherwise.
 batch_size : int or 'auto', default='auto'
     Number of samples in a batch. ``'auto'`` is a sixteenth of the training rows, but at least 24
-    and at most 192.
+    and at most 192; of images in a convolutional network at most 150,528 pixels in all, if these
+    are 24 images or more.
 max_iter : int or 'auto', default='auto'
     Largest number of epochs. ``'auto'`` is what makes about 2,000 updates, within 30 to 60. With
     fewer than 540 rows it is one epoch for every nine of them, but at least 15; estimators that
