@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -20,6 +22,7 @@ from sklearn.decomposition import PCA
 from skorch.callbacks import Callback
 from torch import distributed
 
+import skae
 from skae import (
     Autoencoder,
     AutoencoderClassifier,
@@ -32,6 +35,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._engine.ranks import Ranks
+from skae._engine.rendezvous import meet
 from skae.architectures import Conv, Custom, Dense
 from skae.networks.generators import standard_normal_like
 from skae.networks.parts import BatchPart, use_part
@@ -454,14 +458,36 @@ def test_values_of_other_rows_than_those_of_a_batch_are_not_drawn():
         standard_normal_like(torch.zeros(7, 2))
 
 
+def test_processes_meet_beside_what_those_that_died_have_left():
+    store = distributed.HashStore()
+    store.set("skae/signature/1", "of a process that died")
+    store.set("skae/call", '["old", "a", "of a process that died"]')
+    store.set("skae/old/begins", "")
+    with ThreadPool(2) as pool:
+        for _ in range(2):
+            names = pool.map(lambda rank: meet(store, rank, 2, timedelta(seconds=60)), range(2))
+            assert names[0] == names[1] != "old"
+
+
+def test_a_process_that_does_not_come_is_not_waited_for_forever():
+    with pytest.raises(RuntimeError, match="Process 1 of 2 has waited"):
+        meet(distributed.HashStore(), 1, 2, timedelta(seconds=0.01))
+
+
 SCRIPT = """
+import os
 import sys
+from pathlib import Path
+
 import numpy as np
 from skae import Autoencoder
 
 X = np.load(sys.argv[1])
-autoencoder = Autoencoder(4, max_iter=3, random_state=0).fit(X)
-np.savez(f"{sys.argv[2]}/{__import__('os').environ['RANK']}", autoencoder.transform(X))
+codes = [Autoencoder(4, max_iter=3, random_state=seed).fit_transform(X) for seed in (0, None)]
+np.savez(f"{sys.argv[2]}/{os.environ['RANK']}", *codes)
+# Connections have threads, which Linux lists.
+names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert not any("gloo" in name for name in names), names
 """
 
 
@@ -475,8 +501,10 @@ def test_torchrun_runs_a_script_that_knows_nothing_of_it(digits, tmp_path):
         check=True,
         timeout=300,
         capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(Path(skae.__file__).parent.parent)},
     )
     expected = Autoencoder(4, max_iter=3, random_state=0).fit_transform(digits[0])
-    for rank in range(2):
-        codes = np.load(tmp_path / f"{rank}.npz")["arr_0"]
-        np.testing.assert_allclose(codes, expected, rtol=1e-4, atol=1e-4)
+    results = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
+    np.testing.assert_allclose(results[0]["arr_0"], expected, rtol=1e-4, atol=1e-4)
+    # Without a seed as well: they have trained together.
+    np.testing.assert_array_equal(results[0]["arr_1"], results[1]["arr_1"])

@@ -12,6 +12,10 @@ from datetime import timedelta
 
 import numpy as np
 import torch
+
+# Its functions keep, as a default, the group that there is when it is imported, and optimizers
+# import it: connections would stay open after the fit.
+import torch.distributed.nn.functional
 from torch import distributed, nn
 
 from ..networks.parts import BatchPart, use_part
@@ -19,6 +23,7 @@ from .callbacks import StopTraining
 from .checkpoint import Checkpoint, identify, open_checkpoint
 from .data import TrainingSet
 from .net import Net
+from .rendezvous import meet
 
 # How long a process waits for others to arrive, and for their part of a step: reading the data may
 # take one of them some minutes longer. A process that has died is noticed at once.
@@ -30,8 +35,6 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 # The processes of the fit that is running: a fit within it uses the same.
 _CURRENT = ContextVar("skae_ranks", default=None)
-# Each group gets a name of its own in the store of the launcher, where those of earlier ones stay.
-_groups = itertools.count()
 
 
 class OtherProcessError(RuntimeError):
@@ -243,9 +246,10 @@ def _open_group():
     rank, n = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     try:
         store, _, _ = next(distributed.rendezvous("env://", timeout=_TIMEOUT))
+        name = meet(store, rank, n, _TIMEOUT)
         distributed.init_process_group(
             backend,
-            store=distributed.PrefixStore(f"skae/{next(_groups)}", store),
+            store=distributed.PrefixStore(name, store),
             rank=rank,
             world_size=n,
             timeout=_TIMEOUT,
