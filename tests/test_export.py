@@ -249,6 +249,18 @@ def test_a_threshold_at_the_score_of_a_row_calls_this_row_normal():
         assert label.item() == 1
 
 
+def test_rows_that_repeat_training_rows_are_normal_and_have_no_distance():
+    groups = np.sqrt(IMAGES[:5].reshape(5, -1)).astype(np.float32)
+    # Reconstructions without an error, and more of each than a tenth of all.
+    detector = ReconstructionOutlierDetector(MinMaxScaler(), random_state=0)
+    detector.fit(np.tile(groups.astype(np.float64), (20, 1)))
+    rows = torch.as_tensor(groups)
+    scores, labels = DetectorMethods(detector, ["score_samples", "predict"])(rows)
+    assert abs(detector.offset_) < 1e-30
+    assert (scores == 0).all()
+    assert (labels == 1).all()
+
+
 def test_a_detector_of_rows_with_missing_values_is_exported(tmp_path):
     # The default one, whose reducer gets means in their place.
     incomplete = ROWS[:5].copy()

@@ -19,6 +19,8 @@ from ._reducers import reconstruction, scores_of_frames
 # Scores that differ by less than this fraction are equal: sums have another order here than in
 # numpy, and a threshold is often the score of a training row.
 _ROUNDING = 1e-9
+# Squared distances below this fraction of a row's own square are rounding of zero.
+_SQUARED_ROUNDING = 1e-13
 
 Step = Callable[[torch.Tensor], torch.Tensor]
 
@@ -56,12 +58,15 @@ class _Neighborhood(_Part):
 
     def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         rows, observed = self._scaled(rows)
+        squares = rows.square().sum(dim=1, keepdim=True)
         # (n_samples, n_references), over the observed features alone.
-        squares = observed.double() @ self.references.square().T
-        distances = rows.square().sum(dim=1, keepdim=True) + squares - 2 * rows @ self.references.T
+        of_references = observed.double() @ self.references.square().T
+        distances = squares + of_references - 2 * rows @ self.references.T
         nearest, places = distances.topk(self.n_neighbors, dim=1, largest=False)
-        # Rounding can make a distance of zero negative.
-        means = self._mean(nearest.clamp(min=0), places) / observed.sum(dim=1).clamp(min=1)
+        # What is left of a distance of zero: rows that repeat training rows have scores of zero,
+        # and these may be the threshold.
+        nearest = torch.where(nearest > _SQUARED_ROUNDING * squares, nearest, 0.0)
+        means = self._mean(nearest, places) / observed.sum(dim=1).clamp(min=1)
         return means, places
 
     def spread(self, places: torch.Tensor) -> torch.Tensor:
