@@ -9,6 +9,29 @@ from ..series._blocks import interpolated
 from ..series._layout import window_rows
 from ..series._reading import Series
 
+# Without a period: as many lags. In all cases at most this fraction of the series: with a third,
+# 289 steps of solar power are forecast twice as badly.
+_DEFAULT_LAGS, _MAX_LAG_FRACTION = 24, 1 / 4
+# Values of a window of lags at most: ridge regression on more takes seconds.
+_MAX_LAG_VALUES = 512
+# On 13 real series the error is 0.75 with two periods, 0.77 with three and 0.84 with one.
+_PERIODS_OF_LAGS = 2
+
+
+def choose_lags(period: int | None, n_longest: int, n_channels: int) -> int:
+    """Return how many known steps a forecast is made from.
+
+    Parameters
+    ----------
+    period : int or None
+    n_longest : int
+        Steps of the longest series without lost ones.
+    n_channels : int
+    """
+    wanted = _PERIODS_OF_LAGS * period if period else _DEFAULT_LAGS
+    most = min(int(n_longest * _MAX_LAG_FRACTION), _MAX_LAG_VALUES // n_channels)
+    return max(1, min(wanted, most))
+
 
 def example_windows(series: list[Series], n_lags: int, n_steps: int) -> np.ndarray:
     """Return windows of known steps and of those that follow, in order of their ends.
@@ -47,23 +70,28 @@ def last_steps(series: Series, n_lags: int) -> np.ndarray:
     return np.pad(values, ((n_lags - len(values), 0), (0, 0)), mode="edge")
 
 
-def fit_linear(windows: np.ndarray, n_lags: int) -> tuple[np.ndarray, np.ndarray]:
+def fit_linear(
+    windows: np.ndarray, n_lags: int, more: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return coefficients and intercept of ridge regression of the following steps on the lags.
 
     Parameters
     ----------
     windows : ndarray of shape (n_windows, n_lags + n_steps, n_channels)
     n_lags : int
+    more : ndarray of shape (n_windows, n_more), default=None
+        Further columns beside the lags.
 
     Returns
     -------
-    coefficients : ndarray of shape (n_lags * n_channels, n_steps * n_channels)
+    coefficients : ndarray of shape (n_lags * n_channels + n_more, n_steps * n_channels)
     intercept : ndarray of shape (n_steps * n_channels,)
     """
     lags, ahead = (
         part.reshape(len(windows), -1) for part in (windows[:, :n_lags], windows[:, n_lags:])
     )
-    coefficients, intercept = fit_ridge(lags, ahead, np.ones(len(windows)))
+    inputs = lags if more is None else np.hstack([lags, more])
+    coefficients, intercept = fit_ridge(inputs, ahead, np.ones(len(windows)))
     return coefficients, intercept
 
 
@@ -75,6 +103,30 @@ def relative_to_last(windows: np.ndarray, n_lags: int) -> tuple[np.ndarray, np.n
     """
     last = windows[:, n_lags - 1 : n_lags]
     return windows - last, last
+
+
+def predict_linear(lags: np.ndarray, coefficients: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    """Return what follows on lags by `fit_linear` of windows relative to their last known step.
+
+    Parameters
+    ----------
+    lags : ndarray of shape (n_windows, n_lags, n_channels)
+    coefficients, intercept : ndarray
+
+    Returns
+    -------
+    steps : ndarray of shape (n_windows, n_steps, n_channels)
+    """
+    relative, last = relative_to_last(lags, lags.shape[1])
+    rows = relative.reshape(len(lags), -1) @ coefficients + intercept
+    steps: np.ndarray = rows.reshape(len(lags), -1, lags.shape[2]) + last
+    return steps
+
+
+def repeated(known: np.ndarray, period: int, n_steps: int) -> np.ndarray:
+    """Return the last period of windows, repeated: the seasonal naive forecast."""
+    steps = known.shape[1] - period + np.arange(n_steps) % period
+    return known[:, steps]
 
 
 def fit_network(estimator: Any, windows: np.ndarray, n_lags: int) -> Any:

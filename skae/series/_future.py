@@ -54,7 +54,9 @@ def _frequency(pandas: Any, index: Any, series: Series) -> Any:
     return pandas.Timedelta(step, unit="ns")
 
 
-def in_form_of(values: np.ndarray, X: Any, series: Series) -> Any:
+def in_form_of(
+    values: np.ndarray, X: Any, series: Series, columns: np.ndarray | None = None
+) -> Any:
     """Return a forecast (n_steps, n_channels) as a frame or Series of pandas, or as an array.
 
     Parameters
@@ -64,6 +66,8 @@ def in_form_of(values: np.ndarray, X: Any, series: Series) -> Any:
         What the caller gave, one series.
     series : Series
         What was read of it.
+    columns : ndarray of int, default=None
+        Positions of the columns of X that are forecast; all of them if None.
     """
     labels = future_labels(series, len(values))
     if labels is None:
@@ -71,4 +75,5 @@ def in_form_of(values: np.ndarray, X: Any, series: Series) -> Any:
     pandas = sys.modules["pandas"]
     if X.ndim == 1:
         return pandas.Series(values[:, 0], labels, name=X.name)
-    return pandas.DataFrame(values, labels, X.columns)
+    names = X.columns if columns is None else X.columns[columns]
+    return pandas.DataFrame(values, labels, names)

@@ -108,7 +108,7 @@ def is_list_of_series(X: Any) -> bool:
 
 
 def _read_one(estimator: Any, X: Any, reset: bool, min_steps: int) -> Series:
-    X, index, times = _times_apart(X)
+    X, index, times = times_apart(X)
     X = as_array(X)
     shape = getattr(X, "shape", ())
     if len(shape) > 2:
@@ -127,7 +127,7 @@ def _read_one(estimator: Any, X: Any, reset: bool, min_steps: int) -> Series:
     return Series(values, times, index, _segments(times, len(values)))
 
 
-def _times_apart(X: Any) -> tuple[Any, Any, np.ndarray | None]:
+def times_apart(X: Any) -> tuple[Any, Any, np.ndarray | None]:
     """Return the numbers of a frame, its index, and its time stamps if it has such."""
     if hasattr(X, "iloc"):
         frame = X.to_frame(name="value" if X.name is None else X.name) if X.ndim == 1 else X
