@@ -281,6 +281,7 @@ class NetworkEstimator(
             ends = self._joined_ends(ends)
         plan = make_plan(self, self._traits(), n_rows, run.mode, seed, run.n_processes)
         network.n_warmup = plan.n_warmup
+        self._describe_rows(network, merged)
         corruption = self._corruption(run.noise, units[1], ends)
         net = make_net(
             network,
@@ -329,6 +330,9 @@ class NetworkEstimator(
         else:
             self._take_over(network, run, sample)
         return network
+
+    def _describe_rows(self, network, training_set):
+        """Let the network know what holds for all rows, and not only for a sample."""
 
     def _take_over(self, network, run, sample):
         """Start from the weights of an earlier network."""

@@ -143,6 +143,10 @@ class SequenceEstimator(NetworkEstimator):
             self.network_options_["min_history"],
         )
 
+    def _describe_rows(self, network, training_set):
+        # Anew in each training: the next batch of a stream may be padded.
+        network.is_padded = self._mask_missing or find_lengths(training_set.X) is not None
+
     def _build_network(self, shape):
         return RecurrentNetwork(
             self.architecture_.build_encoder(shape, self.n_components_),

@@ -43,6 +43,10 @@ class RecurrentNetwork(AutoencoderNetwork):
         Whether missing values (NaN) may come in.
     """
 
+    # Whether a frame of a batch may have no value. Where none is padding, nothing has to be looked
+    # for: selecting frames by their values waits for an accelerator, in every step.
+    is_padded = True
+
     def __init__(
         self,
         encoder,
@@ -95,29 +99,49 @@ class RecurrentNetwork(AutoencoderNetwork):
         """Return the mean loss of all frames that are predicted from the frames before."""
         # (n_samples, n_timesteps, n_features): the last frame is predicted, and not shown.
         shown, followed = inputs[:, :-1], target.rows[:, 1:]
-        # Frames without any value are padding behind the end of a sequence, or have no target.
-        is_observed = ~followed.isnan().all(dim=2)
-        is_needed = is_observed.int().flip(1).cummax(dim=1).values.flip(1).bool()
-        codes, _ = self._following(self._codes_of_frames(shown, is_needed))
+        codes, _ = self._following(self._codes_of_frames(shown, followed))
         # (n_samples, n_timesteps, n_steps, n_features): what follows on each frame.
         followed = torch.stack([_ahead(followed, n) for n in range(self.n_steps)], dim=2)
         codes, followed = codes[:, self.min_history - 1 :], followed[:, self.min_history - 1 :]
-        is_target = ~followed.isnan().all(dim=3)
-        is_target |= ~is_target.any()  # missing values alone, which have no loss
+        select = self._selection(followed)
         weights = target.weights
         if weights is not None:
             # Each frame counts as its sequence does.
-            weights = weights[:, None, None].expand(is_target.shape)[is_target]
-        frames = Target(followed[is_target], weights=weights)
-        return self.reconstruction_loss(codes[is_target], frames, criterion), {}
+            weights = select(weights[:, None, None].expand(followed.shape[:3]))
+        frames = Target(select(followed), weights=weights)
+        return self.reconstruction_loss(select(codes), frames, criterion), {}
+
+    def _selection(self, followed):
+        """Return a function that takes from each step ahead those that are targets, as rows."""
+        if self.is_padded:
+            is_target = ~followed.isnan().all(dim=3)
+            is_target |= ~is_target.any()  # missing values alone, which have no loss
+            return lambda values: values[is_target]
+        # Whole sequences: each step ahead ends where the sequence does. In the order of the mask.
+        _, n_timesteps, n_steps, _ = followed.shape
+        if n_steps == 1:
+            return lambda values: values.flatten(0, 2)
+        places = [
+            time * n_steps + step
+            for time in range(n_timesteps)
+            for step in range(n_steps)
+            if time + step < n_timesteps
+        ]
+        index = torch.tensor(places, device=followed.device)
+        return lambda values: values.flatten(1, 2).index_select(1, index).flatten(0, 1)
 
     def _next_codes(self, x, state=None):
         """Return the codes after each frame, (n_samples, n_timesteps, n_steps, n_components)."""
         # The encoder sees frames one by one: (n_samples * n_timesteps, n_features).
         return self._following(self._code(x.flatten(0, 1)).unflatten(0, x.shape[:2]), state)
 
-    def _codes_of_frames(self, x, is_needed):
-        """Return the codes of frames, and zeros for those that nothing depends on."""
+    def _codes_of_frames(self, x, followed):
+        """Return the codes of frames, and zeros for those that no target depends on."""
+        if not self.is_padded:
+            return self._code(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        # Frames without any value are padding behind the end of a sequence, or have no target.
+        is_observed = ~followed.isnan().all(dim=2)
+        is_needed = is_observed.int().flip(1).cummax(dim=1).values.flip(1).bool()
         # Left out, not hidden: batch normalization must not see them.
         codes = self._code(x[is_needed])
         scattered = codes.new_zeros(*x.shape[:2], codes.shape[1])
