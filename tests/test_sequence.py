@@ -239,6 +239,30 @@ def test_partial_fit_learns_from_sequences_of_any_length(sequences):
 # -- intervals and baselines ---------------------------------------------------------------
 
 
+def test_the_linear_baseline_is_ridge_regression_on_the_frames_before(fitted_waves):
+    X = waves(seed=1) + np.random.default_rng(0).normal(scale=0.3, size=(300, 15))
+    n_lags = 7
+    windows = np.lib.stride_tricks.sliding_window_view(X[:, :-1], n_lags + 1, axis=1)
+    windows = windows.reshape(-1, n_lags + 1)
+    ridge = RidgeCV(np.logspace(-8, 2, 21)).fit(windows[:, :-1], windows[:, -1])
+    linear = ridge.predict(X[:, -1 - n_lags : -1])
+    expected = fitted_waves.score(X, baseline=linear)
+    assert fitted_waves.score(X, baseline="linear") == pytest.approx(expected, abs=0.02)
+
+
+def test_the_linear_baseline_takes_images_and_sequences_of_unequal_length(sequences):
+    large = np.kron(sequences[:200], np.ones((1, 1, 2, 2)))
+    predictor = SequencePredictor(**SMALL).fit(large)
+    to_last, to_linear = (predictor.score(large, baseline=each) for each in ("last", "linear"))
+    assert to_linear < to_last < 1
+    ragged = [each[: 3 + i % 4] for i, each in enumerate(large)]
+    assert predictor.score(ragged, baseline="linear") < predictor.score(ragged, baseline="last")
+    # Two frames leave nothing to learn from: the frame before.
+    short = large[:, :2]
+    to_last = predictor.score(short, baseline="last")
+    assert predictor.score(short, baseline="linear") == pytest.approx(to_last)
+
+
 def test_intervals_cover_new_sequences_as_often_as_asked():
     predictor = SequencePredictor(2, hidden_size=8, frame_shape=(), max_iter=2, random_state=0)
     predictor.fit(noisy_waves()).calibrate(noisy_waves(seed=1), n_steps=3)

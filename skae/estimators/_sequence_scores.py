@@ -7,12 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.decomposition import PCA
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .._arrays import as_array, check_finite
 from .._utils import lookup
 from ..metrics import explained_variance, reconstruction_error
+from ..models._autoregression import count_lags, fit_autoregression
+from ..models.sequence import as_frames, filled_frames
 from ._sequence_input import Sequences
+
+# Values of a frame, or components of larger ones, that the linear baseline sees; and frames from
+# which components are computed: with more of either, a score takes seconds.
+_MAX_COMPONENTS, _MAX_PCA_FRAMES = 128, 4000
 
 
 def score_prediction(
@@ -24,7 +31,7 @@ def score_prediction(
     ----------
     sequences : Sequences
     predicted : ndarray of shape (n_samples, frame size)
-    baseline : {'mean', 'last'}, int or array-like
+    baseline : {'mean', 'last', 'linear'}, int or array-like
         As of `SequencePredictor.score`.
     sample_weight : array-like of shape (n_samples,), or None
     """
@@ -54,8 +61,8 @@ def _reference(sequences: Sequences, baseline: Any) -> tuple[np.ndarray, str]:
     n_samples, n_values = len(sequences.values), sequences.values.shape[2]
     if given.dtype.kind not in "biuf" or given.size != n_samples * n_values or not given.ndim:
         raise ValueError(
-            "baseline must be 'mean', 'last', a number of time steps, or predictions of the last "
-            f"frames, an array of {n_samples} frames of {n_values} values; got "
+            "baseline must be 'mean', 'last', 'linear', a number of time steps, or predictions of "
+            f"the last frames, an array of {n_samples} frames of {n_values} values; got "
             f"{baseline if given.ndim == 0 else f'an array of shape {given.shape}'!r}."
         )
     given = given.reshape(n_samples, n_values).astype(np.float64)
@@ -88,7 +95,48 @@ def _last_observed(sequences: Sequences) -> np.ndarray:
     return frames
 
 
+def _linear(sequences: Sequences) -> np.ndarray:
+    """Return ridge autoregression, fitted to all frames before the last ones."""
+    known = sequences.without_last()
+    values, lengths = known.values.astype(np.float64), known.lengths
+    if lengths is None:
+        lengths = np.full(len(values), values.shape[1])
+    # The last frames, which `without_last` leaves in place in shorter sequences.
+    values[np.arange(values.shape[1]) >= lengths[:, None]] = np.nan
+    values = filled_frames(values, None)
+    frames, _ = as_frames(values, None)
+    basis = _directions(frames)
+    codes = (values - frames.mean(axis=0)) @ basis
+    n_lags = count_lags(lengths, codes.shape[2], 1)
+    weight, bias = fit_autoregression(codes, n_lags, 1, None)
+
+    def compute(group: np.ndarray) -> np.ndarray:
+        last = group[:, -n_lags:]
+        # Before its beginning a sequence is taken to have been as it was then.
+        last = np.pad(last, ((0, 0), (n_lags - last.shape[1], 0), (0, 0)), mode="edge")
+        return np.einsum("nlc,dcl->nd", last, weight) + bias
+
+    changes = known._replace(values=codes).map(compute)
+    # What the codes do not hold stays as it is.
+    predicted: np.ndarray = known._replace(values=values).last() + changes @ basis.T
+    return predicted
+
+
+def _directions(frames: np.ndarray) -> np.ndarray:
+    """Return orthogonal directions of frames as columns: all, or principal ones of large frames."""
+    if frames.shape[1] <= _MAX_COMPONENTS:
+        return np.eye(frames.shape[1])
+    n_components = min(_MAX_COMPONENTS, len(frames))
+    # Sampled: directions of a few thousand frames are those of all.
+    stride = max(1, len(frames) // _MAX_PCA_FRAMES)
+    frames = frames[::stride]
+    pca = PCA(min(n_components, len(frames)), random_state=0).fit(frames)
+    directions: np.ndarray = pca.components_.T
+    return directions
+
+
 # By the parameter `baseline` of score, besides 'mean': what is predicted, and its name.
 _BASELINES: dict[str, tuple[Callable[[Sequences], np.ndarray], str]] = {
     "last": (lambda sequences: _frame_before(sequences, 1), "repeating the last frame"),
+    "linear": (_linear, "linear autoregression"),
 }

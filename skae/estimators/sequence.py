@@ -387,10 +387,12 @@ class SequencePredictor(
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sequence, in the errors and in the mean.
-        baseline : {'mean', 'last'}, int or array-like, default='mean'
+        baseline : {'mean', 'last', 'linear'}, int or array-like, default='mean'
             Prediction that scores 0. ``'mean'`` is the mean of the true frames: the score is then
             the fraction of their variance that is explained. With all others it is one minus the
-            ratio of the two squared errors: ``'last'`` repeats the frame before, a number is a
+            ratio of the two squared errors: ``'last'`` repeats the frame before, ``'linear'`` is
+            ridge autoregression that is fitted to the frames of X before the last ones, of large
+            frames in 128 principal components, and needs many sequences or long ones. A number is a
             period, so that the frame as many time steps before is repeated (the seasonal naive
             forecast), and an array of shape (n_samples, *frame_shape) holds the predictions of
             another model.
