@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from skae import SequenceAutoencoder, SequencePredictor
 from skae.estimators._sequence_input import read_sequences
 from skae.series._ragged import find_lengths, groups_by_length, pad_sequences
 
@@ -109,6 +110,14 @@ def test_groups_hold_every_sequence_once():
         ([np.ones((3, 2)), np.full((4, 2), np.inf)], {}, "infinity"),
         ([np.ones(6), np.ones(5)], {"frame_shape": (3,)}, r"frames of 3 values .*got 5 .* X\[1\]"),
         (np.where(PADDED == 4, np.nan, PADDED), {}, r"step 2 of X\[0\].*missing_values='mask'"),
+        (
+            [
+                pd.DataFrame(RAGGED[0], columns=["a", "b"]),
+                pd.DataFrame(RAGGED[1], columns=["b", "a"]),
+            ],
+            {},
+            r"same columns in the same order, got \['b', 'a'\] in X\[1\]",
+        ),
         (np.full((2, 3, 2), np.nan), {}, r"at least 1 frames each, got 0 in X\[0\]"),
         (np.where(PADDED == 5, np.nan, PADDED)[:, ::-1], {}, r"step 0 of X\[0\]"),
     ],
@@ -116,3 +125,14 @@ def test_groups_hold_every_sequence_once():
 def test_what_is_no_set_of_sequences_is_refused(X, options, message):
     with pytest.raises(ValueError, match=message):
         Reader().read(X, **options)
+
+
+@pytest.mark.parametrize("kind", [SequencePredictor, SequenceAutoencoder])
+def test_frames_keep_the_columns_that_they_had_in_fit(kind):
+    waves = [np.sin(np.arange(12) / 2 + i) for i in range(8)]
+    frames = [pd.DataFrame({"a": each, "b": 2 * each}) for each in waves]
+    estimator = kind(2, max_iter=1, random_state=0).fit(frames)
+    with pytest.raises(ValueError, match=r"columns of fit in the same order, \['a', 'b'\]"):
+        estimator.transform([frame[["b", "a"]] for frame in frames])
+    codes = estimator.transform([frame.to_numpy() for frame in frames])
+    np.testing.assert_array_equal(estimator.transform(frames), codes)

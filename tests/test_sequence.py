@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_score
@@ -500,3 +500,17 @@ def test_nonsense_questions_are_refused(fitted_waves):
 def test_a_single_frame_has_no_score(fitted_images, sequences):
     with pytest.raises(ValueError, match="at least 2 frames"):
         fitted_images.score(sequences[:, :1])
+
+
+def test_intervals_before_fit_are_refused_as_all_else_is():
+    for method in ("calibrate", "predict_interval"):
+        with pytest.raises(NotFittedError):
+            getattr(SequencePredictor(), method)(waves(20))
+
+
+def test_a_sequence_of_which_nothing_was_observed_changes_no_forecast_of_others():
+    X = list(noisy_waves()[:40])
+    predictor = SequencePredictor(2, hidden_size=8, max_iter=1, missing_values="mask")
+    predictor.fit([*X, np.full(5, np.nan)])
+    assert np.isfinite(predictor.forecast(X, 2)).all()
+    assert np.isfinite(predictor.reconstruction_err_)

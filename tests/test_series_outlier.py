@@ -1,6 +1,7 @@
 """SeriesOutlierDetector: scores of steps, blocks, p-values, events, streams, lost steps."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -342,13 +343,47 @@ def test_a_stream_may_follow_on_known_steps():
     assert detector.start_stream().score_next(X[:1]) == detector.score_samples(X)[0]
 
 
-def test_a_stream_begins_anew_behind_lost_steps(sensors):
+@pytest.mark.parametrize("ends", [[90, 95, 100], [99, 101], range(1, 150)])
+def test_a_stream_begins_anew_behind_lost_steps(sensors, ends):
     X = framed(sensors)
     X = X.drop(X.index[2100:2110])
     detector = SeriesOutlierDetector(window=24, causal=True).fit(X[:1500])
-    parts = (X[2000:2090], X[2090:2095], X[2095:2100], X[2100:2150])
+    new = X[2000:2150]
+    parts = [new[start:stop] for start, stop in pairwise([0, *ends, 150])]
     scores = np.concatenate([detector.score_next(part) for part in parts])
-    np.testing.assert_allclose(scores, detector.score_samples(X[2000:2150]), rtol=1e-9)
+    np.testing.assert_allclose(scores, detector.score_samples(new), rtol=1e-9)
+
+
+def test_a_row_of_a_frame_is_a_step_with_its_time(sensors):
+    X = framed(sensors).drop(framed(sensors).index[2100:2110])[2090:2110]
+    detector = SeriesOutlierDetector(window=24, causal=True).fit(framed(sensors)[:1500])
+    rows = [detector.score_next(row)[0] for _, row in X.iterrows()]
+    np.testing.assert_allclose(rows, detector.score_samples(X), rtol=1e-9)
+
+
+def test_a_step_may_be_a_list_of_its_channels(sensors):
+    detector = SeriesOutlierDetector(window=24).fit(sensors.data[:1500])
+    score = detector.score_next(sensors.data[0].tolist())
+    assert detector.start_stream().score_next(sensors.data[0]) == score
+
+
+def test_steps_before_those_of_the_stream_are_refused(sensors):
+    X = framed(sensors)
+    detector = SeriesOutlierDetector(window=24).fit(X[:1500])
+    detector.score_next(X[2000:2100])
+    for again in (X[2099:2101], X[1900:1910]):
+        with pytest.raises(ValueError, match=r"X must follow on .* start_stream\(\)"):
+            detector.score_next(again)
+
+
+def test_a_stream_is_one_series_and_stays_as_it_was_if_given_several(sensors):
+    X = sensors.data
+    detector = SeriesOutlierDetector(window=24, causal=True).fit(X[:1500]).start_stream(X[:100])
+    for method in (detector.score_next, detector.start_stream):
+        with pytest.raises(ValueError, match="next steps of one series.* list of 2 series"):
+            method([X[:50], X[:50]])
+    expected = detector.score_samples(X[:120])[100:]
+    np.testing.assert_allclose(detector.score_next(X[100:120]), expected, rtol=1e-9)
 
 
 def test_a_stream_begins_anew_behind_steps_that_are_lost_within_a_call(sensors):

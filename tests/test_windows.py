@@ -121,7 +121,10 @@ def test_a_column_of_dates_in_polars_is_the_time():
     np.testing.assert_array_equal(windows.transform(frame), expected.transform(X))
 
 
-@pytest.mark.parametrize(("window", "n_steps"), [("1D", 24), ("D", 24), (pd.Timedelta("3h"), 3)])
+@pytest.mark.parametrize(
+    ("window", "n_steps"),
+    [("1D", 24), ("D", 24), (pd.Timedelta("3h"), 3), (np.timedelta64(3, "h"), 3)],
+)
 def test_a_time_becomes_steps_by_the_time_stamps(window, n_steps):
     assert Windows(window).fit(hourly(recording())).window_ == n_steps
 
@@ -194,6 +197,9 @@ def test_missing_values_stay_missing():
         (recording() + np.inf, 5, "infinity"),
         (pd.DataFrame({"a": list("abc") * 20}), 5, "must hold numbers"),
         ([], 5, "one-dimensional array of 0 values"),
+        ([recording(), recording(n_channels=3)], 5, r"X\[1\]: X has 3 features"),
+        ([hourly(recording()), hourly(recording())[::-1]], 5, r"X\[1\]: The time stamps"),
+        (hourly(recording()).reset_index(), 5, r"time stamps as its index.*X.set_index\('time'\)"),
     ],
 )
 def test_what_is_no_series_or_no_window_is_refused(X, window, message):
@@ -210,3 +216,17 @@ def test_as_many_rows_are_asked_for_as_the_series_has_windows():
         windows.inverse_transform(windows.transform(X)[1:], X)
     with pytest.raises(ValueError, match="label for each of"):
         windows.align(np.zeros(59), X)
+
+
+def test_labels_that_have_no_maximum_are_refused_and_others_may_be_a_column():
+    windows = Windows(10).fit(recording())
+    for reduce in ("max", "mean"):
+        with pytest.raises(ValueError, match=f"reduce='{reduce}' needs labels that are numbers"):
+            windows.align(["normal"] * 60, reduce=reduce)
+    assert windows.align(["normal"] * 60, reduce="last").tolist() == ["normal"] * 51
+    assert windows.align(np.ones((60, 1), int)).tolist() == [1] * 51
+
+
+def test_windows_of_text_do_not_come_back():
+    with pytest.raises(ValueError, match="Expected rows to hold only numbers"):
+        Windows(2).fit(recording()).inverse_transform([["a", "b", "c", "d"]])

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted
 
 from .._typing import MatrixLike
 from .._utils import unchanged_on_error
@@ -82,6 +83,7 @@ class ForecastIntervalMixin:
         ValueError
             If a sequence has no frame before the last ``n_steps``.
         """
+        check_is_fitted(self)
         n_steps = self._checked_steps(n_steps)
         with unchanged_on_error(self):
             sequences = self._read(X, min_timesteps=n_steps + 1)
@@ -122,6 +124,7 @@ class ForecastIntervalMixin:
         ValueError
             If `calibrate` has not been called, or with too few sequences or steps.
         """
+        check_is_fitted(self)
         n_steps = self._checked_steps(n_steps)
         check_scalar(coverage, "coverage", Real, min_val=0, max_val=1, include_boundaries="neither")
         sequences = self._read(X)

@@ -179,7 +179,12 @@ class SequenceEstimator(NetworkEstimator):
     def _measure(self, sample, dtype):
         # (n_samples, n_timesteps, n_features): the last frames, predicted from the others.
         values = sample.X.astype(dtype)
-        sequences = Sequences(values, find_lengths(values), self.frame_shape_, is_flat=False)
+        lengths = find_lengths(values)
+        if lengths is not None:
+            # Where values may be missing, the end of a sequence, or all of it, may be.
+            has_both = lengths > 1
+            values, lengths = values[has_both], lengths[has_both]
+        sequences = Sequences(values, lengths, self.frame_shape_, is_flat=False)
         return reconstruction_error(sequences.last(), sequences.without_last().map(self._predict))
 
     # -- inference -------------------------------------------------------------------------

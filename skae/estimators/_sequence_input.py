@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._arrays import as_array, dense
-from ..series._ragged import find_lengths, groups_by_length, is_within, pad_sequences
+from ..series._ragged import (
+    find_lengths,
+    groups_by_length,
+    is_within,
+    names_of_frames,
+    pad_sequences,
+)
 from ._input import read_rows
 from ._readings import warn_of_frame_layout, warn_of_table
 from ._sources import in_memory
@@ -96,6 +102,7 @@ def read_sequences(
     -------
     sequences : Sequences
     """
+    _check_names(estimator, names_of_frames(X), reset)
     X, lengths = pad_sequences(in_memory(X, type(estimator).__name__))
     X = as_array(X)
     shape: tuple[int, ...] = getattr(X, "shape", ())
@@ -138,6 +145,22 @@ def read_sequences(
         # Sequences of one length need no groups: one pass computes all of them.
         lengths = None if (lengths == values.shape[1]).all() else lengths
     return Sequences(values, lengths, frame_shape, is_flat)
+
+
+def _check_names(estimator: Any, names: list[str] | None, reset: bool) -> None:
+    """Keep the names of the columns of frames, or compare them with those of `fit`."""
+    # Not `feature_names_in_`, which are those of all values of a sequence.
+    known = None if reset else vars(estimator).get("_frame_names")
+    if reset:
+        vars(estimator).pop("_frame_names", None)
+    if names is None:
+        return
+    if known is not None and names != known:
+        raise ValueError(
+            f"Sequences in X must have the columns of fit in the same order, {known}, got {names}."
+        )
+    if reset:
+        estimator._frame_names = names
 
 
 def _check_width(n_features: int, n_values: int, min_timesteps: int) -> None:

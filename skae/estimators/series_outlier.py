@@ -339,6 +339,7 @@ class SeriesOutlierDetector(
         return max(1, self.window_ // _SMOOTHED_PARTS) if is_error else 1
 
     def _remember(self, series: list[Series]) -> None:
+        self._step = next((each.step for each in series if each.step is not None), None)
         self._memory: list[tuple[np.ndarray, np.ndarray | None]] = []
         if self.estimator is None:
             n_left = _MAX_STREAM_STEPS

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from .._arrays import as_array, check_complete
+from .._arrays import as_array, check_complete, naming_types
 from .._sklearn_compat import Interval
 from .._utils import lookup, unchanged_on_error
 from ..series._layout import to_steps, window_rows, window_starts
@@ -184,6 +184,9 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         # Not check_array: windows of series with missing values hold NaN.
         rows = np.asarray(as_array(rows, "rows"))
+        if rows.dtype.kind not in "biuf":
+            with naming_types(rows, "rows"):
+                rows = rows.astype(np.float64)
         width = self.window_ * self.n_features_in_
         if rows.ndim not in (1, 2) or rows.shape[1:] not in ((), (width,)):
             raise ValueError(
@@ -230,9 +233,14 @@ class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
         take = lookup("reduce", reduce, _REDUCTIONS)
         is_list = X is not None and is_list_of_series(X)
         parts: Any = y if is_list else [y]
-        labels = [np.asarray(each) for each in parts]
+        labels = [column_or_1d(each) for each in parts]
         for each in labels:
             check_complete(each, "y", "a label")
+            if reduce in ("max", "mean") and each.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"reduce={reduce!r} needs labels that are numbers, got {each.dtype}: give 1 "
+                    "for outliers and 0 for others, or choose reduce='first' or 'last'."
+                )
         series = [_of_length(len(labels[0]), self.n_features_in_)] if X is None else self._read(X)
         if [len(each) for each in labels] != [len(each.values) for each in series]:
             raise ValueError(

@@ -32,7 +32,7 @@ def resolve_window(window: Any, series: list[Series]) -> int:
         ``'auto'``, a number of steps, or a time that pandas understands as an offset.
     series : list of Series
     """
-    if isinstance(window, Integral) and not isinstance(window, bool):
+    if isinstance(window, Integral) and not isinstance(window, (bool, np.timedelta64)):
         if window < 1:
             raise ValueError(f"window must be at least 1 step, got {window}.")
         return int(window)

@@ -58,6 +58,29 @@ def _separate(X: Any) -> list[Any] | None:
     return None if is_array and len({len(part) for part in parts}) == 1 else parts
 
 
+def names_of_frames(X: Any) -> list[str] | None:
+    """Return the names of the columns of sequences that are frames; None if they have none.
+
+    Raises
+    ------
+    ValueError
+        If two sequences have other names, or another order of them.
+    """
+    names: list[str] | None = None
+    for i, part in enumerate(X if isinstance(X, (list, tuple)) else ()):
+        of_part = list(getattr(part, "columns", ()))
+        # As everywhere in scikit-learn, only strings are names.
+        if not of_part or not all(isinstance(name, str) for name in of_part):
+            continue
+        if names is not None and of_part != names:
+            raise ValueError(
+                f"All sequences in X must have the same columns in the same order, got {of_part} "
+                f"in X[{i}] after {names}."
+            )
+        names = of_part
+    return names
+
+
 def _holds_frames(part: Any) -> bool:
     return len(part.shape) > 0 if hasattr(part, "shape") else isinstance(part, (list, tuple))
 

@@ -1,7 +1,9 @@
 """What users call a series, as arrays: frames with times, lists of recordings, lost steps."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,10 +46,9 @@ class Series:
             return self.index
         return range(len(self.values)) if self.times is None else self.times.view("datetime64[ns]")
 
-    @property
-    def end(self) -> tuple[int, int | None] | None:
-        """The last time and the usual step."""
-        return None if self.times is None else (int(self.times[-1]), self.step)
+    def end(self, step: int | None) -> tuple[int, int | None] | None:
+        """Return the last time, and the usual step, which a short series does not know."""
+        return None if self.times is None else (int(self.times[-1]), step)
 
     def follows(self, end: tuple[int, int | None] | None) -> bool:
         """Return whether no step is lost between the `end` of another series and this one."""
@@ -56,6 +57,12 @@ class Series:
         time, step = end
         step = self.step if step is None else step
         return step is None or bool(self.times[0] - time <= _GAP_STEPS * step)
+
+    def in_steps_of(self, step: int | None) -> "Series":
+        """Return the series with the stretches that it has if this is the usual step."""
+        if step is None or self.times is None:
+            return self
+        return replace(self, segments=_segments(self.times, len(self.values), step))
 
     def last(self, n_steps: int) -> "Series":
         """Return the last steps."""
@@ -95,11 +102,22 @@ def read_series(
     """
     is_list = is_list_of_series(X)
     parts = list(X) if is_list else [X]
-    return [
-        # The first one sets the attributes, and the others are compared with them.
-        _read_one(estimator, part, reset and i == 0, 1 if is_list else min_steps)
-        for i, part in enumerate(parts)
-    ], is_list
+    series = []
+    for i, part in enumerate(parts):
+        with _naming_part(i) if is_list else nullcontext():
+            # The first one sets the attributes, and the others are compared with them.
+            series.append(_read_one(estimator, part, reset and i == 0, 1 if is_list else min_steps))
+    return series, is_list
+
+
+@contextmanager
+def _naming_part(number: int) -> Iterator[None]:
+    """Say of which series in a list an error is."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X[{number}]: {error}") from error
 
 
 def is_list_of_series(X: Any) -> bool:
@@ -131,7 +149,10 @@ def times_apart(X: Any) -> tuple[Any, Any, np.ndarray | None]:
     """Return the numbers of a frame, its index, and its time stamps if it has such."""
     if hasattr(X, "iloc"):
         frame = X.to_frame(name="value" if X.name is None else X.name) if X.ndim == 1 else X
-        return frame, X.index, _pandas_times(X.index)
+        times = _pandas_times(X.index)
+        if times is None:
+            _refuse_dates(frame)
+        return frame, X.index, times
     # Where it was not imported, nothing can be of it: it is not imported to find out.
     if "polars" not in sys.modules:
         return X, None, None
@@ -157,6 +178,16 @@ def _pandas_times(index: Any) -> np.ndarray | None:
     # Clocks of a time zone jump; the time in UTC does not.
     index = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
     return _checked_times(index.to_numpy())
+
+
+def _refuse_dates(frame: Any) -> None:
+    """Raise a ValueError if a frame of pandas has its time stamps in a column."""
+    dates = [name for name, kind in frame.dtypes.items() if getattr(kind, "kind", "") == "M"]
+    if dates:
+        raise ValueError(
+            f"X must have its time stamps as its index, got column {dates[0]!r} of dates: give "
+            f"X.set_index({dates[0]!r})."
+        )
 
 
 def _checked_times(dates: np.ndarray) -> np.ndarray:
@@ -206,11 +237,11 @@ def _as_column(estimator: Any, X: Any, reset: bool) -> np.ndarray:
     )
 
 
-def _segments(times: np.ndarray | None, n_steps: int) -> list[slice]:
+def _segments(times: np.ndarray | None, n_steps: int, step: int | None = None) -> list[slice]:
     """Return the stretches between which the time stamps skip at least one step."""
     ends = [n_steps]
     if times is not None and n_steps > 1:
-        steps = np.diff(times) / usual_step(times)
+        steps = np.diff(times) / (step or usual_step(times))
         ends = [*(np.flatnonzero(steps > _GAP_STEPS) + 1), n_steps]
     starts = [0, *ends[:-1]]
     return [slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
