@@ -19,6 +19,7 @@ from skae import (
     Autoencoder,
     ReconstructionOutlierDetector,
     SequencePredictor,
+    SeriesForecaster,
     SeriesOutlierDetector,
     compare,
 )
@@ -146,6 +147,12 @@ def test_a_truth_of_another_length_is_refused(waves):
     predictor.fit(waves[:, :7])
     with pytest.raises(ValueError, match=r"truth must have the shape of the forecast, \(2, 2\)"):
         ForecastDisplay.from_estimator(predictor, waves[0, :7], n_steps=2, truth=waves[0, 7:])
+
+
+def test_a_forecast_is_that_of_a_predictor_of_sequences():
+    for other in (PCA(), SeriesForecaster()):
+        with pytest.raises(TypeError, match="must be a fitted SequencePredictor, got"):
+            ForecastDisplay.from_estimator(other, np.ones((7, 1)))
 
 
 def test_events_are_shaded_and_scores_stand_below():

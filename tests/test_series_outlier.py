@@ -93,6 +93,17 @@ def test_channel_scores_add_up_to_the_score(sensors, method):
     np.testing.assert_allclose(-(deviations**2).mean(axis=1), detector.score_samples(X))
 
 
+def test_channel_scores_of_a_polars_frame_keep_its_times(sensors):
+    columns = dict(zip("abcde", sensors.data[:600].T, strict=True))
+    X = pl.DataFrame({"a": columns.pop("a"), "time": sensors.time[:600], **columns})
+    detector = SeriesOutlierDetector(window=24).fit(X)
+    scores = detector.channel_scores(X)
+    assert scores.columns == X.columns
+    assert scores["time"].equals(X["time"])
+    expected = detector.channel_scores(X.drop("time"))
+    np.testing.assert_array_equal(scores.drop("time"), expected)
+
+
 def test_faults_of_sensors_are_found_in_their_steps_and_channels():
     areas, is_right = [], []
     for seed in range(3):

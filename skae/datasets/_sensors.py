@@ -179,7 +179,7 @@ def make_sensors(
         is_faulty=is_faulty,
         faults=faults,
         regime=regime,
-        time=np.datetime64("2025-01-01") + np.arange(n_timesteps) * np.timedelta64(15, "m"),
+        time=np.datetime64("2025-01-01", "us") + np.arange(n_timesteps) * np.timedelta64(15, "m"),
         DESCR=_DESCR,
     )
 

@@ -69,4 +69,10 @@ def as_number(n_neighbors: float, n_references: int) -> int:
 
 def in_frame_like(values: np.ndarray, X: Any) -> Any:
     """Return a value for each step and channel as a frame, if X is one of these channels."""
-    return frame_like(values, X) if is_frame(X) and len(X.columns) == values.shape[1] else values
+    if not is_frame(X):
+        return values
+    if len(X.columns) == values.shape[1]:
+        return frame_like(values, X)
+    # In polars the time is one more column, which keeps its place.
+    names = [name for name, kind in X.schema.items() if not kind.is_temporal()]
+    return X.with_columns(**dict(zip(names, values.T, strict=True)))

@@ -90,7 +90,14 @@ class ForecastDisplay:
         ------
         ValueError
             If `truth` has another shape than the forecast, or `n_steps` is below 1.
+        TypeError
+            If the estimator predicts no frames of sequences.
         """
+        if not hasattr(estimator, "forecast") or not hasattr(estimator, "inverse_transform"):
+            raise TypeError(
+                f"estimator must be a fitted SequencePredictor, got {type(estimator).__name__}. "
+                "What SeriesForecaster returns has time stamps: draw it with the plot of pandas."
+            )
         check_scalar(n_steps, "n_steps", Integral, min_val=1)
         observed = np.asarray(as_array(X))
         # One sequence, as a batch of one.
