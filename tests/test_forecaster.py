@@ -214,6 +214,8 @@ def test_a_saved_forecaster_forecasts_the_same(tmp_path):
         (yearly(), {"period": "year"}, "'period' parameter"),
         (yearly(), {"estimator": Ridge()}, "'estimator' parameter"),
         (yearly(), {"calibration_fraction": 1}, "'calibration_fraction' parameter"),
+        (yearly() * [1, np.nan], {}, "no missing value in any channel, got 0: fill missing"),
+        (np.full((144, 2), np.nan), {}, "no missing value in any channel, got 0: fill missing"),
     ],
 )
 def test_what_is_no_series_and_no_parameter_is_refused(X, parameters, message):
@@ -233,6 +235,8 @@ def test_nonsense_questions_are_refused():
         forecaster.predict_interval(yearly(), coverage=0.999)
     with pytest.raises(ValueError, match="baseline"):
         forecaster.score(yearly(), baseline="mean")
+    with pytest.raises(ValueError, match=r"an observed value .* none of channels \[1\]"):
+        forecaster.forecast(yearly() * [1, np.nan])
     with pytest.raises(ValueError, match="at least 27 steps"):
         forecaster.score(yearly(20))
     assert clone(forecaster).get_params() == forecaster.get_params()

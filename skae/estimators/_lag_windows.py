@@ -33,7 +33,9 @@ def choose_lags(period: int | None, n_longest: int, n_channels: int) -> int:
     return max(1, min(wanted, most))
 
 
-def example_windows(series: list[Series], n_lags: int, n_steps: int) -> np.ndarray:
+def example_windows(
+    series: list[Series], n_lags: int, n_steps: int, min_windows: int = 0
+) -> np.ndarray:
     """Return windows of known steps and of those that follow, in order of their ends.
 
     Windows of which a following step is missing are left out; missing known ones are interpolated.
@@ -42,6 +44,8 @@ def example_windows(series: list[Series], n_lags: int, n_steps: int) -> np.ndarr
     ----------
     series : list of Series
     n_lags, n_steps : int
+    min_windows : int, default=0
+        With fewer of them a ValueError is raised.
 
     Returns
     -------
@@ -59,13 +63,26 @@ def example_windows(series: list[Series], n_lags: int, n_steps: int) -> np.ndarr
             # How far from the end: series of a list may begin at different times.
             places.append(np.flatnonzero(is_known) + segment.start - len(each.values))
     order = np.argsort(np.concatenate(places), kind="stable")
-    return np.concatenate(windows)[order].reshape(-1, length, n_channels)
+    if len(order) < min_windows:
+        raise ValueError(
+            f"X must hold at least {min_windows} stretches of {length} steps whose last {n_steps} "
+            f"have no missing value in any channel, got {len(order)}: fill missing values, for "
+            "instance by interpolation, leave out channels that are mostly missing, or give a "
+            "smaller n_steps."
+        )
+    return np.concatenate(windows)[order].reshape(len(order), length, n_channels)
 
 
 def last_steps(series: Series, n_lags: int) -> np.ndarray:
     """Return the last steps without missing values, (n_lags, n_channels); short ones are padded."""
-    segment = series.segments[-1]
-    values = interpolated(series.values[segment].astype(np.float64))[-n_lags:]
+    known = series.values[series.segments[-1]].astype(np.float64)
+    is_unknown = np.isnan(known).all(axis=0)
+    if is_unknown.any():
+        raise ValueError(
+            "X must hold an observed value of each channel after the last lost step, got none of "
+            f"channels {np.flatnonzero(is_unknown).tolist()}."
+        )
+    values = interpolated(known)[-n_lags:]
     # Before its beginning a series is taken to have been as it was then.
     return np.pad(values, ((n_lags - len(values), 0), (0, 0)), mode="edge")
 

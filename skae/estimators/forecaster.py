@@ -191,8 +191,8 @@ class SeriesForecaster(DocLinkMixin, BaseEstimator):
             _, self.scale_ = center_and_scale([each.values for each in series])
             self.period_ = self._resolved_period(series)
             self.n_lags_ = self._resolved_lags(series)
-            self._n_steps = int(self.n_steps)
-            windows = example_windows(series, self.n_lags_, self._n_steps) / self.scale_
+            self._n_steps = n_steps = int(self.n_steps)
+            windows = example_windows(series, self.n_lags_, n_steps, _MIN_WINDOWS) / self.scale_
             self._calibrate(windows)
             self._learn(windows)
             self._learn_baseline(windows)
