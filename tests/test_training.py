@@ -333,7 +333,8 @@ def test_history_and_loss_curve_have_an_entry_per_epoch(digits):
 
 
 def test_parts_of_the_loss_are_recorded_as_their_means_over_rows():
-    net, recorder = SimpleNamespace(history=History()), LossParts()
+    net = SimpleNamespace(history=History(), n_rows_of=lambda batch: len(batch[0]))
+    recorder = LossParts()
     net.history.new_epoch()
     recorder.on_epoch_begin(net)
     for n_rows, value in ((30, 1.0), (10, 5.0)):

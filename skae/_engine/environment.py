@@ -233,7 +233,9 @@ def _n_weights(layer):
 # Places of one row at which a layer multiplies all of its weights.
 _N_PLACES = {
     nn.Linear: lambda x, y: y[..., 0].numel(),
+    nn.Conv1d: lambda x, y: y[0, 0].numel(),
     nn.Conv2d: lambda x, y: y[0, 0].numel(),
+    nn.ConvTranspose1d: lambda x, y: x[0, 0].numel(),
     nn.ConvTranspose2d: lambda x, y: x[0, 0].numel(),
     nn.LSTM: lambda x, y: x.shape[1],
     nn.GRU: lambda x, y: x.shape[1],

@@ -62,7 +62,7 @@ def open_rows(
     >>> from skae import Autoencoder
     >>> from skae.sources import open_rows
     >>> rows = torch.utils.data.TensorDataset(torch.randn(1000, 20))
-    >>> source = open_rows(rows, max_memory="50kB")
+    >>> source = open_rows(rows, max_memory="100kB")
     >>> source.shape
     (1000, 20)
     >>> Autoencoder(max_iter=2).fit(source).n_samples_seen_
