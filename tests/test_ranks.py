@@ -255,6 +255,8 @@ class Interrupts(Callback):
 
 
 def with_ctrl_c(rank, estimator, X):
+    # Of this process, which is forked from one that may ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     callbacks = [Interrupts()] if rank else None
     clone(estimator).set_params(callbacks=callbacks).fit(X)
 
