@@ -35,6 +35,8 @@ templates_path = ["_templates"]
 
 # Single backticks in docstrings are names, linked where there is a page of them.
 default_role = "py:obj"
+# Docstrings that are inherited from scikit-learn name terms of its glossary.
+suppress_warnings = ["ref.term"]
 autosummary_generate = True
 autodoc_typehints = "none"
 autodoc_member_order = "groupwise"

@@ -103,7 +103,7 @@ class SequenceAutoencoder(
     n_features_in_ : int
         Number of time steps of the longest sequence in `fit` times number of values in a frame.
     sample_shape_ : tuple of int
-        Shape of the longest sequence in `fit`; (n_features_in_,) if X was flat.
+        Shape of the longest sequence in `fit`; ``(n_features_in_,)`` if X was flat.
     module_ : torch.nn.Module
         The trained network. Called on a tensor of rows, in the units of X, it returns their
         reconstruction. A row holds the frames of a sequence of ``n_timesteps_`` steps and, if
@@ -310,9 +310,9 @@ class SequenceAutoencoder(
         Returns
         -------
         sequences : ndarray of shape (n_samples, n_timesteps, *frame_shape), or list of ndarray
-            Of shape (n_samples, n_features_in_) if X was flat in `fit`. If lengths differed there,
-            each sequence has the length that its code holds: they are a list if `fit` got one, and
-            an array padded with NaN otherwise.
+            Of shape ``(n_samples, n_features_in_)`` if X was flat in `fit`. If lengths differed
+            there, each sequence has the length that its code holds: they are a list if `fit` got
+            one, and an array padded with NaN otherwise.
         """
         check_is_fitted(self)
         rows = self._decode(read_codes(self, X))
