@@ -170,7 +170,8 @@ def test_a_search_survives_a_worker_that_is_killed(client, death, X):
     few = {"max_iter": 1, "early_stopping": False, "random_state": 0}
     grid = {"n_components": [2, 4], "alpha": [0.1, 1.0]}
     search = GridSearchCV(DiesOnce(**few), grid, cv=2, refit=False, error_score="raise")
-    with joblib.parallel_config("dask"):
+    # On all workers: rows that only one of them has are lost with it.
+    with joblib.parallel_config("dask", scatter=[X], retries=3):
         search.fit(X)
     assert death.exists()
     expected = GridSearchCV(Autoencoder(**few), grid, cv=2, refit=False).fit(X)
