@@ -1,14 +1,10 @@
 """Dask: lazy results block by block, and searches on a cluster of processes that may die."""
 
-import os
-import signal
-
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
-from sklearn.model_selection import GridSearchCV
 
 import skae
 from skae import (
@@ -121,13 +117,7 @@ def test_frames_of_lazy_codes_are_refused(X, rows):
 
 
 @pytest.fixture(scope="module")
-def death(tmp_path_factory):
-    """Return the path of a file that is made by the process that is killed."""
-    return tmp_path_factory.mktemp("cluster") / "died"
-
-
-@pytest.fixture(scope="module")
-def client(death):
+def client():
     """A cluster of two processes on this machine alone."""
     with (
         distributed.LocalCluster(
@@ -136,7 +126,6 @@ def client(death):
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
-            env={"SKAE_TEST_DEATH": str(death)},
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -152,31 +141,6 @@ def test_blocks_are_computed_by_workers_within_their_threads(client, fitted, X, 
     assert_allclose(codes.compute(), fitted["autoencoder"].transform(X), rtol=1e-4, atol=1e-5)
     # One each, which the cluster sets, and as many as before they have computed.
     assert set(client.run(threads_of_worker).values()) == {1}
-
-
-class DiesOnce(Autoencoder):
-    """An autoencoder whose first fit of all kills its process."""
-
-    def fit(self, X, y=None):
-        path = os.environ["SKAE_TEST_DEATH"]
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return super().fit(X)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_search_survives_a_worker_that_is_killed(client, death, X):
-    few = {"max_iter": 1, "early_stopping": False, "random_state": 0}
-    grid = {"n_components": [2, 4], "alpha": [0.1, 1.0]}
-    search = GridSearchCV(DiesOnce(**few), grid, cv=2, refit=False, error_score="raise")
-    # On all workers: rows that only one of them has are lost with it.
-    with joblib.parallel_config("dask", scatter=[X], retries=3):
-        search.fit(X)
-    assert death.exists()
-    expected = GridSearchCV(Autoencoder(**few), grid, cv=2, refit=False).fit(X)
-    for name in ("split0_test_score", "split1_test_score"):
-        assert_allclose(search.cv_results_[name], expected.cv_results_[name], atol=1e-5)
 
 
 def test_compare_runs_on_the_cluster(client, X):
