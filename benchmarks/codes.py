@@ -29,7 +29,7 @@ def measure():
 
 
 def figures(images, labels, seed):
-    """Yield what is measured on one split."""
+    """Yield the measurements of one split."""
     train, test, *labels = train_test_split(images, labels, random_state=seed)
     train_rows, test_rows = (part.reshape(len(part), -1) for part in (train, test))
     pca = PCA(N_COMPONENTS, random_state=seed).fit(train_rows)
@@ -45,7 +45,7 @@ def figures(images, labels, seed):
 
 
 def image_sets():
-    """Yield name, images in [0, 1] and labels of what is at hand."""
+    """Yield name, images in [0, 1] and labels of the data at hand."""
     digits = load_digits()
     yield "digits", (digits.images / 16).astype(np.float32), digits.target
     for name, load in IMAGES.items():
@@ -59,7 +59,7 @@ def image_sets():
 
 
 def neighbours(autoencoder, pca, train, test, labels):
-    """Compare what the neighbours of a held-out code tell, by either method."""
+    """Compare how well neighbors of a held-out code predict its label, by either method."""
     for what, score in (
         ("k-NN accuracy", lambda fitted: accuracy(fitted, train, test, labels)),
         ("trustworthiness", lambda fitted: trustworthiness(test, fitted.transform(test))),

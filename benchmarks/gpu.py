@@ -91,7 +91,7 @@ def rows_of(name, estimator):
     if name == "missing values":
         X = np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X)
     X_test, X, y = X[::4], np.delete(X, np.s_[::4], 0), np.delete(y, np.s_[::4])
-    # cuDNN's gradients of convolutions add in any order unless it is told not to.
+    # cuDNN's gradients of convolutions add in any order unless this is switched off.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         one, two = (clone(estimator).set_params(device="cuda").fit(X, y) for _ in range(2))
     host = clone(estimator).set_params(device="cpu").fit(X, y)
@@ -115,7 +115,7 @@ def rows_of(name, estimator):
 
 
 class EpochSeconds(Callback):
-    """Note the seconds of each epoch, with all that the device has to do in it."""
+    """Note the seconds of each epoch, with all work of the device in it."""
 
     def on_train_begin(self, net, **kwargs):
         self.seconds, self.start = [], time.perf_counter()

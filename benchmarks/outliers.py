@@ -1,7 +1,7 @@
 """Outliers in twenty sets that no default was tuned for one by one, beside five other detectors.
 
 Each set is split 60 to 40, stratified, and standardized on its training part. Detectors are fitted
-without labels, on the whole training part ("contaminated") or on its normal rows alone ("normal").
+without labels, on the whole training part ("contaminated") or only on its normal rows ("normal").
 """
 
 import os
@@ -129,7 +129,7 @@ def by_tails(train, test, seed):
 
 
 def by_variational(train, test, seed):
-    """pyod's variational autoencoder, of the first split alone: it takes the most time by far."""
+    """pyod's variational autoencoder, of the first split only: it takes the most time by far."""
     from pyod.models.vae import VAE
 
     if seed != SEEDS[0]:

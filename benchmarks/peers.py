@@ -1,4 +1,4 @@
-"""Other ways to 16 components: what they lose, how long they take and what their codes tell.
+"""Other ways to 16 components: what they lose, how long they take and what their codes predict.
 
 All peers get the same rows of pixels in [0, 1], and their errors are in squared pixels. How long
 the defaults need to the error that pythae ends with is measured here as well.
@@ -145,7 +145,7 @@ class Pythae:
             config = BaseTrainerConfig(output_dir=folder, **self.training)
             pipeline = TrainingPipeline(model=self.model, training_config=config)
             pipeline(train_data=X)
-            # The best weights are kept on the disk alone.
+            # The best weights are kept only on the disk.
             self.model = AE.load_from_folder(f"{pipeline.trainer.training_dir}/final_model").eval()
         logging.disable(logging.NOTSET)
 
@@ -161,7 +161,7 @@ class Pythae:
 class Pyod:
     """pyod's detector, whose network sees and gives standardised pixels.
 
-    pyod itself offers scores alone, so code and reconstruction are asked from the network. Its
+    pyod itself offers only scores, so code and reconstruction are asked from the network. Its
     time to fit holds the scores of the training rows.
     """
 
@@ -303,7 +303,7 @@ def time_to_quality(clocks, goals):
 
 
 def timed_fit(train, test):
-    """Fit the defaults under a `Clock`, once all that is imported late has been."""
+    """Fit the defaults under a `Clock`, after all late imports."""
     Autoencoder(N_COMPONENTS, max_iter=1).fit(train[:N_WARM_UP])
     clock = Clock(test)
     Autoencoder(N_COMPONENTS, callbacks=[clock], random_state=0).fit(train)
@@ -313,7 +313,7 @@ def timed_fit(train, test):
 class Clock(Callback):
     """Note seconds and held-out error after each epoch, off the clock itself.
 
-    It starts when it is made, so that all that `fit` does counts. Epochs that are not the best
+    It starts when it is made, so that the whole of `fit` counts. Epochs that are not the best
     so far on `fit`'s own validation rows are passed over: their weights would not be kept.
     """
 

@@ -132,7 +132,7 @@ def codes(fitted, X):
 
 
 def load_bytes(content, path):
-    """Return what is loaded, or None where it is refused; another error ends the process."""
+    """Return the loaded object, or None where it is refused; another error ends the process."""
     path.write_bytes(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

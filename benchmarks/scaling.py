@@ -37,7 +37,7 @@ def made(n_rows, n_features):
 
 
 def fit_seconds(X):
-    """Seconds of two epochs and all that is around them: the median of some fits."""
+    """Seconds of two epochs and of the fit around them: the median of some fits."""
     autoencoder = Autoencoder(8, max_iter=2, early_stopping=False, random_state=0)
     return median(seconds(autoencoder.fit, X) for _ in range(ROUNDS))
 

@@ -38,7 +38,7 @@ def measure():
 
 
 def sets():
-    """Yield name, a list of sequences (n_timesteps, n_channels) and labels of what is at hand."""
+    """Yield name, a list of sequences (n_timesteps, n_channels) and labels of the data at hand."""
     digits = load_digits()
     yield "digits, 8 steps", list(digits.images / 16), digits.target
     try:

@@ -20,10 +20,10 @@ from .memory import watched
 from .reliability import one_process
 
 N_BYTES = int(os.environ.get("SKAE_BENCH_BYTES", 500_000_000))
-# In memory there is a copy of what is compared.
+# In memory there is a copy of the rows compared.
 N_COMPARED_BYTES = 500_000_000
 N_FEATURES, N_BLOCK = 128, 2**15
-# Memory that makes several buffers of what is compared.
+# Memory that makes several buffers of the rows compared.
 COMPARED_MEMORY = "128MB"
 
 

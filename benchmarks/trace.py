@@ -58,7 +58,7 @@ def calls(run, package, last):
     """List the calls of functions of a package, as (file, function), until one named ``last``."""
     root = Path(package.__file__).parent
     made = []
-    # What a first call alone does, such as filling a cache, does not count.
+    # Work of a first call only, such as filling a cache, does not count.
     run()
 
     def note(frame, event, _):

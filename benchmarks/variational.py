@@ -1,7 +1,7 @@
 """Is the variational autoencoder as good as pythae's on images that neither has seen?
 
 Same network (512 units, ReLU, 16 components), epochs, batches, Bernoulli likelihood, and the
-same share of training images set aside to choose the weights. The bound (ELBO) is computed
+same fraction of training images set aside to choose the weights. The bound (ELBO) is computed
 here for both, from the same draws, in nats an image: higher is better.
 """
 

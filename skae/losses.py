@@ -86,7 +86,7 @@ def structural_similarity(
 
 @dataclass(frozen=True)
 class Loss:
-    """A reconstruction loss, with all that estimators have to know of it.
+    """A reconstruction loss, with the properties that estimators ask for.
 
     Instances can be given as ``loss=`` to every estimator that takes a callable there. A plain
     callable ``function`` means the same as ``Loss(function, units="data")``.
@@ -255,7 +255,7 @@ def resolve_loss(loss: "str | Callable[..., Any] | Loss") -> Loss:
     Returns
     -------
     loss : Loss
-        With all that estimators have to know of it.
+        With the properties that estimators ask for.
 
     Raises
     ------

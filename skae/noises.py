@@ -47,7 +47,7 @@ class NoiseContext(NamedTuple):
 
 @dataclass(frozen=True)
 class Noise:
-    """A corruption of the input, with all that estimators have to know of it.
+    """A corruption of the input, with the properties that estimators ask for.
 
     Instances can be given as ``noise=`` to every estimator. A plain callable ``corrupt(batch)``
     means the same as a `Noise` in the units of the data that ignores ``noise_level``.
@@ -143,7 +143,7 @@ def resolve_noise(noise: "str | Callable[..., Any] | Noise | None") -> Noise | N
     Returns
     -------
     noise : Noise or None
-        With all that estimators have to know of it; None for no noise.
+        With the properties that estimators ask for; None for no noise.
 
     Raises
     ------

@@ -109,7 +109,7 @@ def test_other_rows_are_refused_before_any_is_computed(fitted, rows):
 
 def test_frames_of_lazy_codes_are_refused(X, rows):
     model = Autoencoder(4, max_iter=1, random_state=0).fit(X).set_output(transform="pandas")
-    with pytest.raises(ValueError, match="set_output.* would compute what is lazy"):
+    with pytest.raises(ValueError, match="set_output.* would compute a lazy result"):
         model.transform(rows)
 
 

@@ -65,7 +65,7 @@ class Batcher:
 
     async def _answer(self, batch: list[Waiting]) -> None:
         # In a thread: the server takes requests meanwhile. Errors are results, so that the loop
-        # goes on after them.
+        # continues after them.
         computed = asyncio.to_thread(self._apply, [each.rows for each in batch])
         (results,) = await asyncio.gather(computed, return_exceptions=True)
         if isinstance(results, BaseException) and len(batch) > 1:

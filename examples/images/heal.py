@@ -17,7 +17,7 @@ damaged = make_healing_images(clean, rotated=0, square=1, square_size=3, random_
 clean_train, clean_test, train, test = train_test_split(clean, damaged, random_state=0)
 
 # %%
-# One autoencoder is fitted to the damaged images alone, the other one learns to repair them.
+# One autoencoder is fitted only to the damaged images, the other one learns to repair them.
 
 plain = Autoencoder(16, architecture="dense", max_iter=30, random_state=0).fit(train)
 healer = Autoencoder(16, architecture="dense", max_iter=30, random_state=0)

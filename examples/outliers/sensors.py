@@ -2,7 +2,7 @@
 Faults of sensors: when, and which one
 ======================================
 
-:class:`skae.SeriesOutlierDetector` finds what is odd in recordings of several channels. Here five
+:class:`skae.SeriesOutlierDetector` finds unusual steps in recordings of several channels. Here five
 sensors of one machine follow a daily cycle and a common load; ten times one of them is at fault:
 it is off, frozen, out of step, noisy, or drops out.
 """

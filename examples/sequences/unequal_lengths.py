@@ -19,7 +19,7 @@ lengths = [len(each) for each in sequences]
 print(np.bincount(lengths))
 
 # %%
-# A list of sequences is all that `fit` needs.
+# `fit` takes a list of sequences.
 
 from skae import SequenceAutoencoder
 

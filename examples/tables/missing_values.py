@@ -2,7 +2,7 @@
 Missing values
 ==============
 
-With ``missing_values="mask"`` an autoencoder is fitted to the observed values alone, and `impute`
+With ``missing_values="mask"`` an autoencoder is fitted only to the observed values, and `impute`
 replaces the missing ones. Here a fifth of the pixels of handwritten digits is removed.
 """
 

@@ -58,7 +58,7 @@ variational = TableAutoencoder(variational=True, random_state=0).fit(table)
 variational.sample(5, random_state=0).round(2)
 
 # %%
-# :class:`skae.TableEncoder` does the first step alone. It makes numbers of any table, for any
+# :class:`skae.TableEncoder` does only the first step. It makes numbers of any table, for any
 # reducer, with an inverse.
 
 from sklearn.decomposition import PCA

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 # The mean of the weights takes them in after this many steps, since each time costs a little. It
-# averages over about a tenth of all that it has taken in so far, and over this many at most: the
+# averages over about a tenth of all weights so far, and over this many at most: the
 # choice among 8 horizons, see benchmarks/NOTES.md.
 _AVERAGING_INTERVAL, _HORIZON_DIVISOR, _MAX_HORIZON = 4, 10, 25
 

@@ -38,7 +38,7 @@ _READ_ERRORS = (
 
 
 class Checkpoint(Callback):
-    """Write after each epoch all that continuing training needs, and start from it.
+    """Write the whole state of training after each epoch, and continue from it.
 
     The file is removed once training has ended by itself.
 
@@ -172,7 +172,7 @@ def identify(parameters, training_set):
 
 
 def _hash(part):
-    # Rows that are read block by block may be too many to be read for this alone.
+    # Rows that are read block by block may be too many to be read only for this.
     return part.fingerprint() if isinstance(part, RowSource) else joblib.hash(part)
 
 

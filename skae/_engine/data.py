@@ -251,7 +251,7 @@ class TrainingData(Dataset):
 
     @property
     def y(self):
-        """Return what is to be reconstructed, in the units of the data."""
+        """Return the target of the reconstruction, in the units of the data."""
         return self.training_set.rows[self.indices.numpy()]
 
     def subset(self, indices):

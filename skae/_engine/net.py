@@ -42,7 +42,7 @@ class Net(NeuralNet):
             return X
         if self.module_.needs_labels:
             raise TypeError(
-                "net_ trains on arrays only if reconstruction is all that is trained, expected "
+                "net_ trains on arrays only if reconstruction is the whole loss, expected "
                 f"TrainingData for a {type(self.module_).__name__}: call partial_fit of the "
                 "estimator."
             )
@@ -135,7 +135,7 @@ class Net(NeuralNet):
 
     def _collect_listeners(self):
         """List by method the callbacks that have something to do, which at a batch few have."""
-        # Calling these alone saves up to 1 % of a fit. It is also where a user's callback is given
+        # Calling only these saves up to 1 % of a fit. It is also where a user's callback is given
         # the data in their units.
         self.listeners = defaultdict(list)
         for _, callback in self.callbacks_:
@@ -155,7 +155,7 @@ class Net(NeuralNet):
         """Run epochs until they are done or a callback ends training."""
         try:
             return super().fit_loop(X, y, epochs, **fit_params)
-        # Raised by callbacks; skorch's own loop ends on KeyboardInterrupt alone.
+        # Raised by callbacks; skorch's own loop ends only on KeyboardInterrupt.
         except StopTraining:
             return self
 

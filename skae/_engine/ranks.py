@@ -268,7 +268,7 @@ def _shared_seed(estimator, ranks):
         yield
         ranks.draws_seed = before
         return
-    # For the time of the fit: all that draws in it, before and after training, reads it there.
+    # For the time of the fit: everything that draws numbers in it reads it there.
     estimator.random_state = seed
     try:
         yield
@@ -381,7 +381,7 @@ class RankNet(Net):
             is_stopped = self.ranks.any(is_stopped)
         elif is_stopped:
             raise RuntimeError(
-                "A callback can end the training of several processes in on_epoch_end alone, got "
+                "A callback can end the training of several processes only in on_epoch_end, got "
                 f"one that ends it in {method_name}."
             )
         if is_stopped:
@@ -392,7 +392,7 @@ class RankNet(Net):
     def _end(self):
         self.ranks.is_training = False
         self._share_weights()
-        # It holds on to no connection: what is fitted is as if one process had fitted it.
+        # It keeps no connection: the result is as if one process had fitted it.
         self.ranks = None
         self.__class__ = Net
 

@@ -1,7 +1,7 @@
 """Training of many networks of one shape as one: a stack along a leading model axis.
 
 Each network keeps its own order of rows, random numbers, learning rates, callbacks and history;
-what is computed at a step is computed for all of them.
+a step computes for all of them at once.
 """
 
 import copy
@@ -69,7 +69,7 @@ def stack_key(net, data, isolate_seed):
 
 
 def _is_stackable(net, data, isolate_seed):
-    """Return whether all that training does is known here, and belongs to one network alone."""
+    """Return whether every part of training is known here and acts on one network only."""
     plan, network = net.plan, net.module_
     return (
         # Code of users may do anything.

@@ -55,7 +55,7 @@ def _rmsprop(weights, gradient, rate, decay, group, state):
 
 def _sgd(weights, gradient, rate, decay, group, state):
     gradient, mean = gradient.addcmul(weights, decay), state["mean"]
-    # The first gradient alone, and Nesterov's look ahead: the two that `OPTIMIZERS` asks for.
+    # Only the first gradient, and Nesterov's look ahead: the two that `OPTIMIZERS` asks for.
     mean.mul_(group["momentum"]).add_(gradient)
     weights.sub_(gradient.add(mean, alpha=group["momentum"]).mul_(rate))
 

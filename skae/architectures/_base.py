@@ -1,4 +1,4 @@
-"""What an architecture is: all that estimators ask of a description of networks."""
+"""What an architecture is: the questions that estimators ask of a description of networks."""
 
 from abc import ABC, abstractmethod
 from numbers import Integral, Real

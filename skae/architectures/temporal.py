@@ -274,7 +274,7 @@ def _finished(
         linear_skip=architecture.linear_skip,
         weight_init=architecture.weight_init,
     )
-    # The linear skip connection holds the best start of what is behind the frames, too.
+    # The linear skip connection also holds the best start of the columns behind the frames.
     extra = getattr(network, "extra", None)
     if architecture.linear_skip and extra is not None:
         zero_init_last_layer(extra)

@@ -203,7 +203,7 @@ def _warn_of(errors: Mapping[str, Exception]) -> None:
 
 
 def _kept(firsts: Mapping[str, Evaluation]) -> dict[str, dict[str, Any]]:
-    """Return what is kept of the first fold, of the reducers that got so far."""
+    """Return the results of the first fold, of the reducers that got so far."""
     with_codes = {name: each for name, each in firsts.items() if each.codes is not None}
     return {
         "estimators": {name: each.estimator for name, each in with_codes.items()},

@@ -35,7 +35,7 @@ def render(comparison: Any) -> str:
 
 
 def _context(comparison: Any) -> dict[str, Any]:
-    """Return all that the template needs, by name."""
+    """Return the contents of the template, by name."""
     columns = [column for column in COLUMNS if column.name in comparison.table]
     settings = dict(comparison.settings)
     return {

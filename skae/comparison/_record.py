@@ -70,6 +70,6 @@ def describe_machine() -> dict[str, str]:
 def _version(name: str) -> str | None:
     try:
         return version(name)
-    # Of optional packages: what is not installed was not used.
+    # Of optional packages: those that are not installed were not used.
     except PackageNotFoundError:
         return None

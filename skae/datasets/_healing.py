@@ -267,7 +267,7 @@ def _draw_sides(
 ) -> np.ndarray:
     """Return the side of each square in pixels."""
     if square_size == "random":
-        # Up to half of the image: a larger square would hide what is to be healed.
+        # Up to half of the image: a larger square would hide the part to be healed.
         return rng.randint(1, max(1, size // 2) + 1, n_images)
     return np.full(n_images, square_size)
 

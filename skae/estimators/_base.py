@@ -77,7 +77,7 @@ class NetworkEstimator(
 ):
     """Base of estimators with a network: common parameters and training.
 
-    A family builds its network (`_build_network`) and states what is special about its training
+    A family builds its network (`_build_network`) and states how its training differs
     (`_traits`); it may prepare its training set (`_prepare_training_set`) and learn more from it
     afterwards (`_finish`). The loop is skorch's.
     """
@@ -97,7 +97,7 @@ class NetworkEstimator(
     _streams_rows = False
 
     def _traits(self) -> Traits:
-        """Return what is special about the training of this family."""
+        """Return how the training of this family differs from that of others."""
         return Traits()
 
     def _check_size_of_stream(self) -> None:
@@ -177,7 +177,7 @@ class NetworkEstimator(
         return self
 
     def _begin(self, partial):
-        """Resolve all that does not depend on the data, and drop the results of an earlier fit."""
+        """Resolve what does not depend on the data, and drop the results of an earlier fit."""
         is_fitted = hasattr(self, "module_")
         if partial:
             mode = NEXT_BATCH if is_fitted else FIRST_BATCH

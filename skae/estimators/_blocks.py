@@ -59,7 +59,7 @@ def _refuse_frames(estimator: Any, name: str) -> None:
     library = get_output_config(name, estimator)["dense"] if name == "transform" else "default"
     if library != "default":
         raise ValueError(
-            f"set_output(transform={library!r}) would compute what is lazy: use "
+            f"set_output(transform={library!r}) would compute a lazy result: use "
             "set_output(transform='default'), and make a frame of the Dask array that it returns."
         )
 

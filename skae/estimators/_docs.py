@@ -16,9 +16,9 @@ n_components : int, float in (0, 1) or 'auto', default=2
     (at most 20,000 of them). ``'auto'`` is 0.9. `partial_fit` needs an integer, or `fit` first.
 refine_steps : int, default=0
     Number of steps that improve the code of each row after the encoder: damped Gauss-Newton steps
-    on the squared error of its reconstruction, in `transform` and all that follows from it. Each
-    takes as long as decoding the row ``n_components`` times. No code gets worse, and none depends
-    on other rows. It may be set after `fit`; calling `module_` does not refine.
+    on the squared error of its reconstruction, in `transform` and in everything computed from it.
+    Each takes as long as decoding the row ``n_components`` times. No code gets worse, and none
+    depends on other rows. It may be set after `fit`; calling `module_` does not refine.
 architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
     The networks: a name, or an object of `skae.architectures`: `Dense`, `Conv`, your own
     modules as `Custom` (the encoder, the decoder or both; the missing side is the default one),

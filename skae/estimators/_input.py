@@ -156,7 +156,7 @@ def _refuse_missing(estimator, X, samples):
 
 
 def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shape, allow_missing):
-    """Validate all that a fit is given, but labels.
+    """Validate the arguments of a fit, except labels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Columns of series whose values are known in advance: which, their effect, and what is given."""
+"""Columns of series whose values are known in advance: which, their effect, and their values."""
 
 from dataclasses import replace
 from numbers import Integral
@@ -20,7 +20,7 @@ _N_TURNS = 2
 _MAX_EFFECT_VALUES = 4_000_000
 # Known columns of the whole window are further columns of the regression if it has at most so many
 # in all, which take a second. The days of the week, at 48 hours and the next 24, lower the error
-# of hourly taxi rides from 0.46 to 0.28; of wider windows the effect alone is used.
+# of hourly taxi rides from 0.46 to 0.28; with wider windows only the effect is used.
 _MAX_INPUTS = 1024
 
 
@@ -163,7 +163,7 @@ def known_inputs(windows: np.ndarray, columns: np.ndarray, n_lags: int) -> np.nd
     return relative.reshape(n_windows, -1)
 
 
-# -- what is given of the future -----------------------------------------------------------
+# -- values given for the future -------------------------------------------------------------
 
 
 def read_futures(

@@ -256,7 +256,7 @@ def _spreads(near: Part, places: np.ndarray) -> np.ndarray:
     """Return the root of how far neighbors are from their own neighbors, on average.
 
     The root: a mean of the plain distance and of its ratio to that of the neighbors, as local
-    outlier factors have it. The ratio alone misses outliers that have each other as neighbors.
+    outlier factors have it. The ratio by itself misses outliers that have each other as neighbors.
     """
     spreads: np.ndarray = np.sqrt(_mean_over_neighbors(near, near["spreads"][places], places))
     return spreads

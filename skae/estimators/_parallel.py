@@ -32,7 +32,8 @@ class ParallelMixin:
         if term is not None:
             raise ValueError(
                 f"{type(self).__name__} cannot be trained by several processes: {term}. Set the "
-                "environment variable SKAE_DISTRIBUTED=0, by which every process trains alone."
+                "environment variable SKAE_DISTRIBUTED=0, by which every process trains a model of "
+                "its own."
             )
         if self._compares_batches(training_set, run):
             raise ValueError(

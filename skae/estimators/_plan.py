@@ -88,7 +88,7 @@ FIT = FitMode(is_partial=False, continues=False, forgets=True, resets=True, min_
 WARM_START = FitMode(is_partial=False, continues=True, forgets=False, resets=True, min_rows=2)
 FIRST_BATCH = FitMode(is_partial=True, continues=False, forgets=True, resets=True, min_rows=1)
 NEXT_BATCH = FitMode(is_partial=True, continues=True, forgets=False, resets=False, min_rows=1)
-# The network starts anew from the rows so far; what is known of the input stays.
+# The network starts anew from the rows so far; the description of the input stays.
 NEW_START = FitMode(is_partial=True, continues=False, forgets=False, resets=False, min_rows=1)
 
 

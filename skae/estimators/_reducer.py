@@ -68,11 +68,11 @@ def fit_reducer(
     ValueError
         If the reducer cannot honor the weights.
     UnsetMetadataPassedError
-        If metadata routing is enabled and the reducer neither requests nor declines what is given.
+        If metadata routing is enabled and the reducer neither requests nor declines the weights.
     """
     # The parameter itself is never fitted: scikit-learn's contract of meta-estimators.
     reducer = clone(reducer)
-    with compute_threads():  # what is trained afterwards has the threads that it had before
+    with compute_threads():  # later training has the threads that it had before
         return _fitted(reducer, X, y, sample_weight, owner, parameter, caller, params)
 
 

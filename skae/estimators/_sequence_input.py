@@ -190,7 +190,7 @@ def _check_lengths(lengths: np.ndarray, min_timesteps: int) -> None:
     if lengths[shortest] < min_timesteps:
         raise ValueError(
             f"X must hold sequences of at least {min_timesteps} frames each, got "
-            f"{lengths[shortest]} in X[{shortest}]: leave such sequences out. Frames of NaN alone "
+            f"{lengths[shortest]} in X[{shortest}]: leave such sequences out. Frames of only NaN "
             "at the end of a sequence are padding and do not count."
         )
 
@@ -202,7 +202,7 @@ def _refuse_missing(estimator: Any, values: np.ndarray, lengths: np.ndarray) -> 
     sample, step = (int(each) for each in np.argwhere(is_missing)[0])
     raise ValueError(
         f"Input X contains NaN within sequences, first at time step {step} of X[{sample}]. Frames "
-        "of NaN alone at the end of a sequence are padding; others are missing values: use "
+        "of only NaN at the end of a sequence are padding; others are missing values: use "
         f"{type(estimator).__name__}(missing_values='mask'), or fill them, for instance by "
         "interpolation."
     )

@@ -135,7 +135,7 @@ def _directions(frames: np.ndarray) -> np.ndarray:
     return directions
 
 
-# By the parameter `baseline` of score, besides 'mean': what is predicted, and its name.
+# By the parameter `baseline` of score, besides 'mean': the prediction, and its name.
 _BASELINES: dict[str, tuple[Callable[[Sequences], np.ndarray], str]] = {
     "last": (lambda sequences: _frame_before(sequences, 1), "repeating the last frame"),
     "linear": (_linear, "linear autoregression"),

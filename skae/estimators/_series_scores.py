@@ -11,7 +11,7 @@ from ..series._layout import to_steps, window_rows, window_starts
 from ._reducer import reconstruct
 
 # Components of the PCA that several channels are compared with. Of made sensors with faults in
-# what is trained on, 8 and 10 find faulty steps with the same area under the ROC curve, 5 and 14
+# training, 8 and 10 find faulty steps with the same area under the ROC curve, 5 and 14
 # with up to 0.03 less; without the 30 % of the windows that fit worst 0.97, with them 0.92.
 _N_COMPONENTS, _TRIMMED_FRACTION, _N_TRIMS = 10, 0.3, 2
 # Each step is in about so many windows. On NAB all windows find 0.003 more of the area under the

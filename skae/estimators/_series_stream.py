@@ -132,5 +132,5 @@ def _check_later(series: Series, end: tuple[int, int | None] | None) -> None:
     last, first = np.array([end[0], series.times[0]]).view("datetime64[ns]").astype("datetime64[s]")
     raise ValueError(
         f"X must follow on the steps so far, the last of which is of {last}, got one of {first}: "
-        "leave out what was scored before, or call start_stream() to begin anew."
+        "leave out steps that were scored before, or call start_stream() to begin anew."
     )

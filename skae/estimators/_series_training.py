@@ -34,7 +34,7 @@ def evenly_spaced_windows(stretches: list[np.ndarray], window: int, max_windows:
     observed = np.concatenate(
         [np.isnan(window_rows(each, window)[::stride]).mean(axis=1) <= 0.5 for each in stretches]
     )
-    # What is mostly missing is no example of what is normal.
+    # Mostly missing windows are no examples of normal ones.
     return rows[observed] if observed.any() else rows
 
 

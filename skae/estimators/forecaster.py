@@ -87,7 +87,7 @@ class SeriesForecaster(DocLinkMixin, BaseEstimator):
         Absolute errors of held-out forecasts, sorted for each step and channel, in units of
         `scale_`.
     n_features_in_ : int
-        Number of columns in `fit`: channels, and what is known in advance.
+        Number of columns in `fit`: channels, and columns known in advance.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns. Only available if X has names that are all strings.
 
@@ -250,7 +250,7 @@ class SeriesForecaster(DocLinkMixin, BaseEstimator):
             self.estimator_ = fit_network(clone(self.estimator), remaining, self.n_lags_)
 
     def _learn_baseline(self, windows: np.ndarray) -> None:
-        """Fit the linear prediction from lags alone, which `score` compares with."""
+        """Fit the linear prediction from lags, which `score` compares with."""
         if self.estimator is None and not len(self.known_columns_):
             self._lag_coef, self._lag_intercept = self.coef_, self.intercept_
             return
@@ -412,7 +412,7 @@ class SeriesForecaster(DocLinkMixin, BaseEstimator):
     def _forecast_one(self, series: Series, future: np.ndarray) -> np.ndarray:
         n_steps, channels, known = len(future), self._channels, self.known_columns_
         lags = last_steps(series, self.n_lags_)
-        # Behind the end of what is asked for, known columns stay as they are there.
+        # Behind the end of the forecast, known columns stay as they are there.
         n_more = -n_steps % self._n_steps
         ahead = np.zeros((n_steps + n_more, lags.shape[1]))
         ahead[:, known] = np.pad(future, ((0, n_more), (0, 0)), mode="edge")

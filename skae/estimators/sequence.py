@@ -269,7 +269,7 @@ class SequencePredictor(
         the fraction of 64 that a smaller batch has. No sequences are held out.
 
         Center and scale follow the data, and the network computes the same in the new
-        units. Convolutions follow the scale alone, user-supplied modules and networks that see
+        units. Convolutions follow only the scale, user-supplied modules and networks that see
         principal directions follow neither.
 
         Parameters
@@ -434,7 +434,7 @@ class SequencePredictor(
     def _compare(self, X: Any) -> tuple[Sequences, np.ndarray]:
         """Return sequences, and the predictions of their last frames as rows."""
         sequences = self._read(X, min_timesteps=2)
-        # As at the end of each sequence when it was one frame shorter. The last frame alone: the
+        # As at the end of each sequence when it was one frame shorter. Only the last frame: the
         # score of a sequence then means the same as `predict` on it.
         return sequences, sequences.without_last().map(self._predict)
 

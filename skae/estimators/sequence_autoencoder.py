@@ -71,7 +71,7 @@ class SequenceAutoencoder(
     missing_values : {None, 'mask'}, default=None
         If ``'mask'``, NaN in X is a missing value, here and in every method, and `impute` replaces
         it. The encoder sees the mean in its place, the loss is that of the observed values, and
-        training hides another 30 % of them from the encoder at random. If None, frames of NaN alone
+        training hides another 30 % of them from the encoder at random. If None, frames of only NaN
         at the end of a sequence are padding, and all other NaN is refused.
     noise : {'gaussian', 'masking', 'salt_pepper'}, Noise or callable, default=None
         Corruption of the input during training, while the clean data are the target.

@@ -59,7 +59,7 @@ class _Neighborhood(_Part):
     def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         rows, observed = self._scaled(rows)
         squares = rows.square().sum(dim=1, keepdim=True)
-        # (n_samples, n_references), over the observed features alone.
+        # (n_samples, n_references), over the observed features only.
         of_references = observed.double() @ self.references.square().T
         distances = squares + of_references - 2 * rows @ self.references.T
         nearest, places = distances.topk(self.n_neighbors, dim=1, largest=False)
@@ -121,7 +121,7 @@ class _Features(_Part):
 
 
 class _NeighborScores(nn.Module):
-    """What `squared_deviations` adds up to for each row: all three parts, or the wide one alone."""
+    """What `squared_deviations` adds up to for each row: all three parts, or only the wide one."""
 
     def __init__(self, parts: dict[str, dict[str, Any]]) -> None:
         super().__init__()

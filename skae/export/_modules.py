@@ -48,7 +48,7 @@ class AppliedNetwork(nn.Module):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Apply the method."""
-        # Images and frames become rows of values, which is all that networks take.
+        # Images and frames become rows of values, the only form that networks take.
         outputs: torch.Tensor = getattr(self.network, self.method)(X.flatten(self.n_axes))
         return outputs if self.shape is None else outputs.reshape(-1, *self.shape)
 
@@ -217,7 +217,7 @@ transform, inverse_transform, reconstruct, score_samples = (
 predict, predict_proba = METHODS["predict"], METHODS["predict_proba"]
 
 for _method in METHODS.values():
-    # Some are NetworkEstimators, whose network alone would be exported without its encoder.
+    # Some are NetworkEstimators, whose network would be exported without its encoder.
     for _kind in REFUSED:
         _method.register(_kind, _refuse)
 

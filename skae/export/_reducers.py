@@ -19,7 +19,7 @@ from ._modules import METHODS, inner_reducer
 
 
 class _Scaling(nn.Module):
-    """An affine map of each feature alone, from what a function makes of zeros and of ones."""
+    """An affine map of each feature, found from a function's values at zeros and at ones."""
 
     def __init__(self, function: Callable[[np.ndarray], Any], n_features: int) -> None:
         super().__init__()

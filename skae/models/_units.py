@@ -80,7 +80,7 @@ def moved_units(network, rows, weights, fraction):
         New rows, in the units of the data.
     weights : ndarray of shape (n_samples,) or None
     fraction : float
-        Number of the new rows, as a fraction of all that count.
+        Number of the new rows, as a fraction of the rows that count.
 
     Returns
     -------

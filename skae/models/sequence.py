@@ -90,7 +90,7 @@ class RecurrentNetwork(AutoencoderNetwork):
         for _ in range(0, n_steps, self.n_steps):
             codes, state = self._next_codes(self.standardization.standardize(x), state)
             # Decoded at once: the next input is the frame as it would be measured, not the code.
-            # (n_samples, self.n_steps, n_features): the state holds all that came before.
+            # (n_samples, self.n_steps, n_features): the state holds all earlier frames.
             x = self.decode(codes[:, -1].flatten(0, 1)).unflatten(0, (len(codes), self.n_steps))
             frames.append(x)
         return torch.cat(frames, dim=1)[:, :n_steps].flatten(1)
@@ -115,7 +115,7 @@ class RecurrentNetwork(AutoencoderNetwork):
         """Return a function that takes from each step ahead those that are targets, as rows."""
         if self.is_padded:
             is_target = ~followed.isnan().all(dim=3)
-            is_target |= ~is_target.any()  # missing values alone, which have no loss
+            is_target |= ~is_target.any()  # only missing values, which have no loss
             return lambda values: values[is_target]
         # Whole sequences: each step ahead ends where the sequence does. In the order of the mask.
         _, n_timesteps, n_steps, _ = followed.shape

@@ -17,7 +17,7 @@ from ..noises import Noise, NoiseContext
 class SequenceCriterion(Criterion):
     """Reconstruction loss of a batch of sequences.
 
-    Functions of data get frames alone, as (n_samples, n_timesteps, n_channels). To their loss the
+    Functions of data get only frames, as (n_samples, n_timesteps, n_channels). To their loss the
     squared error of the length is added, which counts as one value among those of the sequence.
 
     Parameters
@@ -54,7 +54,7 @@ class SequenceCriterion(Criterion):
 
 
 def noise_of_frames(noise: Noise, shape: tuple[int, int]) -> Noise:
-    """Return a noise of rows that gives its function frames, and leaves the length alone.
+    """Return a noise of rows that gives its function frames, and does not change the length.
 
     Parameters
     ----------

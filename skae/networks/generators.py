@@ -52,7 +52,7 @@ class GeneratorStack:
 
 
 class _Drawn(torch.autograd.Function):
-    """Draws of one model, or under vmap of several: a stack of what each would draw alone."""
+    """Draws of one model, or under vmap of several: a stack of the draws of each."""
 
     @staticmethod
     def forward(model, draw):

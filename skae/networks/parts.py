@@ -1,4 +1,4 @@
-"""Batches that several processes compute in parts: what is a mean or a draw of the whole batch."""
+"""Batches that several processes compute in parts: means and draws of the whole batch."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -96,7 +96,7 @@ def current_part():
 def mean_of_batch(mean):
     """Return the mean over the rows of a batch, given that over the rows of this process.
 
-    It has no gradient. For one process it is what is given.
+    It has no gradient. One process returns its argument.
     """
     part = current_part()
     return mean if part is None else part.sum(mean.detach() * part.fraction)

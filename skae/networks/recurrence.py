@@ -102,7 +102,7 @@ class _Block(nn.Module):
         return hidden + self.layers(self.norms[1](hidden)), (key, value)
 
     def _bias(self, n_queries: int, key: torch.Tensor) -> torch.Tensor:
-        """Return what is added to the products (n_heads, n_queries, n_keys)."""
+        """Return the bias that is added to the products (n_heads, n_queries, n_keys)."""
         times = torch.arange(key.shape[2], device=key.device)
         # The queries are the last frames.
         distances = times[times.shape[0] - n_queries :, None] - times

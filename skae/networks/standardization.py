@@ -87,7 +87,7 @@ class EncodesData(nn.Module):
         self.standardization = standardization
 
     def forward(self, x):
-        # The network standardizes all that it gets: here this is undone.
+        # The network standardizes its input: here this is undone.
         return self.encoder(self.standardization.unstandardize(x))
 
 

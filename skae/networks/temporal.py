@@ -132,7 +132,7 @@ class RecurrentFeatures(nn.Module):
 class RecurrentFrames(nn.Module):
     """A recurrence that reads the same features at each step, and a frame of each state.
 
-    Both directions: the first frames know as much of what follows as the last ones of what was
+    Both directions: the first frames know as much of later frames as the last ones of earlier
     before.
     """
 

@@ -61,7 +61,7 @@ _INTERNAL = {*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"}
 _FLOATS = {np.dtype(kind) for kind in ("f2", "f4", "f8")}
 # The largest number that every kernel of torch holds, some count in 32 bits.
 _MAX_NUMBER = 2**31 - 1
-# Of windows and of what is made larger, in entries. The gradient of a convolution with a stride of
+# Of windows and of enlarged images, in entries. The gradient of a convolution with a stride of
 # 2**16 reads beyond its array (torch 2.13, found by random arguments), and an image enlarged so
 # much takes all memory; no network needs a thousandth of it.
 _MAX_WINDOW = 2**12

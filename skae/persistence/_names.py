@@ -43,7 +43,7 @@ def public_name(value):
 def _reexported_name(value, name):
     """Look for a value in the public packages above the module that defines it."""
     *parts, attribute = name.split(".")
-    # From the shortest on; private packages and what is below them may move.
+    # From the shortest on; private packages and modules below them may move.
     for n_parts in range(1, len(parts)):
         if parts[n_parts - 1].startswith("_"):
             break

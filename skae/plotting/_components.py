@@ -253,7 +253,7 @@ class ComponentActivityDisplay:
         """
         ax = axes_or_new(ax)
         numbers = np.arange(1, len(self.effect) + 1)
-        # Grey rather than left out: how many are not in use is what is looked for.
+        # Grey rather than left out: the plot is to show how many are not in use.
         colors = np.where(self.is_active, COLORS[0], "#cccccc")
         label = "effect (grey: inactive)"
         style = {"color": list(colors), "label": label, **bar_kwargs}

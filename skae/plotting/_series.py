@@ -163,7 +163,7 @@ class ForecastDisplay:
                     after_values = np.append(values[-1], frames.reshape(n_steps, -1)[:, i])
                     style = {"color": COLORS[i], "linestyle": line, "linewidth": width}
                     ax.plot(after, after_values, label=f"{name}{label}", **style)
-        # Where what is known ends.
+        # Where the known values end.
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set(xlabel="steps from the last observed one", ylabel="value")
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)

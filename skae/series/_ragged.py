@@ -110,7 +110,7 @@ def _check_frames(sequences: list[np.ndarray]) -> None:
 def find_lengths(values: np.ndarray) -> np.ndarray | None:
     """Return how many frames the sequences of a padded array have.
 
-    Frames of NaN alone behind all others are padding; before others they are missing.
+    Frames of only NaN behind all others are padding; before others they are missing.
 
     Parameters
     ----------

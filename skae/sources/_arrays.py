@@ -75,7 +75,7 @@ class ZarrSource(ArraySource):
             self.array.metadata.encode_chunk_key((row // self.chunk_rows, *columns))
             for row in range(int(self.edges[k]), int(self.edges[k + 1]), self.chunk_rows)
         )
-        # A chunk of zeros alone is not stored.
+        # A chunk of only zeros is not stored.
         return [path for path in (folder / key for key in keys) if path.exists()]
 
 

@@ -13,7 +13,7 @@ from ._dask import DaskArraySource, DaskFrameSource
 from ._parquet import ParquetSource
 from ._torch import DatasetSource
 
-# Module and class of what is given: where a library was not imported, X cannot be of it.
+# Module and class of X: where a library was not imported, X cannot be of it.
 _SOURCES: dict[tuple[str, str], Callable[..., RowSource]] = {
     ("h5py", "Dataset"): HDF5Source,
     ("zarr", "Array"): ZarrSource,
@@ -82,7 +82,7 @@ def open_rows(
 
 
 def find_source(X: Any) -> RowSource | None:
-    """Return X as a source, None for what is in memory already.
+    """Return X as a source, or None if it is already in memory.
 
     Parameters
     ----------
