@@ -1,16 +1,9 @@
 """Autoencoders that behave like scikit-learn's PCA."""
 
-from . import (
-    architectures,
-    datasets,
-    inspection,
-    metrics,
-    model_selection,
-    plotting,
-    sources,
-)
-from ._card import model_card
-from .comparison import Comparison, compare
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import architectures, losses, noises
 from .estimators._shift_tests import ShiftTest
 from .estimators.autoencoder import Autoencoder
 from .estimators.classifier import AutoencoderClassifier
@@ -27,8 +20,13 @@ from .estimators.table import TableAutoencoder
 from .estimators.table_encoder import TableEncoder
 from .estimators.variational import VariationalAutoencoder
 from .estimators.windows import Windows
-from .export._onnx import export_onnx
-from .persistence import load, save
+
+if TYPE_CHECKING:
+    from . import datasets, export, inspection, metrics, model_selection, plotting, sources
+    from ._card import model_card
+    from .comparison import Comparison, compare
+    from .export._onnx import export_onnx
+    from .persistence import load, save
 
 __version__ = "0.1.0"
 
@@ -53,13 +51,51 @@ __all__ = [
     "architectures",
     "compare",
     "datasets",
+    "export",
     "export_onnx",
     "inspection",
     "load",
+    "losses",
     "metrics",
     "model_card",
     "model_selection",
+    "noises",
     "plotting",
     "save",
     "sources",
 ]
+
+# What stands around the estimators is imported at its first use: a process that only fits or
+# predicts does not wait for it.
+_SUBMODULES = (
+    "datasets",
+    "export",
+    "inspection",
+    "metrics",
+    "model_selection",
+    "plotting",
+    "sources",
+)
+_FUNCTION_MODULES = {
+    "Comparison": "comparison",
+    "compare": "comparison",
+    "export_onnx": "export._onnx",
+    "load": "persistence",
+    "model_card": "_card",
+    "save": "persistence",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
+    if name not in _FUNCTION_MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{_FUNCTION_MODULES[name]}", __name__), name)
+    # From now on found without this function.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -79,13 +79,16 @@ def test_skorch_is_known_to_the_engine_alone():
 
 @pytest.fixture(scope="module")
 def modules():
-    """Modules that an import of skae adds to those of its dependencies, and all of them."""
-    # Both at once: each new process takes seconds.
+    """Modules that an import of skae adds to those of its dependencies, and all of them; names
+    of skae that cannot be used afterwards."""
+    # All at once: each new process takes seconds.
     script = """
 import json, sys, torch, sklearn.decomposition, skorch
 before = set(sys.modules)
 import skae
-print(json.dumps([sorted(set(sys.modules) - before), sorted(sys.modules)]))
+after = set(sys.modules)
+missing = [name for name in skae.__all__ if not hasattr(skae, name)]
+print(json.dumps([sorted(after - before), sorted(after), missing]))
 """
     shown = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -95,6 +98,20 @@ print(json.dumps([sorted(set(sys.modules) - before), sorted(sys.modules)]))
 
 def test_importing_skae_leaves_the_heavy_parts_of_scikit_learn_to_those_who_use_them(modules):
     assert not {"sklearn.datasets", "sklearn.mixture"} & modules[1]
+
+
+def test_what_stands_around_the_estimators_is_imported_at_its_first_use(modules):
+    around = {"_card", "comparison", "export", "model_selection", "persistence", "plotting"}
+    assert not {f"skae.{name}" for name in around} & modules[1]
+
+
+def test_every_public_name_is_found_after_an_import_of_skae(modules):
+    assert not modules[2]
+
+
+def test_an_unknown_name_of_skae_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'AutoEncoder'"):
+        skae.AutoEncoder  # noqa: B018
 
 
 def test_importing_skae_imports_no_optional_package_of_its_own(modules):
