@@ -19,6 +19,7 @@ from skae import (
     Denoiser,
     HybridAutoencoder,
     SequencePredictor,
+    VariationalAutoencoder,
 )
 from skae._engine.net import Net
 from skae.architectures import Conv, Dense
@@ -319,3 +320,27 @@ def test_every_step_is_that_of_skorchs_loop(parameters, data, monkeypatch):
     for one, other in zip(our_history, their_history, strict=True):
         assert one.keys() == other.keys()
         assert one["train_loss"] == pytest.approx(other["train_loss"], rel=1e-6)
+
+
+class KeptBytes(Callback):
+    """List the bytes of memory that the kept losses of each batch hold."""
+
+    # After the callback that keeps the parts of the loss.
+    position = 1
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_bytes = set()
+
+    def on_batch_end(self, net, **kwargs):
+        kept = [*net.history[-1]["batches"][-1].values()]
+        parts = next(c for name, c in net.callbacks_ if name == "LossParts").values_
+        kept += [value for values in parts.values() for value in values]
+        tensors = [value for value in kept if isinstance(value, torch.Tensor)]
+        self.n_bytes |= {tensor.untyped_storage().nbytes() for tensor in tensors}
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, VariationalAutoencoder])
+def test_losses_that_are_kept_hold_no_memory_of_their_batches(kind):
+    watcher = KeptBytes()
+    kind(2, max_iter=1, callbacks=[watcher], random_state=0).fit(X)
+    assert watcher.n_bytes == {4}

@@ -181,8 +181,9 @@ class LossParts(Callback):
     def on_batch_end(self, net, batch, training, parts, **kwargs):
         prefix = "train" if training else "valid"
         for part, value in parts.items():
-            # Tensors: nothing waits for the device before the epoch ends.
-            self.values_[f"{prefix}_{part}"].append(value)
+            # Tensors: nothing waits for the device before the epoch ends. Copies, since a mean may
+            # keep the memory of what it was computed from.
+            self.values_[f"{prefix}_{part}"].append(value.clone())
             self.n_rows_[f"{prefix}_{part}"].append(net.n_rows_of(batch))
 
     def on_epoch_end(self, net, **kwargs):

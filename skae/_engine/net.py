@@ -216,7 +216,9 @@ class Net(NeuralNet):
                 for batch in passed:
                     self.notify("on_batch_begin", batch=batch, training=training)
                     step = step_fn(batch, **fit_params)
-                    batches[-1] |= {loss: step["loss"].detach(), size: self.n_rows_of(batch)}
+                    # A copy: torch's mean of squares keeps the memory of all squares of the batch.
+                    value = step["loss"].detach().clone()
+                    batches[-1] |= {loss: value, size: self.n_rows_of(batch)}
                     self.notify("on_batch_end", batch=batch, training=training, **step)
         # One transfer from the device for the whole epoch: each would wait for the step to end.
         recorded = [batch for batch in batches if loss in batch]
