@@ -76,6 +76,21 @@ def test_the_number_of_epochs_is_between_thirty_and_sixty():
     assert plan_of(1000).max_iter == 60
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "max_iter", "batch_size"),
+    [(10**7, 3, 192), (3 * 10**7, 1, 192), (10**8, 1, 625), (10**9, 1, 6250)],
+)
+def test_many_rows_are_trained_on_in_as_many_updates_as_a_million(n_rows, max_iter, batch_size):
+    plan = plan_of(n_rows)
+    assert (plan.max_iter, plan.batch_size) == (max_iter, batch_size)
+    assert plan.max_iter * n_rows / plan.batch_size <= 160_000
+
+
+def test_epochs_of_batches_of_a_given_size_are_fewer_where_they_are_long():
+    assert plan_of(10**8, batch_size=8192).max_iter == 13
+    assert plan_of(10**9, batch_size=100).max_iter == 1
+
+
 def test_small_sets_get_one_epoch_for_nine_rows_but_fifteen_at_least():
     assert [plan_of(n_rows).max_iter for n_rows in (50, 180, 360)] == [15, 20, 40]
 

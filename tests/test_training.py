@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import warnings
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,8 @@ from skorch.callbacks import (
 from skorch.history import History
 from tqdm.auto import tqdm
 
-from skae import Autoencoder, AutoencoderRegressor
+from skae import Autoencoder, AutoencoderRegressor, VariationalAutoencoder
+from skae._engine import callbacks, net
 from skae._engine.callbacks import LossParts
 from skae._engine.data import BatchIterator
 from skae.architectures import Dense
@@ -343,6 +345,32 @@ def test_parts_of_the_loss_are_recorded_as_their_means_over_rows():
     recorder.on_batch_end(net, batch=batch, training=False, parts={"kl": torch.tensor(7.0)})
     recorder.on_epoch_end(net)
     assert (net.history[-1]["train_kl"], net.history[-1]["valid_kl"]) == (2, 7)
+
+
+class WaitingLosses(Callback):
+    """The largest number of losses of an epoch that are tensors yet."""
+
+    n_most = 0
+
+    def on_batch_end(self, net, **kwargs):
+        losses = [v for batch in net.history[-1]["batches"] for v in batch.values()]
+        parts = [v for values in dict(net.callbacks_)["LossParts"].values_.values() for v in values]
+        n_tensors = sum(isinstance(value, torch.Tensor) for value in losses + parts)
+        self.n_most = max(self.n_most, n_tensors)
+
+
+def test_losses_of_an_epoch_of_many_steps_become_numbers_before_it_ends(digits, monkeypatch):
+    fit = partial(VariationalAutoencoder, **SMALL, batch_size=50, max_iter=2)
+    expected = fit().fit(digits[:500])
+    for module in (net, callbacks):
+        monkeypatch.setattr(module, "MAX_WAITING", 4)
+    waiting = WaitingLosses()
+    fitted = fit(callbacks=[waiting]).fit(digits[:500])
+    # Of the loss and its two parts, up to four each.
+    assert waiting.n_most <= 3 * 4
+    assert [dict(h, dur=0) for h in fitted.net_.history] == [
+        dict(h, dur=0) for h in expected.net_.history
+    ]
 
 
 @pytest.mark.parametrize(("n_rows", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (1, [2]), (4, [4])])

@@ -18,10 +18,18 @@ from tqdm.auto import tqdm
 # averages over about a tenth of all weights so far, and over this many at most: the
 # choice among 8 horizons, see benchmarks/NOTES.md.
 _AVERAGING_INTERVAL, _HORIZON_DIVISOR, _MAX_HORIZON = 4, 10, 25
+# Steps whose losses stay tensors on the device: fetching one waits for its step to end. A tensor
+# takes 0.7 kB and a number a tenth of it, which counts in epochs of millions of steps.
+MAX_WAITING = 4096
 
 
 class StopTraining(Exception):
     """Raised by a callback to end training. The best weights are restored."""
+
+
+def fetched(losses):
+    """Return losses that are tensors as a list of numbers, in one transfer from the device."""
+    return torch.stack(losses).tolist() if losses else []
 
 
 def averaged_weights(network):
@@ -181,14 +189,18 @@ class LossParts(Callback):
     def on_batch_end(self, net, batch, training, parts, **kwargs):
         prefix = "train" if training else "valid"
         for part, value in parts.items():
-            # Tensors: nothing waits for the device before the epoch ends. Copies, since a mean may
-            # keep the memory of what it was computed from.
-            self.values_[f"{prefix}_{part}"].append(value.clone())
+            values = self.values_[f"{prefix}_{part}"]
+            # Copies, since a mean may keep the memory of what it was computed from.
+            values.append(value.clone())
             self.n_rows_[f"{prefix}_{part}"].append(net.n_rows_of(batch))
+            if len(values) % MAX_WAITING == 0:
+                values[-MAX_WAITING:] = fetched(values[-MAX_WAITING:])
 
     def on_epoch_end(self, net, **kwargs):
         for name, values in self.values_.items():
-            mean = np.average(torch.stack(values).tolist(), weights=self.n_rows_[name])
+            n_numbers = len(values) - len(values) % MAX_WAITING
+            values[n_numbers:] = fetched(values[n_numbers:])
+            mean = np.average(values, weights=self.n_rows_[name])
             net.history.record(name, float(mean))
 
 

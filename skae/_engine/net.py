@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, LRScheduler
 from skorch.utils import to_tensor
 
 from ..networks.generators import use_generator
-from .callbacks import StopTraining
+from .callbacks import MAX_WAITING, StopTraining, fetched
 from .data import TrainingData, TrainingSet, to_float
 
 # Rows of a batch that is not trained on, at least: its gradients take no memory.
@@ -201,7 +201,7 @@ class Net(NeuralNet):
             raise StopTraining from interrupt
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Do what skorch does, with losses that stay on the device until the epoch ends.
+        """Do what skorch does, with losses that stay on the device for many steps.
 
         Validation has the same noise in every epoch, so that losses can be compared. On a CPU it
         takes as long as skorch's; on an accelerator no step waits for the device.
@@ -211,6 +211,7 @@ class Net(NeuralNet):
         with nullcontext() if training else use_generator(self.validation_noise()):
             batches = self.history[-1]["batches"]
             loss, size = f"{prefix}_loss", f"{prefix}_batch_size"
+            waiting = []
             # Closed at once where a step fails: rows may be read in a thread meanwhile.
             with closing(iter(iterator)) as passed:
                 for batch in passed:
@@ -219,12 +220,11 @@ class Net(NeuralNet):
                     # A copy: torch's mean of squares keeps the memory of all squares of the batch.
                     value = step["loss"].detach().clone()
                     batches[-1] |= {loss: value, size: self.n_rows_of(batch)}
+                    waiting.append(batches[-1])
+                    if len(waiting) == MAX_WAITING:
+                        waiting = _fetch(waiting, loss)
                     self.notify("on_batch_end", batch=batch, training=training, **step)
-        # One transfer from the device for the whole epoch: each would wait for the step to end.
-        recorded = [batch for batch in batches if loss in batch]
-        values = torch.stack([batch[loss] for batch in recorded]).tolist()
-        for batch, value in zip(recorded, values, strict=True):
-            batch[loss] = value
+        _fetch(waiting, loss)
         self.history.record(f"{prefix}_batch_count", len(iterator))
 
     def _set_training(self, training=True):
@@ -252,6 +252,14 @@ class Net(NeuralNet):
 
     def validation_noise(self):
         return torch.Generator(self.device).manual_seed(self.seed)
+
+
+def _fetch(batches, loss):
+    """Put numbers in place of the losses of batches, and return a list for the next ones."""
+    values = fetched([batch[loss] for batch in batches])
+    for batch, value in zip(batches, values, strict=True):
+        batch[loss] = value
+    return []
 
 
 def _call_in_data_units(listener, net, *, batch=None, **kwargs):

@@ -89,12 +89,13 @@ alpha : float or 'auto', default='auto'
     and 0.01 otherwise.
 batch_size : int or 'auto', default='auto'
     Number of samples in a batch. ``'auto'`` is a sixteenth of the training rows, but at least 24
-    and at most 192; of images in a convolutional network at most 150,528 pixels in all, if these
-    are 24 images or more.
+    and at most 192, or what makes 160,000 updates an epoch if that is more; of images in a
+    convolutional network at most 150,528 pixels in all, if these are 24 images or more.
 max_iter : int or 'auto', default='auto'
     Largest number of epochs. ``'auto'`` is what makes about 2,000 updates, within 30 to 60. With
     fewer than 540 rows it is one epoch for every nine of them, but at least 15; estimators that
-    predict do not take fewer for few rows.
+    predict do not take fewer for few rows. With more than a million rows it is what makes up to
+    160,000 updates, but at least one.
 early_stopping : bool, default=True
     Whether to hold out rows and stop when their loss stops improving, which is the default
     here, unlike in :class:`~sklearn.neural_network.MLPRegressor`, where a score decides. The

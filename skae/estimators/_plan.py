@@ -20,6 +20,9 @@ _MAX_BATCH_PIXELS = 192 * 28 * 28
 # ``max_iter='auto'`` aims at this many updates in all, within these numbers of epochs: MNIST's
 # error falls little after 2,000, and 60 epochs overfit small sets.
 _UPDATES, _MIN_EPOCHS, _MAX_EPOCHS = 2000, 30, 60
+# More rows do not need more updates without end. From these on, which are 30 epochs of a million
+# rows, training makes fewer epochs; where a single one would make more, batches grow instead.
+_MAX_UPDATES = 160_000
 # Few rows are soon overfitted: at most one epoch for this many rows, but this many epochs at least.
 _ROWS_PER_EPOCH, _MIN_EPOCHS_OF_SMALL_SETS = 9, 15
 # AdamW decays weights apart from the gradient, and needs more; optimizers that add decay to the
@@ -183,7 +186,8 @@ def _batch_size(estimator, traits, n_rows):
         return int(estimator.batch_size)
     if traits.batch_rows is not None:
         return traits.batch_rows
-    n_most, image_shape = _MAX_BATCH_ROWS, getattr(estimator, "image_shape_", None)
+    n_most = max(_MAX_BATCH_ROWS, math.ceil(n_rows / _MAX_UPDATES))
+    image_shape = getattr(estimator, "image_shape_", None)
     if image_shape is not None and not estimator.architecture_.accepts_any_basis:
         n_most = min(n_most, _MAX_BATCH_PIXELS // math.prod(image_shape[:2]))
     return max(min(n_rows // _UPDATES_PER_EPOCH, n_most), MIN_BATCH_ROWS)
@@ -212,6 +216,7 @@ def _max_iter(max_iter, traits, n_rows, batch_size):
         return math.ceil(min(max(n_rows // 2, fewest), most) / updates_per_epoch)
     n_epochs = math.ceil(_UPDATES / updates_per_epoch)
     n_epochs = min(max(n_epochs, _MIN_EPOCHS), _MAX_EPOCHS)
+    n_epochs = min(n_epochs, max(_MAX_UPDATES // updates_per_epoch, 1))
     if not traits.learns_targets:
         n_epochs = min(n_epochs, max(n_rows // _ROWS_PER_EPOCH, _MIN_EPOCHS_OF_SMALL_SETS))
     return n_epochs * (_ORDERED_EPOCHS_FACTOR if traits.ordered else 1)
