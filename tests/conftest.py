@@ -1,5 +1,6 @@
 """Data and tools that tests share."""
 
+import gc
 import importlib.util
 import os
 
@@ -10,6 +11,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+
+# Nothing becomes garbage while thousands of tests are collected, but looking for it takes seconds.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Look for garbage from now on, but not among what is kept to the end: modules and tests."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

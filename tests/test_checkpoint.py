@@ -1,10 +1,6 @@
 """A fit that was killed continues where it was, and ends where it would have ended."""
 
 import random
-import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import numpy as np
@@ -25,6 +21,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae.architectures import Conv, Custom, Dense
+from tests.forked import FORKS, finish, started
 
 SMALL = {"architecture": Dense((16,)), "max_iter": 6, "random_state": 0}
 ESTIMATORS = {
@@ -190,24 +187,22 @@ def test_partial_fit_writes_no_checkpoint(data, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def fit_and_save(X, path, result):
+    fitted = Autoencoder(4, max_iter=20, random_state=0, checkpoint=path).fit(X)
+    np.save(result, fitted.transform(X))
+
+
+@FORKS
 def test_a_process_killed_at_random_moments_ends_with_the_same_weights(data, tmp_path):
-    path, result = tmp_path / "state", tmp_path / "codes.npy"
-    script = textwrap.dedent(f"""
-        import numpy as np
-        from sklearn.datasets import load_digits
-        from skae import Autoencoder
-        X, _ = load_digits(n_class=4, return_X_y=True)
-        fitted = Autoencoder(4, max_iter=20, random_state=0, checkpoint={str(path)!r}).fit(X)
-        np.save({str(result)!r}, fitted.transform(X))
-    """)
+    arguments = data[0], tmp_path / "state", tmp_path / "codes.npy"
     moments = random.Random(0)
     for _ in range(2):
-        process = subprocess.Popen([sys.executable, "-c", script])
-        while process.poll() is None and not path.exists():
+        process = started(fit_and_save, *arguments)
+        while process.is_alive() and not arguments[1].exists():
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run([sys.executable, "-c", script], check=True)
+        process.kill()
+        process.join()
+    finish(started(fit_and_save, *arguments))
     undisturbed = Autoencoder(4, max_iter=20, random_state=0).fit(data[0])
-    np.testing.assert_array_equal(np.load(result), undisturbed.transform(data[0]))
+    np.testing.assert_array_equal(np.load(arguments[2]), undisturbed.transform(data[0]))

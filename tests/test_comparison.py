@@ -1,5 +1,4 @@
 import re
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -586,28 +585,6 @@ def test_every_reducer_is_fitted_with_the_same_number_of_threads(digits):
     assert [each.n_threads_ for each in result.estimators.values()] == [before, before]
     # MKL has a number of its own: steps with two numbers take ten times as long.
     assert threads_of_libraries() == libraries
-
-
-def test_the_threads_that_numba_starts_do_not_change_those_of_torch():
-    pytest.importorskip("numba")
-    script = """
-import numba, numpy as np, torch
-from skae.comparison._evaluation import unchanged_threads
-
-@numba.njit(parallel=True)
-def double(x):
-    for i in numba.prange(len(x)):
-        x[i] *= 2
-
-torch.set_num_threads(1)
-with unchanged_threads():
-    double(np.ones(10))
-print(torch.get_num_threads())
-"""
-    shown = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert shown.stdout.strip() == "1"
 
 
 # -- what the docstrings promise besides -------------------------------------------------------

@@ -22,11 +22,11 @@ from skae import (
 )
 from skae.architectures import Dense
 
-# Few epochs, of which checks that ask how well something is learned need more: of Autoencoder and
-# of the detectors, the defaults are checked as they are.
+# Few epochs: of Autoencoder and of the detectors, the defaults are checked as they are.
 QUICK = {"max_iter": 3}
-QUICK_JOINT = {"max_iter": 12}
-QUICK_DENSE = {"architecture": Dense(16), "learning_rate_init": 0.02, **QUICK_JOINT}
+# Fast learners, which three epochs are enough for. By the tolerance a check that sets another number
+# of epochs, a thousand, ends early.
+QUICK_JOINT = {"architecture": Dense(16), "learning_rate_init": 0.02, "tol": 0.1, **QUICK}
 
 ESTIMATORS = [
     Autoencoder(),
@@ -40,12 +40,12 @@ ESTIMATORS = [
     AutoencoderClassifier(**QUICK_JOINT),
     AutoencoderRegressor(**QUICK_JOINT),
     # Neither decoder nor balance.
-    AutoencoderClassifier(reconstruction_weight=0, **QUICK_DENSE),
-    AutoencoderRegressor(reconstruction_weight=0.3, **QUICK_DENSE),
+    AutoencoderClassifier(reconstruction_weight=0, **QUICK_JOINT),
+    AutoencoderRegressor(reconstruction_weight=0.3, **QUICK_JOINT),
     Denoiser(**QUICK),
     Denoiser(n_components=2, noise="masking", noise_level=(0.1, 0.5), **QUICK),
     Denoiser("conv", n_components=1, **QUICK),
-    ParametricUMAP(n_neighbors=5, max_iter=5),
+    ParametricUMAP(n_neighbors=5, **QUICK),
     SequencePredictor(**QUICK),
     SequencePredictor(4, cell="gru", hidden_size=16, architecture="conv", **QUICK),
     SequencePredictor(2, cell="tcn", n_steps=2, hidden_size=8, **QUICK),
@@ -54,8 +54,8 @@ ESTIMATORS = [
     ReconstructionOutlierDetector(),
     # Without a loss there is no error to tell rows by.
     ReconstructionOutlierDetector(PCA(1), method="error"),
-    TableAutoencoder(max_iter=10),
-    TableAutoencoder(variational=True, max_iter=10),
+    TableAutoencoder(**QUICK),
+    TableAutoencoder(variational=True, **QUICK),
     TableEncoder(),
     TableEncoder(numeric_scaling="quantile", missing_values="nan"),
     # Rows are steps of a series, of which the checks give few.

@@ -6,8 +6,6 @@ import multiprocessing.process
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -21,6 +19,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from skorch.callbacks import Callback
 from torch import distributed
+from torch.distributed import run
 
 import skae
 from skae import (
@@ -39,6 +38,7 @@ from skae._engine.rendezvous import meet
 from skae.architectures import Conv, Custom, Dense
 from skae.networks.generators import standard_normal_like
 from skae.networks.parts import BatchPart, use_part
+from tests.forked import FORKS, finish, started
 from tests.pair import Died, in_two_processes, values_of, variables
 
 SMALL = {"architecture": Dense((16,)), "max_iter": 3, "random_state": 0, "batch_size": 24}
@@ -493,18 +493,14 @@ assert not any("gloo" in name for name in names), names
 """
 
 
-def test_torchrun_runs_a_script_that_knows_nothing_of_it(digits, tmp_path):
+@FORKS
+def test_torchrun_runs_a_script_that_knows_nothing_of_it(digits, tmp_path, monkeypatch):
     (tmp_path / "script.py").write_text(SCRIPT)
     np.save(tmp_path / "X.npy", digits[0])
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    local = ["--standalone", "--local-addr", "127.0.0.1"]
-    subprocess.run(
-        [*launcher, *local, tmp_path / "script.py", tmp_path / "X.npy", tmp_path],
-        check=True,
-        timeout=300,
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": str(Path(skae.__file__).parent.parent)},
-    )
+    monkeypatch.setenv("PYTHONPATH", str(Path(skae.__file__).parent.parent))
+    local = ["--nproc-per-node", "2", "--standalone", "--local-addr", "127.0.0.1"]
+    paths = [str(tmp_path / name) for name in ("script.py", "X.npy", "")]
+    finish(started(run.main, [*local, *paths]), seconds=300)
     expected = Autoencoder(4, max_iter=3, random_state=0).fit_transform(digits[0])
     results = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
     np.testing.assert_allclose(results[0]["arr_0"], expected, rtol=1e-4, atol=1e-4)

@@ -1,6 +1,7 @@
 """Same seed, same bits; and nobody else's random numbers are touched."""
 
 import copy
+import hashlib
 import io
 import os
 import pickle
@@ -19,6 +20,7 @@ from small import ESTIMATORS, FOR_IMAGES, FOR_SERIES, FOR_TABLES, images, result
 
 from skae import Autoencoder, VariationalAutoencoder
 from skae.architectures import Conv, Custom, Dense
+from tests.forked import FORKS, in_fork
 
 FORMS = {
     "dense": {"architecture": Dense((16,), dropout=0.2), "noise": "gaussian"},
@@ -31,50 +33,53 @@ FORMS = {
     },
 }
 
-# What was done before, how hashes fall and who else draws must not show.
-EVERY_ESTIMATOR = """
-import hashlib, pickle, sys
-import numpy as np, torch
-from sklearn.base import clone
-from skae import Autoencoder
-from skae.architectures import Conv
-from small import ESTIMATORS, FOR_IMAGES, FOR_SERIES, FOR_TABLES, images, results, wine
-others_were_busy = sys.argv[1] == "busy"
-noisy = Autoencoder(
-    3, architecture=Conv((4,), dropout=0.2), noise="masking", max_iter=2, random_state=0
-)
-of_rows = {**ESTIMATORS, **FOR_SERIES, **FOR_TABLES}
-of_images = {**FOR_IMAGES, "noisy": noisy}
-for estimators, (X, y) in [(of_rows, wine()), (of_images, images())]:
-    for name, estimator in estimators.items():
-        if others_were_busy:
-            np.random.seed(3)
-            torch.manual_seed(3)
-            # Fitted before, with another seed to other rows, and copied since.
-            of_seed = {"random_state": 1} if hasattr(estimator, "random_state") else {}
-            other = clone(estimator).set_params(**of_seed).fit(X[::-1].copy(), y[::-1])
-            of_seed = {key: estimator.get_params()[key] for key in of_seed}
-            estimator = pickle.loads(pickle.dumps(other)).set_params(**of_seed)
-        fitted = estimator.fit(X, y)
-        if others_were_busy:
-            results(fitted, X[:7])
-            fitted = pickle.loads(pickle.dumps(fitted))
-        made = b"".join(each.tobytes() for each in results(fitted, X))
-        print(name, hashlib.sha256(made).hexdigest())
-"""
+
+def digests(others_were_busy):
+    """Fit every estimator, and return its name and a digest of what it makes of the rows.
+
+    What was done before, how hashes fall and who else draws must not show.
+    """
+    noisy = Autoencoder(
+        3, architecture=Conv((4,), dropout=0.2), noise="masking", max_iter=2, random_state=0
+    )
+    of_rows = {**ESTIMATORS, **FOR_SERIES, **FOR_TABLES}
+    of_images = {**FOR_IMAGES, "noisy": noisy}
+    return [
+        f"{name} {digest(clone(estimator), X, y, others_were_busy)}"
+        for estimators, (X, y) in [(of_rows, wine()), (of_images, images())]
+        for name, estimator in estimators.items()
+    ]
 
 
+def digest(estimator, X, y, others_were_busy):
+    if others_were_busy:
+        np.random.seed(3)
+        torch.manual_seed(3)
+        # Fitted before, with another seed to other rows, and copied since.
+        of_seed = {"random_state": 1} if hasattr(estimator, "random_state") else {}
+        other = clone(estimator).set_params(**of_seed).fit(X[::-1].copy(), y[::-1])
+        of_seed = {key: estimator.get_params()[key] for key in of_seed}
+        estimator = pickle.loads(pickle.dumps(other)).set_params(**of_seed)
+    fitted = estimator.fit(X, y)
+    if others_were_busy:
+        results(fitted, X[:7])
+        fitted = pickle.loads(pickle.dumps(fitted))
+    made = b"".join(each.tobytes() for each in results(fitted, X))
+    return hashlib.sha256(made).hexdigest()
+
+
+@FORKS
 def test_every_estimator_gives_the_same_bits_in_another_process_whatever_was_done_before():
-    shown = []
-    for order, hash_seed in (("alone", "1"), ("busy", "2")):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-        run = [sys.executable, "-W", "ignore", "-c", EVERY_ESTIMATOR, order]
-        done = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
-        shown.append(done.stdout.splitlines())
-    assert shown[0] == shown[1]
+    # Its hashes are others than here, where they fall at random.
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    script = "from test_reproducibility import digests; print(*digests(False), sep='\\n')"
+    run = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
+    shown = done.stdout.splitlines()
+    assert shown == in_fork(lambda: digests(True))
     tables = (ESTIMATORS, FOR_SERIES, FOR_TABLES, FOR_IMAGES)
-    assert len(shown[0]) == sum(map(len, tables)) + 1
+    assert len(shown) == sum(map(len, tables)) + 1
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-4)])

@@ -1,10 +1,5 @@
 """Searches that end fits early: Optuna's pruning, and successive halving that keeps weights."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import optuna
 import pytest
@@ -23,11 +18,11 @@ from skorch.callbacks import Callback
 
 from skae import Autoencoder, AutoencoderClassifier
 from skae.architectures import Dense
+from tests.forked import FORKS, finish, started
 
 X, Y = load_wine(return_X_y=True)
 X, HELD_OUT, Y, _ = train_test_split(scale(X), Y, random_state=0)
 SMALL = {"architecture": Dense((8,)), "random_state": 0}
-ROOT = Path(__file__).parents[1]
 # Losses are positive: every trial is pruned at its first report.
 ALWAYS = ThresholdPruner(upper=0.0)
 
@@ -118,13 +113,12 @@ def work(path):
     )
 
 
+@FORKS
 def test_two_processes_share_a_study_by_one_file(tmp_path):
     path = str(tmp_path / "study.log")
-    script = f"from tests.test_searches import work; work({path!r})"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen([sys.executable, "-c", script], env=environment, cwd=ROOT) as other:
-        work(path)
-    assert other.returncode == 0
+    other = started(work, path)
+    work(path)
+    finish(other)
     study = optuna.load_study(study_name="rates", storage=JournalStorage(JournalFileBackend(path)))
     assert [trial.number for trial in study.trials] == [0, 1, 2, 3]
     assert all(trial.state == TrialState.COMPLETE for trial in study.trials)

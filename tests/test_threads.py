@@ -1,6 +1,6 @@
 """Threads and processes: what many do at once is what one does alone, and none waits forever."""
 
-import multiprocessing
+import importlib.util
 import os
 import re
 import subprocess
@@ -19,6 +19,7 @@ from small import ESTIMATORS, FOR_IMAGES, QUICK, images, results, wine
 
 from skae import Autoencoder, SequencePredictor
 from skae.architectures import Conv, Custom, Dense
+from tests.forked import FORKS, in_fork
 
 X, Y = wine()
 IMAGES, IS_LARGE = images()
@@ -33,7 +34,158 @@ CUSTOM = Autoencoder(
     random_state=0,
 )
 OF_ROWS = {**ESTIMATORS, "custom": CUSTOM, "noisy": Autoencoder(2, noise="masking", **QUICK)}
-FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+# -- scripts for new processes ------------------------------------------------------------------
+
+POOL = """
+import multiprocessing
+import torch
+from sklearn.datasets import load_digits
+from skae import Autoencoder, VariationalAutoencoder
+torch.set_num_threads(2)
+X = load_digits().data[:500]
+fitted = Autoencoder(8, max_iter=1, random_state=0).fit(X)
+fitted.transform(X)
+
+def task(trains):
+    (VariationalAutoencoder(8, max_iter=1).fit(X) if trains else fitted).score_samples(X)
+
+context = multiprocessing.get_context("fork")
+processes = [context.Process(target=task, args=(trains,)) for trains in (False, True)]
+[process.start() for process in processes]
+[process.join(timeout=60) for process in processes]
+print(*(process.exitcode for process in processes))
+[process.kill() for process in processes]
+"""
+HYBRID_WITH_NUMBA = '''
+import torch
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from skorch.callbacks import Callback
+from skae import Autoencoder, HybridAutoencoder
+from skae.architectures import Conv, Dense
+
+torch.set_num_threads(1)
+digits = load_digits()
+X, images = digits.data[:60], digits.images[:60]
+
+class Threads(Callback):
+    def on_train_begin(self, net, **kwargs):
+        print(torch.get_num_threads())
+
+def fit(estimator, X):
+    estimator.set_params(max_iter=1, callbacks=[Threads()]).fit(X).transform(X)
+    print(torch.get_num_threads())
+
+class LikeUMAP(PCA):
+    """It starts Numba's threads at once, two of them, as UMAP does before it compiles."""
+
+    def fit(self, X, y=None):
+        import numba
+        numba.get_num_threads()
+        print("in reducer", torch.get_num_threads())
+        return super().fit(X)
+
+LONG = Dense((1000, 1000))
+fit(HybridAutoencoder(reducer=LikeUMAP(2), architecture=LONG), X)
+torch.set_num_threads(2)
+for estimator, rows in [
+    (Autoencoder(architecture=Dense((8,))), X),
+    (Autoencoder(architecture=Conv((4,))), images),
+    (Autoencoder(architecture=LONG), X),
+]:
+    fit(estimator, rows)
+'''
+PARALLEL_NUMBA = """
+import numba, numpy as np, torch
+from skae.comparison._evaluation import unchanged_threads
+
+@numba.njit(parallel=True)
+def double(x):
+    for i in numba.prange(len(x)):
+        x[i] *= 2
+
+torch.set_num_threads(1)
+with unchanged_threads():
+    double(np.ones(10))
+print(torch.get_num_threads())
+"""
+LIMITS = """
+import multiprocessing
+import numpy as np
+import torch
+from threadpoolctl import threadpool_info
+from skae import Autoencoder
+from skae.architectures import Dense
+from skorch.callbacks import Callback
+
+torch.set_num_threads(2)
+X = np.random.default_rng(0).normal(size=(40, 100))
+
+class Threads(Callback):
+    def on_train_begin(self, net, **kwargs):
+        print("while fitting", torch.get_num_threads(), flush=True)
+
+def fit():
+    Autoencoder(2, architecture=Dense((1000, 1000)), max_iter=1, callbacks=[Threads()]).fit(X)
+
+def show(when):
+    pools = sorted({pool["num_threads"] for pool in threadpool_info()})
+    print(when, torch.get_num_threads(), *pools, flush=True)
+
+def task():
+    show("before")
+    fit()
+    show("after")
+
+def fork():
+    process = multiprocessing.get_context("fork").Process(target=task)
+    process.start()
+    process.join(timeout=60)
+    process.kill()
+
+fork()
+Autoencoder(2, architecture=Dense((4,)), max_iter=1).fit(X).transform(X)
+fork()
+"""
+# Runs scripts in processes that are forked from one that has imported all and computed nothing: a
+# new process for each would import torch for seconds.
+FORKING = """
+import multiprocessing, sys
+from pathlib import Path
+import sklearn.datasets, skorch.callbacks
+import skae.comparison
+from skae import Autoencoder, HybridAutoencoder, VariationalAutoencoder
+
+def show(path):
+    with open(path.with_suffix(".shown"), "w") as sys.stdout:
+        exec(path.read_text(), {"__name__": "__main__"})
+
+for path in sorted(Path(sys.argv[1]).glob("*.py")):
+    process = multiprocessing.get_context("fork").Process(target=show, args=(path,))
+    process.start()
+    process.join()
+    assert not process.exitcode, path
+"""
+SCRIPTS = {"pool": POOL, "limits": LIMITS}
+if importlib.util.find_spec("numba") is not None:
+    SCRIPTS |= {"hybrid with numba": HYBRID_WITH_NUMBA, "parallel numba": PARALLEL_NUMBA}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """What each script prints on two threads, also of a machine with fewer or more processors."""
+    folder = tmp_path_factory.mktemp("scripts")
+    for name, script in SCRIPTS.items():
+        (folder / f"{name}.py").write_text(script)
+    # By OpenMP, which torch computes with too: its threads are what a fork leaves behind.
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": "omp"}
+    for library in ("OMP", "OPENBLAS", "NUMBA"):
+        environment[f"{library}_NUM_THREADS"] = "2"
+    run = [sys.executable, "-W", "ignore", "-c", FORKING, folder]
+    subprocess.run(run, capture_output=True, check=True, env=environment)
+    return {name: (folder / f"{name}.shown").read_text() for name in SCRIPTS}
 
 
 def assert_same_bits(made, expected):
@@ -122,21 +274,6 @@ def test_a_grid_search_finds_the_same_with_workers(backend):
     np.testing.assert_array_equal(one, two)
 
 
-def in_fork(task):
-    """What a task gives in a forked process, which has a minute."""
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    process = context.Process(target=lambda: queue.put(task()))
-    process.start()
-    process.join(timeout=60)
-    if process.is_alive():
-        process.kill()
-        pytest.fail("The forked process did not end.")
-    # Nothing would ever come from a process that died.
-    assert process.exitcode == 0
-    return queue.get()
-
-
 @FORKS
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_forked_process_reads_and_trains(name):
@@ -146,35 +283,9 @@ def test_a_forked_process_reads_and_trains(name):
     assert_same_bits(again, results(fitted, X))
 
 
-POOL = """
-import multiprocessing
-import torch
-from sklearn.datasets import load_digits
-from skae import Autoencoder, VariationalAutoencoder
-torch.set_num_threads(2)
-X = load_digits().data[:500]
-fitted = Autoencoder(8, max_iter=1, random_state=0).fit(X)
-fitted.transform(X)
-
-def task(trains):
-    (VariationalAutoencoder(8, max_iter=1).fit(X) if trains else fitted).score_samples(X)
-
-context = multiprocessing.get_context("fork")
-processes = [context.Process(target=task, args=(trains,)) for trains in (False, True)]
-[process.start() for process in processes]
-[process.join(timeout=60) for process in processes]
-print(*(process.exitcode for process in processes))
-[process.kill() for process in processes]
-"""
-
-
 @FORKS
-def test_a_forked_process_does_not_wait_for_threads_that_stayed_behind():
-    run = [sys.executable, "-W", "ignore", "-c", POOL]
-    # More threads than one: these are what a fork leaves behind.
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    shown = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
-    assert shown.stdout.split() == ["0", "0"]
+def test_a_forked_process_does_not_wait_for_threads_that_stayed_behind(shown):
+    assert shown["pool"].split() == ["0", "0"]
 
 
 @FORKS
@@ -305,107 +416,26 @@ def test_a_fit_that_fails_gives_the_threads_back(digits, two_threads):
     assert torch.get_num_threads() == 2
 
 
-WITH_NUMBA = '''
-import torch
-from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA
-from skorch.callbacks import Callback
-from skae import Autoencoder, HybridAutoencoder
-from skae.architectures import Conv, Dense
-
-torch.set_num_threads(1)
-digits = load_digits()
-X, images = digits.data[:60], digits.images[:60]
-
-class Threads(Callback):
-    def on_train_begin(self, net, **kwargs):
-        print(torch.get_num_threads())
-
-def fit(estimator, X):
-    estimator.set_params(max_iter=1, callbacks=[Threads()]).fit(X).transform(X)
-    print(torch.get_num_threads())
-
-class LikeUMAP(PCA):
-    """It starts Numba's threads at once, two of them, as UMAP does before it compiles."""
-
-    def fit(self, X, y=None):
-        import numba
-        numba.get_num_threads()
-        print("in reducer", torch.get_num_threads())
-        return super().fit(X)
-
-LONG = Dense((1000, 1000))
-fit(HybridAutoencoder(reducer=LikeUMAP(2), architecture=LONG), X)
-torch.set_num_threads(2)
-for estimator, rows in [
-    (Autoencoder(architecture=Dense((8,))), X),
-    (Autoencoder(architecture=Conv((4,))), images),
-    (Autoencoder(architecture=LONG), X),
-]:
-    fit(estimator, rows)
-'''
-
-
-def test_threads_that_umap_starts_change_no_number_of_threads_of_a_fit():
+@FORKS
+def test_threads_that_umap_starts_change_no_number_of_threads_of_a_fit(shown):
     # Not by UMAP itself, which compiles for a minute: what it changes is Numba's doing.
     pytest.importorskip("numba")
-    run = [sys.executable, "-W", "ignore", "-c", WITH_NUMBA]
-    # Two threads on a machine of any size, by OpenMP, which torch computes with too.
-    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
-    environment["NUMBA_THREADING_LAYER"] = "omp"
-    shown = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
     # Within and after: the hybrid; short steps, dense and convolutional; long steps.
-    counts = shown.stdout.split()
+    counts = shown["hybrid with numba"].split()
     assert counts == ["in", "reducer", "2", "1", "1", *["1", "2"] * 2, "2", "2"]
+
+
+@FORKS
+def test_the_threads_that_numba_starts_do_not_change_those_of_torch(shown):
+    pytest.importorskip("numba")
+    assert shown["parallel numba"].strip() == "1"
 
 
 # -- processes that are forked -----------------------------------------------------------------
 
-LIMITS = """
-import multiprocessing
-import numpy as np
-import torch
-from threadpoolctl import threadpool_info
-from skae import Autoencoder
-from skae.architectures import Dense
-from skorch.callbacks import Callback
-
-torch.set_num_threads(2)
-X = np.random.default_rng(0).normal(size=(40, 100))
-
-class Threads(Callback):
-    def on_train_begin(self, net, **kwargs):
-        print("while fitting", torch.get_num_threads(), flush=True)
-
-def fit():
-    Autoencoder(2, architecture=Dense((1000, 1000)), max_iter=1, callbacks=[Threads()]).fit(X)
-
-def show(when):
-    pools = sorted({pool["num_threads"] for pool in threadpool_info()})
-    print(when, torch.get_num_threads(), *pools, flush=True)
-
-def task():
-    show("before")
-    fit()
-    show("after")
-
-def fork():
-    process = multiprocessing.get_context("fork").Process(target=task)
-    process.start()
-    process.join(timeout=60)
-    process.kill()
-
-fork()
-Autoencoder(2, architecture=Dense((4,)), max_iter=1).fit(X).transform(X)
-fork()
-"""
-
 
 @FORKS
-def test_a_forked_process_has_all_threads_for_what_is_not_skae():
+def test_a_forked_process_has_all_threads_for_what_is_not_skae(shown):
     """Fits use one thread where the first process had computed, and all of them otherwise."""
-    run = [sys.executable, "-W", "ignore", "-c", LIMITS]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
-    shown = subprocess.run(run, capture_output=True, check=True, text=True, env=environment)
     expected = [["before 2 2", f"while fitting {own}", "after 2 2"] for own in (2, 1)]
-    assert shown.stdout.splitlines() == expected[0] + expected[1]
+    assert shown["limits"].splitlines() == expected[0] + expected[1]
