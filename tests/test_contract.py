@@ -24,8 +24,8 @@ from skae.architectures import Dense
 
 # Few epochs: of Autoencoder and of the detectors, the defaults are checked as they are.
 QUICK = {"max_iter": 3}
-# Fast learners, which three epochs are enough for. By the tolerance a check that sets another number
-# of epochs, a thousand, ends early.
+# Fast learners, for which three epochs are enough. By the tolerance, a check that sets a thousand
+# epochs ends early.
 QUICK_JOINT = {"architecture": Dense(16), "learning_rate_init": 0.02, "tol": 0.1, **QUICK}
 
 ESTIMATORS = [
