@@ -64,7 +64,9 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all by default")
     parser.add_argument("--seeds", type=int, default=5, help="of streams: seeds of each figure")
+    parser.add_argument("--device", default="cuda", help="of gpu: cpu for a small run, to test it")
     options = parser.parse_args()
+    arguments = {"streams": [options.seeds], "gpu": [options.device]}
     parts = options.parts or PARTS
     print(
         f"{platform.machine()}, {torch.get_num_threads()} threads, Python "
@@ -73,7 +75,7 @@ def main():
     )
     for part in parts:
         # The others have too many kinds of repetitions for one number.
-        show(streams.measure(options.seeds) if part == "streams" else PARTS[part].measure())
+        show(PARTS[part].measure(*arguments.get(part, [])))
 
 
 def show(rows):

@@ -67,6 +67,8 @@ BAD_PARAMETERS = {
         "validation_fraction=0.9999 of .* rows leaves none",
     ),
     "device": ({"device": "abacus"}, "device must be 'auto', 'cpu' or .* got 'abacus'"),
+    "precision": ({"precision": "float16"}, "'precision'(?=.*'bfloat16').*Got 'float16'"),
+    "compile": ({"compile": "yes"}, "'compile'.*Got 'yes'"),
     "image_shape product": (
         {"image_shape": (7, 8)},
         r"image_shape=\(7, 8\) has 56 values.*64 feat",

@@ -155,7 +155,7 @@ def _check_identity(path, identity, other):
 def identify(parameters, training_set):
     """Describe a fit by what determines its result: parameters and data, each by name."""
     # These may differ in the process that continues.
-    ignored = {"checkpoint", "callbacks", "device", "verbose"}
+    ignored = {"checkpoint", "callbacks", "device", "compile", "verbose"}
     described = {
         name: _describe(value)
         for name, value in parameters.items()

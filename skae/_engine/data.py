@@ -21,6 +21,8 @@ _MERGED_ROWS = 1000
 # Statistics of larger sets, and where training starts, come from a sample of so many rows, fewer
 # where they are long: it is held in float64, several times over.
 _SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
+# Fraction of a GPU's free memory that rows may take; the rest is for the network and its steps.
+_DATA_MEMORY_FRACTION = 0.5
 
 
 def computing_dtype(X):
@@ -163,8 +165,8 @@ def sample_rows(training_set, random_state):
 class Rows:
     """Rows of an array that are converted and standardized when they are needed.
 
-    Arrays in memory are kept as a tensor on the device: floats standardized once, bytes as bytes.
-    A memmap or a sparse matrix is read a batch at a time.
+    Arrays in memory are kept as a tensor on the device, if it has room: floats standardized once,
+    bytes as bytes. A memmap or a sparse matrix is read a batch at a time.
     """
 
     def __init__(self, X, standardization, device):
@@ -173,19 +175,43 @@ class Rows:
         self.is_ready = X.dtype != np.uint8 and type(X) is np.ndarray
         self.source = X
         if self.is_ready:
-            self.source = _standardized(X, standardization).to(device)
+            self.source = _placed(_standardized(X, standardization), device)
         elif type(X) is np.ndarray:
-            self.source = torch.from_numpy(np.require(X, requirements="CW")).to(device)
+            self.source = _placed(torch.from_numpy(np.require(X, requirements="CW")), device)
 
     def take(self, indices, on_device):
         """Return some rows, standardized, given their indices on the host and on the device."""
-        if isinstance(self.source, torch.Tensor):
+        if not isinstance(self.source, torch.Tensor):
+            rows = torch.from_numpy(to_float(self.source[indices.numpy()], np.float32))
+            rows = sent(rows, self.device)
+        elif self.source.device.type == self.device.type:
             rows = self.source.index_select(0, on_device)
         else:
-            rows = torch.from_numpy(to_float(self.source[indices.numpy()], np.float32))
-        if self.is_ready:
-            return rows
-        return self.standardization.standardize(rows.to(self.device, torch.float32))
+            rows = sent(self.source.index_select(0, indices), self.device)
+        return rows if self.is_ready else self.standardization.standardize(rows.float())
+
+
+def has_room(device, n_bytes):
+    """Return whether a device has memory for rows of so many bytes, beside a network."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    # What torch has taken and nobody uses.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return n_bytes <= _DATA_MEMORY_FRACTION * free
+
+
+def _placed(rows, device):
+    """Return rows on the device, or on the host where they are too many."""
+    return rows.to(device) if has_room(device, rows.nbytes) else rows
+
+
+def sent(tensor, device):
+    """Return a tensor on the device. The host does not wait for what the device is computing."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    # Page-locked memory, which torch keeps until the copy is made.
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _standardized(X, standardization):
@@ -260,15 +286,17 @@ class TrainingData(Dataset):
         part.__dict__ = {**self.__dict__, "indices": self.indices[torch.as_tensor(indices)]}
         return part
 
-    def batch(self, indices, corruption=None):
+    def batch(self, indices, corruption=None, on_device=None):
         """Return the inputs and the `Target` of some rows, given their indices on the host.
 
-        Those of their companions, if there are any, follow.
+        Those of their companions, if there are any, follow. The indices may be on the device, too.
         """
         if self.companions is not None:
             indices = torch.cat([indices, self.companions.draw(indices, self.device)])
+            on_device = None
         # Sent once: labels, weights and rows that are on the device share them.
-        on_device = indices.to(self.device, non_blocking=True)
+        if on_device is None:
+            on_device = sent(indices, self.device)
         inputs = self.inputs.take(indices, on_device)
         targets = inputs if self.targets is None else self.targets.take(indices, on_device)
         labels = None if self.labels is None else self.labels[on_device]
@@ -301,8 +329,12 @@ class BatchIterator:
         return n_batches - (n_in_last == 1 and n_batches > 1)
 
     def __iter__(self):
-        for batch in self.index_batches():
-            yield self.data.batch(batch, self.corruption)
+        batches = self.index_batches()
+        # All at once: each transfer takes the host as long as a step takes the device.
+        sizes = [len(batch) for batch in batches]
+        on_device = sent(torch.cat(batches), self.data.device).split(sizes)
+        for batch, same in zip(batches, on_device, strict=True):
+            yield self.data.batch(batch, self.corruption, same)
 
     def index_batches(self):
         """Return the indices of the batches of the next pass, on the host."""

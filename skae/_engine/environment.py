@@ -80,7 +80,7 @@ def compute_threads(network=None, batch_size=1, row_shape=()):
         return _one_thread_everywhere()
     if network is None:
         return UnchangedThreads()
-    n_multiplications = batch_size * _multiplications_per_row(network, row_shape)
+    n_multiplications = batch_size * multiplications_per_row(network, row_shape)
     if n_multiplications > _SHORT_STEP_MULTIPLICATIONS:
         return nullcontext()
     return _one_thread_here()
@@ -197,7 +197,7 @@ def _one_thread_everywhere():
             torch.set_num_threads(n_threads)
 
 
-def _multiplications_per_row(network, row_shape):
+def multiplications_per_row(network, row_shape):
     """Count the multiplications of a forward pass; infinity for layers of unknown kinds."""
     layers = [layer for layer in network.modules() if type(layer) in _N_PLACES]
     matrices = sum(weight.numel() for weight in network.parameters() if weight.dim() > 1)

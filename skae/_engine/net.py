@@ -17,6 +17,7 @@ from skorch.utils import to_tensor
 from ..networks.generators import use_generator
 from .callbacks import MAX_WAITING, StopTraining, fetched
 from .data import TrainingData, TrainingSet, to_float
+from .steps import loss_and_gradients
 
 # Rows of a batch that is not trained on, at least: its gradients take no memory.
 _MIN_INFERENCE_BATCH = 512
@@ -32,6 +33,16 @@ class Net(NeuralNet):
     at the constant rate ``optimizer__lr``, callbacks that score get the data. ``y`` is the target
     of the reconstruction, by default X. Images are taken as rows of their pixels.
     """
+
+    # How layers compute in training: changes to their functions, and what makes these within it.
+    changes = ()
+    layers = nullcontext()
+    # What compiles the steps of the training that runs.
+    compiled = None
+
+    def __getstate__(self):
+        # Graphs and compiled code belong to the training that runs.
+        return super().__getstate__() | {"compiled": None}
 
     # -- data ------------------------------------------------------------------------------
 
@@ -98,9 +109,18 @@ class Net(NeuralNet):
         """Let the network compute loss and gradients."""
         self._set_training(True)
         # No prediction is returned: it would be kept, and nobody asks for it.
-        loss, parts = self.module_.training_loss(*batch, self.criterion_)
-        loss.backward()
+        if self.compiled is None:
+            loss, parts = loss_and_gradients(self, batch)
+        else:
+            loss, parts = self.compiled.loss_and_gradients(self, batch)
         return {"loss": loss, "y_pred": None, "parts": parts}
+
+    def train_step(self, batch, **fit_params):
+        """Take a step: compiled as a whole, or gradients and optimizer one after the other."""
+        made = None if self.compiled is None else self.compiled.take_step(self, batch)
+        if made is None:
+            return super().train_step(batch, **fit_params)
+        return {"loss": made[0], "y_pred": None, "parts": made[1]}
 
     def validation_step(self, batch, **fit_params):
         """Let the network compute the loss, as it is after training."""
@@ -150,6 +170,8 @@ class Net(NeuralNet):
         """Let the network prepare for the epoch."""
         super().on_epoch_begin(net, **kwargs)
         self.module_.begin_epoch(len(self.history) - 1)
+        if self.compiled is not None:
+            self.compiled.begin_epoch(self)
 
     def fit_loop(self, X, y=None, epochs=None, **fit_params):
         """Run epochs until they are done or a callback ends training."""

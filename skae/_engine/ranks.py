@@ -325,7 +325,8 @@ class RankNet(Net):
     def train_step_single(self, batch, **fit_params):
         """Compute the gradients of the whole batch: losses are means over rows."""
         self._set_training(True)
-        loss, parts = self.module_.training_loss(*batch, self.criterion_)
+        with self.layers:
+            loss, parts = self.module_.training_loss(*batch, self.criterion_)
         (loss * self.ranks.part.fraction).backward()
         groups = self.optimizer_.param_groups
         parameters = itertools.chain.from_iterable(group["params"] for group in groups)

@@ -76,6 +76,8 @@ def _is_stackable(net, data, isolate_seed):
         isolate_seed is None
         and all(_is_known(module) for module in network.modules())
         and not plan.callbacks
+        and plan.precision == "float32"
+        and not plan.compile
         and plan.optimizer in OPTIMIZERS
         and net.criterion_.is_builtin
         # Bars, files, rows that come with others, streams.

@@ -74,7 +74,9 @@ class StreamedData(TrainingData):
         if key not in self._storages:
             source = self.training_set.X
             n_rows = min(source.buffer_rows, len(source))
-            self._storages[key] = torch.empty(n_rows, width, dtype=dtype)
+            # Page-locked for a GPU: the thread that reads sends the rows at full speed.
+            is_pinned = self.device.type == "cuda"
+            self._storages[key] = torch.empty(n_rows, width, dtype=dtype, pin_memory=is_pinned)
         return self._storages[key]
 
     @property

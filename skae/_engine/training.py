@@ -17,7 +17,9 @@ from skorch.utils import noop
 
 from ..networks.generators import use_generator
 from .callbacks import BestWeights, EpochBar, LateStopping, LossParts, WeightAverage
+from .compiled import make_compiled
 from .environment import compute_threads, isolated_global_rng
+from .layers import ChangedLayers, lowered
 from .net import Net
 from .stream import StreamAverage
 
@@ -58,6 +60,9 @@ class TrainingPlan:
     seed: int
     n_warmup: int = 0
     n_unstopped: int = 0
+    precision: str = "float32"
+    compile: bool = False
+    is_launch_bound: bool = False
 
 
 class _Run(NamedTuple):
@@ -194,6 +199,9 @@ def make_net(
         **_optimizer_arguments(plan),
     )
     net.plan, net.seed = plan, plan.seed
+    if plan.precision == "bfloat16":
+        net.changes = (lowered(train_data.device),)
+        net.layers = ChangedLayers(network, net.changes)
     # Generators of their own: the order of the rows does not depend on what layers draw.
     net.shuffling = torch.Generator().manual_seed(plan.seed)
     net.drawing = torch.Generator(train_data.device).manual_seed(plan.seed)
@@ -267,6 +275,7 @@ def train_alone(net, data, isolate_seed=None):
         row_shape = data.training_set.X.shape[1:]
         threads = compute_threads(net.module_, net.batch_size, row_shape)
         with guard, threads, use_generator(net.drawing):
+            net.compiled = make_compiled(net) if net.plan.compile else None
             return _run(net, data)
     except BaseException:
         net.module_.load_state_dict(before)
@@ -275,6 +284,7 @@ def train_alone(net, data, isolate_seed=None):
                 callback.close()
         raise
     finally:
+        net.compiled = None
         net.module_.eval()
 
 

@@ -13,6 +13,7 @@ from .._engine.checkpoint import check_writable
 from .._engine.checks import check_callbacks, check_optimizer
 from .._engine.data import Sample, TrainingSet, sample_rows, split_data
 from .._engine.environment import compute_threads, isolated_global_rng, parallel_processes
+from .._engine.layers import check_precision
 from .._engine.noise import Corruption
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
@@ -41,6 +42,7 @@ from ._plan import (
     FitMode,
     Traits,
     make_plan,
+    plan_steps,
     size_for_pca,
 )
 from ._readings import warn_of_ignored_target, warn_of_units
@@ -199,6 +201,7 @@ class NetworkEstimator(
         if self.checkpoint is not None and not mode.is_partial:
             check_writable(self.checkpoint)
         loss, device = resolve_loss(self.loss), resolve_device(self.device)
+        check_precision(self.precision, device)
         return _Run(mode, previous, loss, noise, device, has_float64(device))
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
@@ -280,6 +283,7 @@ class NetworkEstimator(
         if run.mode == NEXT_BATCH:
             ends = self._joined_ends(ends)
         plan = make_plan(self, self._traits(), n_rows, run.mode, seed, run.n_processes)
+        plan = plan_steps(self, plan, network, merged.X.shape[1:], run.device)
         network.n_warmup = plan.n_warmup
         self._describe_rows(network, merged)
         corruption = self._corruption(run.noise, units[1], ends)

@@ -12,6 +12,7 @@ class ParallelMixin:
     """Refusal of what several processes cannot divide, before work begins."""
 
     # Of the estimator that this is mixed into.
+    compile: bool
     _compares_batches: Callable[..., bool]
 
     def _find_whole_batch_term(self) -> str | None:
@@ -29,6 +30,8 @@ class ParallelMixin:
             term = "partial_fit trains on a few rows at a time"
         elif isinstance(training_set.X, RowSource):
             term = "rows that are read block by block are not divided yet, expected an array"
+        elif self.compile:
+            term = "compile=True compiles the steps of one process"
         if term is not None:
             raise ValueError(
                 f"{type(self).__name__} cannot be trained by several processes: {term}. Set the "

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from .._engine.layers import PRECISIONS
 from .._engine.training import OPTIMIZERS, SCHEDULES
 from .._sklearn_compat import HasMethods, Interval, Options, StrOptions
 from ..architectures import ARCHITECTURES, Architecture
@@ -70,6 +71,8 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "checkpoint": [str, PathLike, None],
     # Which names exist depends on the machine: `resolve_device` looks.
     "device": [str, torch.device],
+    "precision": [StrOptions({"auto", *PRECISIONS})],
+    "compile": ["boolean"],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }

@@ -4,9 +4,12 @@ They were chosen on 12 data sets of 133 to 7,500 rows and judged on others: benc
 """
 
 import math
+from dataclasses import replace
 from numbers import Integral
 from typing import NamedTuple
 
+from .._engine.environment import multiplications_per_row
+from .._engine.layers import has_fast_bfloat16
 from .._engine.training import TrainingPlan
 
 # ``batch_size='auto'`` makes this many updates an epoch, within limits: below 24 rows steps cost
@@ -44,6 +47,12 @@ HIDDEN_FRACTION = 0.3
 # few hidden columns little is learned of imputation, and from many codes get worse. On eight tables
 # of which a fifth was removed, fractions from 0.2 to 0.5 imputed alike.
 _MIN_HIDDEN_COLUMNS, _MAX_HIDDEN_COLUMNS = 0.2, 0.5
+
+# Multiplications of a forward pass of a batch below which a GPU takes less time to compute a step
+# than the host to launch it: some 60 operations take 0.3 to 0.6 ms to launch, in which an H100
+# makes about 10e9 multiplications in float32, a third of them forward. Above it bfloat16 saves
+# time; below it casts are further launches, and a graph of all launches saves them.
+_LAUNCH_BOUND_MULTIPLICATIONS = 2e9
 
 
 # ``n_components='auto'`` explains this fraction of the variance as PCA would: the upper end of the
@@ -179,6 +188,39 @@ def make_plan(estimator, traits, n_rows, mode, seed, n_processes=1):
             "n_warmup": 0,
         }
     return TrainingPlan(**plan)
+
+
+def plan_steps(estimator, plan, network, row_shape, device):
+    """Return a plan that knows how the steps of a network are computed on a device.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+    plan : TrainingPlan
+    network : Network
+    row_shape : tuple of int
+        Shape of one input.
+    device : torch.device
+
+    Returns
+    -------
+    plan : TrainingPlan
+    """
+    precision, is_launch_bound = estimator.precision, True
+    # Only there it matters, and counting runs the network once.
+    if device.type == "cuda" and (precision == "auto" or estimator.compile):
+        n_multiplications = plan.batch_size * multiplications_per_row(network, row_shape)
+        # Infinity stands for layers of which nothing is known.
+        is_launch_bound = not _LAUNCH_BOUND_MULTIPLICATIONS <= n_multiplications < math.inf
+    if precision == "auto":
+        pays = not is_launch_bound and has_fast_bfloat16(device)
+        precision = "bfloat16" if pays else "float32"
+    return replace(
+        plan,
+        precision=precision,
+        compile=bool(estimator.compile),
+        is_launch_bound=is_launch_bound,
+    )
 
 
 def _batch_size(estimator, traits, n_rows):

@@ -65,7 +65,8 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
     cycle_weight, architecture, image_shape, loss, missing_values, refine_steps, noise, \
             noise_level, augment, optimizer, learning_rate_init, learning_rate, alpha, \
             batch_size, max_iter, early_stopping, validation_fraction, n_iter_no_change, tol, \
-            warm_start, callbacks, checkpoint, device, verbose, random_state
+            warm_start, callbacks, checkpoint, device, precision, compile, verbose, \
+            random_state
         Shared.
 
     Attributes
@@ -173,6 +174,8 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -201,6 +204,8 @@ class Autoencoder(UnsupervisedMixin, NetworkEstimator):
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
 

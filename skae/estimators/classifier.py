@@ -57,7 +57,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to hold out for early stopping, in which the classes have the same
         proportions as in the training rows.
-    n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, random_state
+    n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, precision, compile, verbose, \
+            random_state
         Shared.
 
     Attributes
@@ -150,6 +151,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -179,6 +182,8 @@ class AutoencoderClassifier(ClassifierMixin, JointEstimator):
             callbacks=callbacks,
             checkpoint=checkpoint,
             device=device,
+            precision=precision,
+            compile=compile,
             verbose=verbose,
             random_state=random_state,
         )

@@ -103,7 +103,7 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         batch.
     optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
             validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
-            verbose, random_state
+            precision, compile, verbose, random_state
         Shared.
 
     Attributes
@@ -203,6 +203,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -226,6 +228,8 @@ class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
 

@@ -72,7 +72,7 @@ class HybridAutoencoder(
     architecture, image_shape, loss, missing_values, refine_steps, noise, noise_level, \
             optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, \
             early_stopping, validation_fraction, n_iter_no_change, tol, warm_start, callbacks, \
-            checkpoint, device, verbose, random_state
+            checkpoint, device, precision, compile, verbose, random_state
         Shared with the other estimators, as all entries without a type: see `_docs`.
 
     Attributes
@@ -160,6 +160,8 @@ class HybridAutoencoder(
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -187,6 +189,8 @@ class HybridAutoencoder(
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
 

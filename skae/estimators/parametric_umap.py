@@ -105,7 +105,7 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
         Fraction of the rows to hold out for early stopping.
     n_iter_no_change : int or inf, default=inf
         Number of epochs without improvement after which training stops.
-    tol, warm_start, callbacks, checkpoint, device, verbose, random_state
+    tol, warm_start, callbacks, checkpoint, device, precision, compile, verbose, random_state
         Shared.
 
     Attributes
@@ -208,6 +208,8 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -243,6 +245,8 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
 

@@ -33,7 +33,7 @@ class AutoencoderRegressor(RegressorMixin, JointEstimator):
     architecture, image_shape, loss, missing_values, noise, noise_level, augment, optimizer, \
             learning_rate_init, learning_rate, alpha, batch_size, max_iter, early_stopping, \
             validation_fraction, n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, \
-            verbose, random_state
+            precision, compile, verbose, random_state
         Shared.
 
     Attributes

@@ -105,7 +105,7 @@ class SequencePredictor(
         and training stops when the training loss stops improving.
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the sequences to hold out for early stopping.
-    n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose
+    n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, precision, compile, verbose
         Shared.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, validation sequences, batches and noise. The global generators of numpy and
@@ -198,6 +198,8 @@ class SequencePredictor(
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -226,6 +228,8 @@ class SequencePredictor(
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
 

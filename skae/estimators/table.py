@@ -92,7 +92,7 @@ class TableAutoencoder(
         Factor of the Kullback-Leibler divergence, if ``variational=True``.
     architecture, optimizer, learning_rate_init, learning_rate, alpha, batch_size, max_iter, \
             early_stopping, validation_fraction, n_iter_no_change, tol, warm_start, callbacks, \
-            checkpoint, device, verbose, random_state
+            checkpoint, device, precision, compile, verbose, random_state
         Shared.
 
     Attributes
@@ -197,6 +197,8 @@ class TableAutoencoder(
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -224,6 +226,8 @@ class TableAutoencoder(
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
 

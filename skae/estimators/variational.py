@@ -72,8 +72,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         component in turn.
     image_shape, missing_values, noise, noise_level, augment, optimizer, learning_rate_init, \
             learning_rate, alpha, batch_size, max_iter, early_stopping, validation_fraction, \
-            n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, verbose, \
-            random_state
+            n_iter_no_change, tol, warm_start, callbacks, checkpoint, device, precision, \
+            compile, verbose, random_state
         Shared.
 
     Attributes
@@ -176,6 +176,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         callbacks: Callbacks = None,
         checkpoint: FilePath = None,
         device: Device = "auto",
+        precision: str = "auto",
+        compile: bool = False,
         verbose: int = 0,
         random_state: Seed = None,
     ) -> None:
@@ -203,6 +205,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
         self.random_state = random_state
 

@@ -180,7 +180,8 @@ class VariationalNetwork(AutoencoderNetwork):
         loss = (nll + beta * kl) / n_features
         if is_gaussian:
             # The least that the loss can be: subtracting it keeps the loss from being negative.
-            fraction = torch.as_tensor(n_observed / n_features).to(loss).expand_as(errors)
+            # Numbers do not become tensors on the host: the device would be waited for.
+            fraction = torch.ones_like(errors) * (n_observed / n_features)
             least = self._log_normalizer(self.min_noise_variance) / 2
             loss = loss - weighted_mean(fraction, target.weights) * least
         return loss, {"reconstruction": nll.detach(), "kl": kl.detach()}
@@ -224,7 +225,7 @@ class VariationalNetwork(AutoencoderNetwork):
     def _update_noise(self, errors, observed_fraction, weights):
         """Let the noise variance follow the mean error of the observed values of a batch."""
         weights, step = _batch_weights(errors, weights)
-        observed = weights @ torch.as_tensor(observed_fraction).to(errors).expand_as(errors)
+        observed = weights @ (torch.ones_like(errors) * observed_fraction)
         observed = sum_of_batch(observed)
         # A batch may hold no observed value.
         error = sum_of_batch(weights @ errors) / observed.clamp(min=_MIN_OBSERVED_FRACTION)
