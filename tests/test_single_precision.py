@@ -9,6 +9,7 @@ from sklearn.base import clone
 from small import FOR_IMAGES, NETWORKS, images, results, wine
 
 from skae import ReconstructionOutlierDetector
+from skae._engine.data import has_room
 
 DATA = {"rows": wine, "images": images}
 KINDS = {f"rows {name}": estimator for name, estimator in NETWORKS.items()}
@@ -67,3 +68,27 @@ def test_losses_and_noise_are_computed_there(loss, device):
     estimator = clone(FOR_IMAGES["Autoencoder"]).set_params(loss=loss, noise="gaussian")
     fitted = estimator.set_params(device=device).fit(X / 16.0, sample_weight=np.arange(30) + 1.0)
     assert np.isfinite(fitted.score(X / 16.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_rows_that_do_not_fit_there_are_sent_batch_by_batch(dtype, device, monkeypatch):
+    X, y = images()
+    X = (abs(X) * 9).astype(dtype)
+    estimator = clone(FOR_IMAGES["Autoencoder"]).set_params(device=device)
+    resident = results(clone(estimator).fit(X, y), X)
+    asked = []
+    monkeypatch.setattr("skae._engine.data.has_room", lambda *args: asked.append(args))
+    sent = results(estimator.fit(X, y), X)
+    assert [size for _, size in asked] == [X.nbytes]
+    for one, other in zip(sent, resident, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_gpu_has_room_for_half_of_its_free_memory(monkeypatch):
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (600, 1000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 300)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
+    assert has_room(gpu, 400)
+    assert not has_room(gpu, 401)
+    assert has_room(torch.device("cpu"), 10**15)

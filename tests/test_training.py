@@ -376,12 +376,13 @@ def test_losses_of_an_epoch_of_many_steps_become_numbers_before_it_ends(digits, 
 @pytest.mark.parametrize(("n_rows", "sizes"), [(10, [4, 4, 2]), (9, [4, 5]), (1, [2]), (4, [4])])
 def test_no_batch_has_a_single_row(n_rows, sizes):
     class Rows:
-        indices = torch.arange(n_rows)
+        indices, device = torch.arange(n_rows), torch.device("cpu")
 
         def __len__(self):
             return n_rows
 
-        def batch(self, indices, corruption):
+        def batch(self, indices, corruption, on_device):
+            assert on_device.equal(indices)
             return indices
 
     assert [len(batch) for batch in BatchIterator(Rows(), 4)] == sizes
