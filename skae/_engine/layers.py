@@ -71,10 +71,8 @@ def _single(output):
     return tuple(map(_single, output)) if isinstance(output, tuple) else output
 
 
-def check_precision(precision, device):
-    """Raise a ValueError unless the device multiplies in the precision."""
-    if precision != "bfloat16":
-        return
+def check_bfloat16(device):
+    """Raise a ValueError unless the device multiplies in bfloat16."""
     ones = torch.ones(2, 2, device=device)
     try:
         # Asked of none but the device itself: support depends on its driver, too.

@@ -13,7 +13,7 @@ from .._engine.checkpoint import check_writable
 from .._engine.checks import check_callbacks, check_optimizer
 from .._engine.data import Sample, TrainingSet, sample_rows, split_data
 from .._engine.environment import compute_threads, isolated_global_rng, parallel_processes
-from .._engine.layers import check_precision
+from .._engine.layers import check_bfloat16
 from .._engine.noise import Corruption
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
@@ -201,7 +201,8 @@ class NetworkEstimator(
         if self.checkpoint is not None and not mode.is_partial:
             check_writable(self.checkpoint)
         loss, device = resolve_loss(self.loss), resolve_device(self.device)
-        check_precision(self.precision, device)
+        if self.precision == "bfloat16":
+            check_bfloat16(device)
         return _Run(mode, previous, loss, noise, device, has_float64(device))
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
