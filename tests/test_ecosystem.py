@@ -1,5 +1,7 @@
 """An autoencoder stands wherever PCA stands in scikit-learn."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skae
 from skae import Autoencoder
 from skae.architectures import Conv, Dense
 from skae.metrics import reconstruction_scorer
@@ -119,3 +122,35 @@ def test_a_fitted_autoencoder_stays_as_it_is_in_a_pipeline(digits):
     fitted = Autoencoder(4, **QUICK).fit(digits)
     pipeline = make_pipeline(FrozenEstimator(fitted), KMeans(3, random_state=0)).fit(digits[:300])
     assert np.array_equal(pipeline[:-1].transform(digits), fitted.transform(digits))
+
+
+class Table:
+    """What a Spark DataFrame does in the guide's recipe: a function maps frames, one by one."""
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def mapInPandas(self, function, schema):
+        columns = [column.split() for column in schema.split(", ")]
+        mapped = list(function(iter(self.frames)))
+        for frame in mapped:
+            assert list(zip(frame.columns, frame.dtypes, strict=True)) == [
+                (name, {"double": np.float64}[kind]) for name, kind in columns
+            ]
+        return mapped
+
+
+def test_the_guides_function_for_spark_encodes_frames_one_by_one(tmp_path, monkeypatch):
+    guide = Path(__file__).parents[1] / "docs/guide/large_data.md"
+    section = guide.read_text(encoding="utf-8").split("## Spark")[1]
+    recipe = section.split("```python\n")[1].split("```")[0]
+    frame = load_breast_cancer(as_frame=True).data
+    frame = (frame - frame.mean()) / frame.std()
+    autoencoder = Autoencoder(2, max_iter=1, random_state=0).fit(frame)
+    monkeypatch.chdir(tmp_path)
+    skae.save(autoencoder, "autoencoder.safetensors")
+    table = Table([frame[:300], frame[300:]])
+    known = {"skae": skae, "pd": pd, "autoencoder": autoencoder, "table": table}
+    exec(recipe, known)
+    codes = np.concatenate(known["codes"])
+    np.testing.assert_allclose(codes, autoencoder.transform(frame), atol=1e-12)

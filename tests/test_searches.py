@@ -4,7 +4,7 @@ import numpy as np
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
-from optuna.pruners import NopPruner, ThresholdPruner
+from optuna.pruners import MedianPruner, NopPruner, ThresholdPruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -27,7 +27,7 @@ SMALL = {"architecture": Dense((8,)), "random_state": 0}
 ALWAYS = ThresholdPruner(upper=0.0)
 
 
-def optimized(pruner, fitted=None, n_trials=1, **options):
+def optimized(pruner, fitted=None, n_trials=1, rows=X, **options):
     """Return a study of an autoencoder's rate, pruned by the validation loss of its epochs."""
 
     def objective(trial):
@@ -38,7 +38,7 @@ def optimized(pruner, fitted=None, n_trials=1, **options):
         )
         if fitted is not None:
             fitted.append(autoencoder)
-        return autoencoder.fit(X).history_[-1]["valid_loss"]
+        return autoencoder.fit(rows).history_[-1]["valid_loss"]
 
     study = optuna.create_study(pruner=pruner, **options)
     study.optimize(objective, n_trials=n_trials)
@@ -99,30 +99,46 @@ def test_optuna_search_refits_the_best_candidate():
     np.testing.assert_array_equal(search.transform(X), alone.transform(X))
 
 
-def work(path):
+def work(path, pruner, n_trials=2, **options):
     """Run trials of the study in a file, as each of several processes does."""
-    storage = JournalStorage(JournalFileBackend(path))
-    sampler = optuna.samplers.RandomSampler()
     return optimized(
-        NopPruner(),
-        n_trials=2,
-        storage=storage,
-        sampler=sampler,
+        pruner,
+        n_trials=n_trials,
+        storage=JournalStorage(JournalFileBackend(path)),
+        sampler=optuna.samplers.RandomSampler(),
         study_name="rates",
         load_if_exists=True,
+        **options,
     )
 
 
-@FORKS
-def test_two_processes_share_a_study_by_one_file(tmp_path):
-    path = str(tmp_path / "study.log")
-    other = started(work, path)
-    work(path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Return the file of a study of which two processes have run two trials each."""
+    path = str(tmp_path_factory.mktemp("search") / "study.log")
+    other = started(work, path, NopPruner())
+    work(path, NopPruner())
     finish(other)
-    study = optuna.load_study(study_name="rates", storage=JournalStorage(JournalFileBackend(path)))
-    assert [trial.number for trial in study.trials] == [0, 1, 2, 3]
-    assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
-    assert len({trial.params["rate"] for trial in study.trials}) == 4
+    return path
+
+
+@FORKS
+def test_two_processes_share_a_study_by_one_file(shared):
+    storage = JournalStorage(JournalFileBackend(shared))
+    study = optuna.load_study(study_name="rates", storage=storage)
+    assert [trial.number for trial in study.trials[:4]] == [0, 1, 2, 3]
+    assert all(trial.state == TrialState.COMPLETE for trial in study.trials[:4])
+    assert len({trial.params["rate"] for trial in study.trials[:4]}) == 4
+
+
+@FORKS
+def test_a_trial_is_pruned_by_what_other_processes_have_reported(shared):
+    # Of noise two components explain little, whatever the rate.
+    noise = np.random.default_rng(0).standard_normal(X.shape)
+    pruner = MedianPruner(n_startup_trials=4)
+    study = work(shared, pruner, n_trials=1, rows=noise)
+    assert study.trials[-1].state == TrialState.PRUNED
+    assert list(study.trials[-1].intermediate_values) == [0]
 
 
 class Weights(Callback):
