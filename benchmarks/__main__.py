@@ -22,6 +22,7 @@ from . import (
     peers,
     quality,
     reliability,
+    scale,
     scaling,
     searches,
     sequences,
@@ -41,6 +42,7 @@ PARTS = {
     "forecasts": forecasts,
     "overhead": overhead,
     "peers": peers,
+    "scale": scale,
     "scaling": scaling,
     "searches": searches,
     "sequences": sequences,
@@ -65,8 +67,14 @@ def main():
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all by default")
     parser.add_argument("--seeds", type=int, default=5, help="of streams: seeds of each figure")
     parser.add_argument("--device", default="cuda", help="of gpu: cpu for a small run, to test it")
+    parser.add_argument("--rows", type=int, default=10**6, help="of scale: rows of the files")
+    parser.add_argument("--features", type=int, default=8, help="of scale: columns of the files")
     options = parser.parse_args()
-    arguments = {"streams": [options.seeds], "gpu": [options.device]}
+    arguments = {
+        "streams": [options.seeds],
+        "gpu": [options.device],
+        "scale": [options.rows, options.features],
+    }
     parts = options.parts or PARTS
     print(
         f"{platform.machine()}, {torch.get_num_threads()} threads, Python "
