@@ -69,10 +69,11 @@ def main():
     parser.add_argument("--device", default="cuda", help="of gpu: cpu for a small run, to test it")
     parser.add_argument("--rows", type=int, default=10**6, help="of scale: rows of the files")
     parser.add_argument("--features", type=int, default=8, help="of scale: columns of the files")
+    parser.add_argument("--only", help="of gpu: names of its parts, with commas")
     options = parser.parse_args()
     arguments = {
         "streams": [options.seeds],
-        "gpu": [options.device],
+        "gpu": [options.device, options.only],
         "scale": [options.rows, options.features],
     }
     parts = options.parts or PARTS
