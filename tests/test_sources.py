@@ -165,6 +165,22 @@ def test_labels_weights_and_targets_stay_with_their_rows(X):
         assert_allclose(target.weights.numpy(), weights[rows] / weights.mean(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_far_from_zero_are_standardized_as_exactly_as_in_memory(dtype):
+    X = (1e6 + np.random.default_rng(0).random((400, 8))).astype(dtype)
+    basis = torch.linalg.qr(torch.randn(8, 3, dtype=torch.float64)).Q
+    for units in (
+        Standardization(torch.from_numpy(X.mean(axis=0)), 0.3),
+        Standardization(torch.from_numpy(X.mean(axis=0)), 0.3, basis=basis),
+    ):
+        data = StreamedData(
+            TrainingSet(Pieces(X)), units, units, torch.device("cpu"), np.array([], int)
+        )
+        expected = units.standardize(torch.from_numpy(X).double()).numpy()
+        rows = rows_of(one_pass(data, 100))
+        assert_allclose(in_order(rows), in_order(expected), atol=2e-6)
+
+
 def test_bytes_are_kept_as_bytes_and_trained_on_as_numbers(X):
     data = streamed(np.round(255 * X).astype(np.uint8))
     assert_array_equal(in_order(rows_of(one_pass(data, 100))), in_order(np.round(255 * X)))
@@ -228,6 +244,25 @@ def test_the_columns_of_parquet_files_are_features_with_names(X, tmp_path):
     assert list(two.feature_names_in_) == ["p20", "p21"]
     with pytest.raises(ValueError, match="feature names should match"):
         two.transform(open_rows(folder, columns=["p21", "p20"]))
+
+
+def test_columns_of_several_types_and_nulls_are_numbers(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    mixed = {"a": pa.array([1, None, 3], pa.int32()), "b": pa.array([0.5, 1.5, None])}
+    pq.write_table(pa.table(mixed), tmp_path / "mixed.parquet", row_group_size=2)
+    expected = [[1, 0.5], [np.nan, 1.5], [3, np.nan]]
+    assert_array_equal(open_rows(tmp_path / "mixed.parquet").load(), expected)
+    truth = {"a": [True, False, True], "b": [False, False, True]}
+    pq.write_table(pa.table(truth), tmp_path / "truth.parquet")
+    assert_array_equal(open_rows(tmp_path / "truth.parquet").load(), [[1, 0], [0, 0], [1, 1]])
+
+
+def test_what_is_kept_of_parquet_files_has_a_limit(X, tmp_path):
+    folder = as_parquet(X, tmp_path, n_files=8)
+    few, all_files = open_rows(folder, max_memory="4MB"), open_rows(folder, max_memory="1GB")
+    assert_array_equal(few.load(), all_files.load())
+    assert 0 < len(few.metadata) < len(all_files.metadata) == 8
+    assert few.metadata_bytes <= 1_000_000
 
 
 def test_an_estimator_fitted_on_a_source_is_pickled_without_it(X):

@@ -83,7 +83,7 @@ def compute_threads(network=None, batch_size=1, row_shape=()):
     n_multiplications = batch_size * multiplications_per_row(network, row_shape)
     if n_multiplications > _SHORT_STEP_MULTIPLICATIONS:
         return nullcontext()
-    return _one_thread_here()
+    return one_thread_here()
 
 
 def parallel_processes(estimator):
@@ -138,7 +138,7 @@ class UnchangedThreads:
 
 
 @contextmanager
-def _one_thread_here():
+def one_thread_here():
     """Limit torch only in this thread."""
     # Once the user has called `torch.set_num_threads`, MKL has a number of its own. It must be the
     # same: OpenMP starts its threads anew each time the number changes, which makes steps ten times
@@ -163,26 +163,6 @@ def _mkl():
     except OSError:
         return None
     return library if hasattr(library, "MKL_Set_Num_Threads_Local") else None
-
-
-def give_back_freed_memory():
-    """Give the system the pages that are free within the heap, where the C library is glibc.
-
-    Large arrays that come and go leave places between small objects that stay until the epoch
-    ends. Of those that are not used again this gives back about half.
-    """
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)
-
-
-@cache
-def _malloc_trim():
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    # None is no name of a library on Windows; other C libraries have no such function.
-    except (OSError, TypeError, AttributeError):
-        return None
 
 
 @contextmanager

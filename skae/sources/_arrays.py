@@ -50,6 +50,10 @@ class HDF5Source(ArraySource):
         # A compact or contiguous data set has no chunks.
         super().__init__(array, name, (array.chunks or (1,))[0], max_memory)
 
+    def _read_into(self, k: int, out: np.ndarray) -> Any:
+        self.array.read_direct(out, np.s_[int(self.edges[k]) : int(self.edges[k + 1])])
+        return out
+
     def part_files(self, k: int) -> Sequence[str]:
         return [self.file] if Path(self.file).exists() else []
 

@@ -163,18 +163,21 @@ class RowSource(ABC):
         # Otherwise numpy would ask for the rows one by one.
         raise TypeError(f"{self.name} is read by slices: use source[:n], or source.load().")
 
-    def read(self, k: int) -> np.ndarray:
+    def read(self, k: int, out: np.ndarray | None = None) -> np.ndarray:
         """Read a part and check it.
 
         Parameters
         ----------
         k : int
             Number of the part.
+        out : ndarray of shape (n_rows or more, n_features), default=None
+            Memory in the type that is stored, into which the part may be read. It saves taking
+            new memory for each part.
 
         Returns
         -------
         rows : ndarray of shape (n_rows, n_features)
-            In the type of the attribute `dtype`.
+            In the type of the attribute `dtype`; it may be part of ``out``.
 
         Raises
         ------
@@ -184,14 +187,16 @@ class RowSource(ABC):
             If its shape, type or values are not those that are expected.
         """
         part = self.part_name(k)
+        expected = (int(self.edges[k + 1] - self.edges[k]), *self.sample_shape)
         try:
-            rows = np.asarray(self.read_part(k))
+            place = None if out is None else out[: expected[0]].reshape(expected)
+            rows = np.asarray(self.read_part(k) if place is None else self._read_into(k, place))
         # Readers raise whatever their libraries do.
         except Exception as error:
+            self._check_unchanged(k)
             message = f"{part} cannot be read: {type(error).__name__}: {error}"
             raise OSError(message) from error
         self._check_unchanged(k)
-        expected = (int(self.edges[k + 1] - self.edges[k]), *self.sample_shape)
         if rows.shape != expected or rows.dtype != self.stored_dtype:
             raise ValueError(
                 f"{part} must have shape {expected} and type {self.stored_dtype}, as the rest, got "
@@ -202,6 +207,23 @@ class RowSource(ABC):
         for check in self.checks:
             check(rows, part)
         return rows
+
+    def _read_into(self, k: int, out: np.ndarray) -> Any:
+        """Read a part into an array of its shape and type, if that is how a library can read.
+
+        Returns the rows: ``out``, or an array of their own.
+        """
+        return self.read_part(k)
+
+    def scratch(self) -> np.ndarray:
+        """Return memory into which any part can be read.
+
+        Returns
+        -------
+        scratch : ndarray of shape (n_rows, n_features)
+            As many rows as the largest part has, in the type that is stored.
+        """
+        return np.empty((int(np.diff(self.edges).max()), self.shape[1]), self.stored_dtype)
 
     def _check_unchanged(self, k: int) -> None:
         for file in self.part_files(k):
@@ -215,12 +237,12 @@ class RowSource(ABC):
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         rows = np.asarray(rows)
-        found = np.empty((len(rows), self.shape[1]), self.dtype)
+        found, scratch = np.empty((len(rows), self.shape[1]), self.dtype), self.scratch()
         # Where the rows of each part begin among those that are asked for.
         places = np.searchsorted(rows, self.edges)
         for k in np.flatnonzero(np.diff(places)):
             some = slice(places[k], places[k + 1])
-            found[some] = self.read(int(k))[rows[some] - self.edges[k]]
+            found[some] = self.read(int(k), scratch)[rows[some] - self.edges[k]]
         return found
 
     def load(self) -> np.ndarray:

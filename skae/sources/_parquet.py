@@ -9,6 +9,10 @@ import numpy as np
 from .._utils import import_optional
 from ._base import DEFAULT_MEMORY, RowSource
 
+# What is known of a file's row groups takes so many times its bytes in the file, once it is read,
+# and at most this fraction of the memory for rows.
+_PARSED_BYTES, _MAX_METADATA_FRACTION = 8, 0.25
+
 
 class ParquetSource(RowSource):
     """Row groups of Parquet files, in the order of the files' names.
@@ -49,6 +53,11 @@ class ParquetSource(RowSource):
             feature_names=self.columns,
             max_memory=max_memory,
         )
+        # pyarrow makes rows of columns of one type, none of them truth values.
+        types = {field.type for field in self.schema}
+        self.may_be_tensor = len(types) == 1 and self.stored_dtype.kind != "b"
+        self.metadata: dict[Path, Any] = {}
+        self.metadata_bytes = 0
 
     def _row_groups(self, parquet: Any, file: Path) -> list[tuple[int, int]]:
         """List the row groups of a file that have rows, once its columns have been checked."""
@@ -73,13 +82,38 @@ class ParquetSource(RowSource):
     def read_part(self, k: int) -> np.ndarray:
         parquet = import_optional("pyarrow.parquet", "sources")
         file, group = self.groups[k]
-        with parquet.ParquetFile(file) as opened:
+        with parquet.ParquetFile(file, metadata=self._about(parquet, file)) as opened:
             # Threads of its own: pyarrow's pool would compete with training.
             table = opened.read_row_group(group, columns=self.columns, use_threads=False)
+        return self._as_rows(table.combine_chunks())
+
+    def _about(self, parquet: Any, file: Path) -> Any:
+        """Return what a file says of its row groups.
+
+        It is kept, within limits: to read it takes as long as a row group of a megabyte.
+        """
+        about = self.metadata.get(file)
+        if about is None:
+            about = parquet.read_metadata(file)
+            size = _PARSED_BYTES * about.serialized_size
+            # Files come in turn: to drop one for another would be to read all of them again.
+            if self.metadata_bytes + size <= self.max_memory * _MAX_METADATA_FRACTION:
+                self.metadata[file] = about
+                self.metadata_bytes += size
+        return about
+
+    def _as_rows(self, table: Any) -> np.ndarray:
+        batches = table.to_batches()
+        is_plain = len(batches) == 1 and not any(column.null_count for column in table.columns)
+        if is_plain and self.may_be_tensor:
+            # One call, in which Python's lock is free: a loop over columns takes turns with the
+            # steps of training.
+            rows: np.ndarray = batches[0].to_tensor(row_major=True).to_numpy()
+            return rows
         rows = np.empty((table.num_rows, len(self.columns)), self.stored_dtype)
-        for i, column in enumerate(self.columns):
+        for i, column in enumerate(table.columns):
             # Nulls become NaN, also in columns of integers.
-            rows[:, i] = table.column(column).to_numpy()
+            rows[:, i] = column.to_numpy()
         return rows
 
     def part_name(self, k: int) -> str:
