@@ -1,8 +1,11 @@
 """ONNX files give what the estimators give, in runtimes that know nothing of them."""
 
+import functools
+import importlib.util
 import json
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -85,6 +88,19 @@ OF_ROWS = {
 }
 # They have tests of their own.
 OTHERS = {SequencePredictor, ParametricUMAP}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_table_of_operators():
+    """Let torch make the table of its operators once: half of the time of each export."""
+    name = "torch.onnx._internal.exporter._registration"
+    if importlib.util.find_spec(name) is None:  # private: it may be elsewhere in another release
+        yield
+        return
+    registry = importlib.import_module(name).ONNXRegistry
+    made_once = staticmethod(functools.cache(registry.from_torchlib))
+    with mock.patch.object(registry, "from_torchlib", made_once):
+        yield
 
 
 def session_of(estimator, tmp_path, **options):
