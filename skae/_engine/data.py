@@ -14,7 +14,7 @@ from skorch.dataset import Dataset
 
 from .._arrays import chunks, dense
 from ..losses import Target
-from ..sources import RowSource
+from ..sources import BatchSource, RowSource
 
 # Training on up to this many rows does not depend on their order or repetition.
 _MERGED_ROWS = 1000
@@ -237,6 +237,9 @@ class TrainingData(Dataset):
         Draws the rows that come with those of a batch, given their indices and the device.
     """
 
+    # Rows of a step, where the data determine them.
+    batch_rows = None
+
     def __init__(
         self, training_set, standardization, input_standardization, device, companions=None
     ):
@@ -373,8 +376,12 @@ def split_data(training_set, sample, order, n_validation, units, device, compani
     training : TrainingData
     validation : TrainingData or None
     """
+    # Here: they build on this file.
+    if isinstance(training_set.X, BatchSource):
+        from .drawn import split_batches
+
+        return split_batches(training_set, n_validation, units, device)
     if isinstance(training_set.X, RowSource):
-        # Here: it builds on this file.
         from .streaming import split_source
 
         return split_source(training_set, sample, n_validation, units, device)

@@ -37,7 +37,21 @@ def split_source(training_set, sample, n_validation, units, device):
     return training, TrainingData(TrainingSet(X, target, labels, weights), *units, device)
 
 
-class StreamedData(TrainingData):
+class NotInMemory(TrainingData):
+    """Data of which only batches are in memory."""
+
+    @property
+    def X(self):
+        """Refuse what skorch's callbacks look for, and that would be all rows at once."""
+        raise TypeError(
+            "callbacks that score on training data need them in memory, got rows that are read "
+            "block by block: score on held-out data, or give X as an array."
+        )
+
+    y = X
+
+
+class StreamedData(NotInMemory):
     """Rows of a source, without those that are held out.
 
     Parameters
@@ -54,7 +68,7 @@ class StreamedData(TrainingData):
     def __init__(self, training_set, standardization, input_standardization, device, held_out):
         self.training_set = training_set
         self.units = [
-            (_HostUnits(units), units) for units in (input_standardization, standardization)
+            (HostUnits(units), units) for units in (input_standardization, standardization)
         ]
         self.device = device
         self.held_out = held_out
@@ -83,16 +97,6 @@ class StreamedData(TrainingData):
         if key not in self._storages:
             self._storages[key] = source.scratch()
         return self._storages[key]
-
-    @property
-    def X(self):
-        """Refuse what skorch's callbacks look for, and that would be all rows at once."""
-        raise TypeError(
-            "callbacks that score on training data need them in memory, got rows that are read "
-            "block by block: score on held-out data, or give X as an array."
-        )
-
-    y = X
 
     def batches(self, batch_size, *, generator=None, corruption=None):
         """Return an iterable of batches, in a new random order at each pass."""
@@ -171,7 +175,7 @@ class _Buffer(TrainingData):
         self.indices = torch.from_numpy(np.flatnonzero(~is_held_out))
 
 
-class _HostUnits:
+class HostUnits:
     """Standardization on the host, into memory that is there: in single precision.
 
     Parameters
@@ -212,7 +216,7 @@ class _FilledRows(Rows):
         Of the memory of ``data`` that is used.
     X : RowSource or ndarray
         Where the rows come from.
-    host_units, standardization : _HostUnits, Standardization
+    host_units, standardization : HostUnits, Standardization
         On the host, where blocks are standardized, and on the device.
     """
 

@@ -172,6 +172,8 @@ class NetworkEstimator(
             if alignment is not None:
                 training_set = alignment.add_places(self, training_set, X)
             interrupt = self._train(training_set, run)
+            # Batches of an iterable are counted as they are drawn.
+            n_rows = getattr(training_set.X, "n_drawn", n_rows)
             self.n_samples_seen_ = n_rows + (self._n_samples_before if partial else 0)
         # Outside: the fitted state is kept, and searches stop as they should.
         if interrupt is not None:
@@ -283,7 +285,10 @@ class NetworkEstimator(
         n_rows, ends = len(training), known.ends()
         if run.mode == NEXT_BATCH:
             ends = self._joined_ends(ends)
-        plan = make_plan(self, self._traits(), n_rows, run.mode, seed, run.n_processes)
+        traits = self._traits()
+        if training.batch_rows is not None:
+            traits = traits._replace(batch_rows=training.batch_rows)
+        plan = make_plan(self, traits, n_rows, run.mode, seed, run.n_processes)
         plan = plan_steps(self, plan, network, merged.X.shape[1:], run.device)
         network.n_warmup = plan.n_warmup
         self._describe_rows(network, merged)

@@ -17,10 +17,10 @@ from .._arrays import (
     naming_types,
 )
 from .._engine.data import TrainingSet
-from ..sources import RowSource, find_source
+from ..sources import BatchSource, RowSource, find_source
 from ._frames import is_frame
 from ._readings import warn_of_image_layout
-from ._sources import in_memory, read_source, read_target_source
+from ._sources import check_alone, in_memory, read_source, read_target_source
 
 # Other types are converted to the first; bytes stay bytes until a batch is taken.
 _DTYPES = [np.float64, np.float32, np.uint8]
@@ -189,6 +189,8 @@ def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shap
     if mode.resets:
         image_shape = read_image_shape(estimator.image_shape, layout, rows.shape[1])
     check_layout(layout, image_shape)
+    if isinstance(rows, BatchSource):
+        check_alone(rows, sample_weight=sample_weight, X_target=X_target)
     weights = None if sample_weight is None else check_weights(sample_weight, rows)
     target = None if X_target is None else read_target(X_target, rows)
     if not allow_missing:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from .._arrays import check_finite
-from ..sources import RowSource, find_source
+from ..sources import BatchSource, RowSource, find_source
 from ._frames import named_frame
 
 
@@ -36,12 +36,51 @@ def read_source(
     validate_data(estimator, source.example(), reset=reset, skip_check_array=True)
     rows = source.checked_by(partial(check_finite, allow_nan=True))
     layout = source.sample_shape if len(source.sample_shape) > 1 else None
+    if isinstance(rows, BatchSource):
+        _check_batches(estimator, rows, streams)
+        return rows.begun(), layout
     if source.fits:
         return rows[:], layout
     if not streams:
         _refuse(source, type(estimator).__name__)
     rows.check_memory()
     return rows, layout
+
+
+def _check_batches(estimator: Any, source: BatchSource, streams: bool) -> None:
+    """Refuse what needs more than one batch at a time."""
+    if not streams:
+        _refuse(source, type(estimator).__name__)
+    if estimator._uses_y():
+        raise TypeError(
+            f"{type(estimator).__name__} needs y of all rows, and batches of {source.name} give X "
+            "alone: give each batch to partial_fit with its y, or X as open_rows takes it."
+        )
+    if estimator.early_stopping and source.validation is None:
+        raise ValueError(
+            "validation must be given with early_stopping=True, as rows or as a number of batches: "
+            "open_batches(..., validation=X_valid). Or set early_stopping=False."
+        )
+    if estimator.batch_size != "auto":
+        raise ValueError(
+            f"batch_size must be 'auto' where batches come from {source.name}, which determines "
+            f"their size, got {estimator.batch_size}."
+        )
+    if estimator.checkpoint is not None:
+        raise ValueError(
+            f"checkpoint must be None where batches come from {source.name}: a process that "
+            "continues could not draw the batches that follow."
+        )
+
+
+def check_alone(source: BatchSource, **parts: Any) -> None:
+    """Refuse what belongs to single rows, which batches do not have."""
+    given = [name for name, part in parts.items() if part is not None]
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} must be None where batches come from {source.name}, which has no "
+            "order of rows: give X as an array or as open_rows takes it."
+        )
 
 
 def read_target_source(source: RowSource, rows: Any) -> Any:
@@ -68,6 +107,12 @@ def in_memory(X: Any, owner: str = "This call") -> Any:
 
 
 def _refuse(source: RowSource, owner: str) -> None:
+    if isinstance(source, BatchSource):
+        raise TypeError(
+            f"X must be in memory for {owner}, got {source.name}, which gives batches to fit of "
+            "other estimators: give it an array, or partial_fit and other methods a batch at a "
+            "time."
+        )
     needed = source.shape[0] * source.row_bytes
     raise ValueError(
         f"X must be in memory for {owner}, got {source.name} of {needed} bytes: give "

@@ -28,7 +28,7 @@ class DatasetSource(RowSource):
         if not hasattr(dataset, "__len__") or not len(dataset):
             raise TypeError(
                 f"X must be a Dataset of one sample or more that has a length, got {name}. Of an "
-                "iterable one, give batches to partial_fit."
+                "iterable one, give open_batches(DataLoader(dataset, batch_size), ...)."
             )
         first = _as_array(dataset[0])
         edges = part_edges(len(dataset), _PART_ROWS)
