@@ -90,8 +90,10 @@ def check_columns(X, name="X"):
 
 def columns_without_numbers(X):
     """List name and type of a frame's columns of text or dates; nothing for other objects."""
-    # A lazy frame of polars has no shape, and warns where it is asked for its columns.
-    if not all(hasattr(X, name) for name in ("shape", "columns", "dtypes")):
+    # A lazy frame of polars has no shape, and warns where it is asked for its columns. A column of
+    # Dask has columns.
+    is_frame = all(hasattr(X, name) for name in ("shape", "columns", "dtypes"))
+    if not is_frame or getattr(X, "ndim", 2) != 2:
         return []
     types = zip(list(X.columns), list(X.dtypes), strict=True)  # names may occur twice
     return [

@@ -4,11 +4,13 @@ import os
 import pickle
 import threading
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 from skae import Autoencoder, AutoencoderClassifier, Denoiser, HybridAutoencoder
@@ -306,6 +308,13 @@ class Change(Callback):
         os.utime(self.path, ns=(1, 1))
 
 
+class Remove(Change):
+    """Remove a file once the first epoch has ended."""
+
+    def on_epoch_end(self, net, **kwargs):
+        self.path.unlink()
+
+
 def test_a_file_that_changes_between_epochs_is_named_and_the_checkpoint_stays(X, tmp_path):
     folder, path = as_parquet(X, tmp_path), tmp_path / "checkpoint.pt"
     source = open_rows(folder, max_memory=MEMORY)
@@ -342,11 +351,32 @@ def test_a_block_of_another_type_is_named(X):
     fails_and_changes_nothing(X, source, ValueError, "block 5 .* type float32, .* int64")
 
 
+def test_a_partition_of_text_is_named(X):
+    dd, pd = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+
+    def change(frame):
+        # Text that reads as numbers.
+        return frame.astype({"p3": str}) if len(frame) and frame.index[0] == 100 else frame
+
+    frame = pd.DataFrame(X).add_prefix("p")
+    source = dd.from_pandas(frame, chunksize=50).map_partitions(change, meta=frame[:0])
+    match = r"partition 2 of the Dask DataFrame cannot be read.* column\(s\) 'p3' \(str\)"
+    fails_and_changes_nothing(X, source, OSError, match)
+
+
+def test_a_file_that_is_removed_between_epochs_is_named_with_its_row_group(X, tmp_path):
+    folder = as_parquet(X, tmp_path)
+    source, path = open_rows(folder, max_memory=MEMORY), folder / "part-1.parquet"
+    match = "row group .* of .*part-1.parquet cannot be read"
+    fails_and_changes_nothing(X, source, OSError, match, callbacks=[Remove(path)])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_found_in_their_row_group(value, X, tmp_path):
+@pytest.mark.parametrize("memory", [MEMORY, "1GB"], ids=["read in parts", "read at once"])
+def test_values_that_are_no_numbers_are_found_in_their_row_group(memory, value, X, tmp_path):
     spoiled = X.copy()
     spoiled[700] = value
-    source = open_rows(as_parquet(spoiled, tmp_path), max_memory=MEMORY)
+    source = open_rows(as_parquet(spoiled, tmp_path), max_memory=memory)
     fails_and_changes_nothing(X, source, ValueError, "row group 2 of .*part-1.parquet.* contains")
 
 
@@ -375,6 +405,7 @@ def test_estimators_that_need_all_rows_say_so(X):
     ("given", "error", "match"),
     [
         ("no_such_file.parquet", FileNotFoundError, "No file or folder no_such_file"),
+        (Path("no_such_folder"), FileNotFoundError, "No file or folder no_such_folder"),
         (3, TypeError, "X must be a path"),
         (torch.utils.data.TensorDataset(torch.zeros(0, 3)), TypeError, "one sample or more"),
     ],
@@ -382,6 +413,30 @@ def test_estimators_that_need_all_rows_say_so(X):
 def test_what_is_no_source_is_refused(given, error, match):
     with pytest.raises(error, match=match):
         open_rows(given)
+
+
+def test_a_path_that_does_not_exist_is_no_data_either():
+    with pytest.raises(FileNotFoundError, match="No file or folder no_such_folder"):
+        SMALL().fit(Path("no_such_folder"))
+
+
+def test_a_frame_without_rows_is_refused(X):
+    dd, pd = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    frame = dd.from_pandas(pd.DataFrame(X[:9]).add_prefix("p"), npartitions=2)
+    with pytest.raises(ValueError, match="the Dask DataFrame must hold rows, got none"):
+        SMALL().fit(frame[frame.p0 > 1e6])
+
+
+@pytest.mark.parametrize("rows", [[3, 1], [-1, 2], [0, 1797], [True, False], [0.5]])
+def test_indices_that_are_not_sorted_rows_are_refused(rows, X):
+    with pytest.raises(IndexError, match="sorted indices from 0 to 1796"):
+        Pieces(X)[rows]
+
+
+def test_a_search_over_a_source_says_what_it_needs(X):
+    search = GridSearchCV(SMALL(), {"n_components": [1, 2]}, cv=2)
+    with pytest.raises(IndexError, match=r"searches and other splits take source\.load\(\)"):
+        search.fit(Pieces(X))
 
 
 @pytest.mark.parametrize("max_memory", ["much", "-1", 0, "10 parsecs", None])
@@ -399,3 +454,12 @@ def test_a_folder_without_parquet_files_and_columns_of_text_are_refused(X, tmp_p
         open_rows(tmp_path)
     with pytest.raises(ValueError, match="columns must be among"):
         open_rows(tmp_path, columns=["b"])
+    with pytest.raises(
+        TypeError, match=r"columns must be a sequence of names, got 'a': give \['a'\]"
+    ):
+        open_rows(tmp_path, columns="a")
+    with pytest.raises(ValueError, match="columns must have names of their own"):
+        open_rows(tmp_path, columns=["a", "a"])
+    (tmp_path / "a.parquet").write_text("no table", encoding="utf-8")
+    with pytest.raises(OSError, match="a.parquet cannot be read: ArrowInvalid"):
+        open_rows(tmp_path)

@@ -36,7 +36,15 @@ def check_fitted(estimator, attribute):
 
 
 def read_rows(
-    estimator, X, *, reset, min_rows=1, check_finite=True, any_width=False, streams=False
+    estimator,
+    X,
+    *,
+    reset,
+    min_rows=1,
+    check_finite=True,
+    any_width=False,
+    streams=False,
+    part_check=None,
 ):
     """Validate X as rows of features.
 
@@ -54,6 +62,8 @@ def read_rows(
         Take any number of features, and leave the attributes alone.
     streams : bool, default=False
         Whether rows that do not fit into memory may be read block by block.
+    part_check : callable, default=None
+        Gets rows and the name of each part of a source when it is read, and raises an error.
 
     Returns
     -------
@@ -66,6 +76,7 @@ def read_rows(
         return X, None
     source = None if isinstance(X, np.ndarray) else find_source(X)
     if source is not None:
+        source = source if part_check is None else source.checked_by(part_check)
         return read_source(estimator, source, reset=reset, streams=streams)
     X, layout = _flatten(X)
     # validate_data compares the number of features, which a sequence of another length has not.
@@ -185,6 +196,7 @@ def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shap
         min_rows=mode.min_rows,
         check_finite="allow-nan",
         streams=streams,
+        part_check=None if allow_missing else partial(_refuse_nan, estimator),
     )
     if mode.resets:
         image_shape = read_image_shape(estimator.image_shape, layout, rows.shape[1])
@@ -194,7 +206,9 @@ def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shap
     weights = None if sample_weight is None else check_weights(sample_weight, rows)
     target = None if X_target is None else read_target(X_target, rows)
     if not allow_missing:
-        refuse_missing(estimator, X=rows, X_target=target)
+        # Parts of a source are checked when they are read.
+        in_memory_rows = None if isinstance(rows, RowSource) else rows
+        refuse_missing(estimator, X=in_memory_rows, X_target=target)
     return TrainingSet(rows, target, weights=weights), layout or rows.shape[1:], image_shape
 
 

@@ -92,6 +92,8 @@ class RowSource(ABC):
         self.max_memory = read_bytes(max_memory)
         if self.stored_dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers, got values of type {self.stored_dtype}.")
+        if not self.edges[-1]:
+            raise ValueError(f"{name} must hold rows, got none.")
         self.dtype = self.stored_dtype if self.stored_dtype in _DTYPES else np.dtype(np.float64)
         self.shape = (int(self.edges[-1]), math.prod(self.sample_shape))
         self.checks: list[Callable[[np.ndarray, str], None]] = []
@@ -227,16 +229,19 @@ class RowSource(ABC):
 
     def _check_unchanged(self, k: int) -> None:
         for file in self.part_files(k):
-            about = stat(file)
+            try:
+                about = stat(file)
+            except OSError as error:
+                raise OSError(f"{self.part_name(k)} cannot be read: {error}") from error
             stamp = about.st_mtime_ns, about.st_size
             if self._stamps.setdefault(file, stamp) != stamp:
-                raise OSError(f"{file} has changed while {self.part_name(k)} were in use.")
+                raise OSError(f"{file} has changed during the fit: it holds {self.part_name(k)}.")
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         """Return rows by a slice without a step, or by sorted indices."""
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
-        rows = np.asarray(rows)
+        rows = self._checked_indices(rows)
         found, scratch = np.empty((len(rows), self.shape[1]), self.dtype), self.scratch()
         # Where the rows of each part begin among those that are asked for.
         places = np.searchsorted(rows, self.edges)
@@ -244,6 +249,19 @@ class RowSource(ABC):
             some = slice(places[k], places[k + 1])
             found[some] = self.read(int(k), scratch)[rows[some] - self.edges[k]]
         return found
+
+    def _checked_indices(self, rows: Any) -> np.ndarray:
+        # Tuples are how scikit-learn asks arrays for the rows of a fold.
+        indices = np.asarray(() if isinstance(rows, tuple) else rows)
+        is_sorted = (
+            indices.ndim == 1 and indices.dtype.kind in "iu" and (np.diff(indices) >= 0).all()
+        )
+        if not is_sorted or (len(indices) and not 0 <= indices[0] <= indices[-1] < len(self)):
+            raise IndexError(
+                f"{self.name} is read by slices and by sorted indices from 0 to {len(self) - 1}: "
+                "searches and other splits take source.load(), or an array of some of its rows."
+            )
+        return indices
 
     def load(self) -> np.ndarray:
         """Read all rows.

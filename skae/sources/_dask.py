@@ -63,7 +63,10 @@ class DaskFrameSource(RowSource):
         )
 
     def read_part(self, k: int) -> np.ndarray:
-        rows: np.ndarray = self.frame.partitions[[k]].compute().to_numpy(dtype=self.stored_dtype)
+        frame = self.frame.partitions[[k]].compute()
+        # Text that reads as numbers would be converted in silence.
+        check_columns(frame)
+        rows: np.ndarray = frame.to_numpy(dtype=self.stored_dtype)
         return rows
 
     def part_name(self, k: int) -> str:

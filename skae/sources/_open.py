@@ -95,7 +95,9 @@ def find_source(X: Any) -> RowSource | None:
     """
     if isinstance(X, RowSource):
         return X
-    if isinstance(X, (str, PathLike)):
+    if isinstance(X, PathLike):
+        return _open_path(Path(X), None, DEFAULT_MEMORY)
+    if isinstance(X, str):
         # Other names are no data, which whoever validates X says.
         is_rows = Path(X).is_dir() or Path(X).suffix in _SUFFIXES
         return _open_path(Path(X), None, DEFAULT_MEMORY) if is_rows else None

@@ -1,6 +1,7 @@
 """Parquet files and folders of them: columns of numbers, a row group at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ class ParquetSource(RowSource):
     ) -> None:
         parquet = import_optional("pyarrow.parquet", "sources")
         files = _files(Path(path))
-        schema = parquet.read_schema(files[0])
+        with _naming(files[0]):
+            schema = parquet.read_schema(files[0])
         self.columns = _numeric_columns(schema, columns, files[0])
         self.schema = _selected(schema, self.columns)
         self.groups, sizes = [], [0]
@@ -61,12 +63,9 @@ class ParquetSource(RowSource):
 
     def _row_groups(self, parquet: Any, file: Path) -> list[tuple[int, int]]:
         """List the row groups of a file that have rows, once its columns have been checked."""
-        try:
+        with _naming(file):
             about = parquet.read_metadata(file)
             schema = about.schema.to_arrow_schema()
-        # Those of pyarrow, which has classes of its own.
-        except Exception as error:
-            raise OSError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
         for field in self.schema:
             found = (
                 schema.field(field.name).type if field.name in schema.names else "no such column"
@@ -127,6 +126,15 @@ class ParquetSource(RowSource):
         return self.schema.empty_table()
 
 
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Turn errors of pyarrow, which has classes of its own, into one that names the file."""
+    try:
+        yield
+    except Exception as error:
+        raise OSError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
+
+
 def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise FileNotFoundError(f"No file or folder {path} to read rows from.")
@@ -137,7 +145,13 @@ def _files(path: Path) -> list[Path]:
 
 
 def _numeric_columns(schema: Any, columns: Sequence[str] | None, file: Path) -> list[str]:
+    if isinstance(columns, str):
+        raise TypeError(
+            f"columns must be a sequence of names, got {columns!r}: give [{columns!r}]."
+        )
     names = list(schema.names) if columns is None else list(columns)
+    if len(set(names)) < len(names) or any(schema.names.count(name) > 1 for name in names):
+        raise ValueError(f"columns must have names of their own in {file}, got {names}.")
     absent = [name for name in names if name not in schema.names]
     if absent:
         raise ValueError(f"columns must be among {schema.names} of {file}, got {absent}.")
