@@ -413,7 +413,9 @@ class Untraceable(torch.nn.Linear):
     [
         (Autoencoder(2, **QUICK), {"methods": ["predict"]}, r"methods must be among \['transform'"),
         (Autoencoder(2, **QUICK), {"methods": []}, r"methods must be among \['transform'"),
-        (Autoencoder(2, **QUICK), {"opset": 3}, r"opset must be in \[18, "),
+        (Autoencoder(2, **QUICK), {"opset": 3}, r"opset must be an integer in \[18, "),
+        (Autoencoder(2, **QUICK), {"opset": "new"}, "opset must be an integer in .*, got 'new'"),
+        (Autoencoder(2, **QUICK), {"methods": ["transform"] * 2}, "methods .*, each once"),
         (Autoencoder(2, refine_steps=1, **QUICK), {}, "refine_steps=1 .* is not exported"),
         (TableAutoencoder(2, **QUICK), {}, "reads frames, which are not tensors"),
         (PCA(2), {}, "PCA has no network of its own"),
@@ -471,6 +473,14 @@ def test_what_cannot_be_exported_is_refused_and_no_file_is_left(
     with pytest.raises(ValueError, match=message):
         export_onnx(fitted, tmp_path / "file", **options)
     assert not (tmp_path / "file").exists()
+
+
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("skae.export._onnx.to_model", None)
+    with pytest.raises(FileNotFoundError, match="Its folder does not exist"):
+        export_onnx(Autoencoder(2), tmp_path / "none" / "file")
+    with pytest.raises(IsADirectoryError):
+        export_onnx(Autoencoder(2), tmp_path)
 
 
 def test_a_reducer_that_no_converter_knows_is_named(tmp_path):

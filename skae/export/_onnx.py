@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._files import target, write_atomically
 from .._utils import found_by_search, import_optional
 from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.sequence import SequencePredictor
@@ -76,6 +77,8 @@ def export_onnx(
         ``pip install 'skae[onnx]'``.
     ValueError
         If the estimator lacks a method, or a part of it cannot be converted.
+    OSError
+        If the file cannot be written. One that was there before stays as it was.
 
     See Also
     --------
@@ -105,8 +108,10 @@ def export_onnx(
     >>> session.run(["transform"], {"X": X.astype("float32")})[0].shape
     (1797, 8)
     """
+    # Before the work: a path that cannot be written.
+    target(path)
     model = to_model(found_by_search(estimator), methods, opset)
-    Path(path).write_bytes(model.SerializeToString())
+    write_atomically(path, model.SerializeToString())
 
 
 def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | None = None) -> Any:
@@ -137,9 +142,9 @@ def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> 
         return [name for name in available if name in DEFAULT_METHODS]
     chosen = [methods] if isinstance(methods, str) else list(methods)
     unknown = [name for name in chosen if name not in available]
-    if unknown or not chosen:
+    if unknown or not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(
-            f"methods must be among {available}, which is what can be exported of this "
+            f"methods must be among {available}, each once, which is what can be exported of this "
             f"{type(estimator).__name__}, got {methods!r}."
         )
     if "inverse_transform" in chosen and len(chosen) > 1:
@@ -152,8 +157,10 @@ def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> 
 
 def _check_opset(opset: int | None) -> None:
     newest = import_optional("onnx.defs", "onnx").onnx_opset_version()
-    if opset is not None and not _MIN_OPSET <= opset <= newest:
-        raise ValueError(f"opset must be in [{_MIN_OPSET}, {newest}] or None, got {opset}.")
+    is_version = isinstance(opset, Integral) and _MIN_OPSET <= opset <= newest
+    if opset is not None and not is_version:
+        message = f"opset must be an integer in [{_MIN_OPSET}, {newest}] or None, got {opset!r}."
+        raise ValueError(message)
 
 
 class _Joined(nn.Module):
