@@ -290,6 +290,15 @@ def test_networks_whose_computations_take_the_time_are_trained_one_by_one(stacks
     assert not stacks
 
 
+@pytest.mark.parametrize("parameters", [{"precision": "bfloat16"}, {"compile": True}])
+def test_steps_in_bfloat16_and_compiled_ones_are_those_of_single_fits(
+    parameters, stacks, monkeypatch
+):
+    monkeypatch.setattr("skae._engine.compiled._COMPILER", {"backend": "eager"})
+    assert_same_as_single_fits(Autoencoder(2, **SMALL, **parameters), RATES)
+    assert not stacks
+
+
 def test_a_fit_that_fails_leaves_the_others_as_they_are(stacks):
     grid = {"n_components": [2, 3], "validation_fraction": [0.1, 0.9999]}
     with pytest.warns(FitFailedWarning, match="leaves none to train on"):

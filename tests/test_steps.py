@@ -1,6 +1,7 @@
 """Steps of training in bfloat16, and compiled: the results of plain steps."""
 
 import copy
+import math
 import pickle
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from skae import (
     VariationalAutoencoder,
 )
 from skae._engine import compiled, training
-from skae._engine.compiled import CompileError, RecordedSteps
+from skae._engine.compiled import CompiledSteps, CompileError, RecordedSteps
 from skae.architectures import Conv, Dense
 from skae.estimators import _plan
 from skae.losses import Loss
@@ -117,18 +118,17 @@ def test_auto_is_float32_on_a_cpu_bit_for_bit(rows):
 
 @pytest.mark.parametrize(
     ("n_units", "has_bfloat16", "chosen"),
-    [(16, True, "float32"), (2**15, True, "bfloat16"), (2**15, False, "float32")],
+    [(2**15 - 1, True, "float32"), (2**15, True, "bfloat16"), (2**15, False, "float32")],
 )
 def test_auto_is_bfloat16_for_long_steps_of_devices_that_have_it(
     n_units, has_bfloat16, chosen, monkeypatch
 ):
     monkeypatch.setattr(_plan, "has_fast_bfloat16", lambda device: has_bfloat16)
-    estimator = Autoencoder(4, **(QUICK | {"batch_size": 2048}))
-    plan = _plan.make_plan(estimator, _plan.Traits(), 10_000, _plan.FIT, 0)
-    network = torch.nn.Linear(64, n_units)
-    plan = _plan.plan_steps(estimator, plan, network, (64,), torch.device("cuda"))
-    assert plan.precision == chosen
-    assert plan.is_launch_bound == (n_units == 16)
+    network, device = torch.nn.Linear(64, n_units), torch.device("cuda")
+    n_rows = math.ceil(4e11 / (64 * 2**15))
+    assert _plan.plan_precision("auto", n_rows, network, (64,), device) == chosen
+    for precision in ("float32", "bfloat16"):
+        assert _plan.plan_precision(precision, n_rows, network, (64,), device) == precision
 
 
 def test_an_error_in_a_step_leaves_the_layers_as_they_were(rows):
@@ -174,6 +174,14 @@ def test_recorded_steps_train_as_plain_ones(name, rows, graphs):
     assert apart(plain.transform(rows[0]), fitted.transform(rows[0])) < 1e-5
     np.testing.assert_allclose(fitted.loss_curve_, plain.loss_curve_, rtol=1e-5)
     assert sum(graph.n_replays for graph in graphs) > 0
+
+
+@pytest.mark.parametrize(("device", "kind"), [("cuda:0", RecordedSteps), ("cpu", CompiledSteps)])
+def test_a_gpu_records_and_a_cpu_compiles(device, kind, rows, monkeypatch):
+    use_host(monkeypatch)
+    net = Autoencoder(4, **QUICK).fit(rows[0]).net_
+    net.device = device
+    assert type(compiled.make_compiled(net)) is kind
 
 
 def test_short_batches_are_not_recorded(rows, graphs):

@@ -62,7 +62,6 @@ class TrainingPlan:
     n_unstopped: int = 0
     precision: str = "float32"
     compile: bool = False
-    is_launch_bound: bool = False
 
 
 class _Run(NamedTuple):

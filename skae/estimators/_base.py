@@ -1,6 +1,7 @@
 """The base of all trained estimators: read the data, train a network, apply it."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, NamedTuple, Self
 
@@ -42,7 +43,7 @@ from ._plan import (
     FitMode,
     Traits,
     make_plan,
-    plan_steps,
+    plan_precision,
     size_for_pca,
 )
 from ._readings import warn_of_ignored_target, warn_of_units
@@ -289,14 +290,16 @@ class NetworkEstimator(
         if training.batch_rows is not None:
             traits = traits._replace(batch_rows=training.batch_rows)
         plan = make_plan(self, traits, n_rows, run.mode, seed, run.n_processes)
-        plan = plan_steps(self, plan, network, merged.X.shape[1:], run.device)
+        precision = plan_precision(
+            self.precision, plan.batch_size, network, merged.X.shape[1:], run.device
+        )
         network.n_warmup = plan.n_warmup
         self._describe_rows(network, merged)
         corruption = self._corruption(run.noise, units[1], ends)
         net = make_net(
             network,
             self._criterion(run.loss, np.ptp(ends.rows)),
-            plan,
+            replace(plan, precision=precision),
             train_data=training,
             validation_data=validation,
             corruption=corruption,

@@ -4,7 +4,6 @@ They were chosen on 12 data sets of 133 to 7,500 rows and judged on others: benc
 """
 
 import math
-from dataclasses import replace
 from numbers import Integral
 from typing import NamedTuple
 
@@ -48,11 +47,13 @@ HIDDEN_FRACTION = 0.3
 # of which a fifth was removed, fractions from 0.2 to 0.5 imputed alike.
 _MIN_HIDDEN_COLUMNS, _MAX_HIDDEN_COLUMNS = 0.2, 0.5
 
-# Multiplications of a forward pass of a batch below which a GPU takes less time to compute a step
-# than the host to launch it: some 60 operations take 0.3 to 0.6 ms to launch, in which an H100
-# makes about 10e9 multiplications in float32, a third of them forward. Above it bfloat16 saves
-# time; below it casts are further launches, and a graph of all launches saves them.
-_LAUNCH_BOUND_MULTIPLICATIONS = 2e9
+# Multiplications of a forward pass of a batch from which ``precision='auto'`` is bfloat16 on a GPU.
+# Its casts are further launches: on an H200, steps of up to 20e9 multiplications take 1.2 to 1.6
+# times as long, since they wait for the host (2 to 5 ms in float32, 3 to 7 in bfloat16). Above that
+# nothing was measured. With so many, float32 computes for 47 ms in dense layers, at 25e12
+# multiplications a second, and for some 12 ms in convolutions, whose inputs torch rounds anyway;
+# bfloat16 makes 440e12.
+_LONG_STEP_MULTIPLICATIONS = 4e11
 
 
 # ``n_components='auto'`` explains this fraction of the variance as PCA would: the upper end of the
@@ -177,6 +178,7 @@ def make_plan(estimator, traits, n_rows, mode, seed, n_processes=1):
         "verbose": int(estimator.verbose),
         "seed": seed,
         "n_warmup": 0 if mode.continues else n_warmup,
+        "compile": bool(estimator.compile),
         "n_unstopped": max(n_warmup, math.ceil(unstopped * max_iter)),
     }
     if mode.is_partial:
@@ -190,13 +192,13 @@ def make_plan(estimator, traits, n_rows, mode, seed, n_processes=1):
     return TrainingPlan(**plan)
 
 
-def plan_steps(estimator, plan, network, row_shape, device):
-    """Return a plan that knows how the steps of a network are computed on a device.
+def plan_precision(precision, batch_size, network, row_shape, device):
+    """Return the precision in which layers are trained, given the parameter of that name.
 
     Parameters
     ----------
-    estimator : NetworkEstimator
-    plan : TrainingPlan
+    precision : str
+    batch_size : int
     network : Network
     row_shape : tuple of int
         Shape of one input.
@@ -204,23 +206,17 @@ def plan_steps(estimator, plan, network, row_shape, device):
 
     Returns
     -------
-    plan : TrainingPlan
+    precision : {'float32', 'bfloat16'}
     """
-    precision, is_launch_bound = estimator.precision, True
-    # Only there it matters, and counting runs the network once.
-    if device.type == "cuda" and (precision == "auto" or estimator.compile):
-        n_multiplications = plan.batch_size * multiplications_per_row(network, row_shape)
-        # Infinity stands for layers of which nothing is known.
-        is_launch_bound = not _LAUNCH_BOUND_MULTIPLICATIONS <= n_multiplications < math.inf
-    if precision == "auto":
-        pays = not is_launch_bound and has_fast_bfloat16(device)
-        precision = "bfloat16" if pays else "float32"
-    return replace(
-        plan,
-        precision=precision,
-        compile=bool(estimator.compile),
-        is_launch_bound=is_launch_bound,
-    )
+    # Where it is known at once nothing else is asked.
+    if precision != "auto":
+        return precision
+    if device.type != "cuda" or not has_fast_bfloat16(device):
+        return "float32"
+    n_multiplications = batch_size * multiplications_per_row(network, row_shape)
+    # Infinity stands for layers of which nothing is known.
+    pays = _LONG_STEP_MULTIPLICATIONS <= n_multiplications < math.inf
+    return "bfloat16" if pays else "float32"
 
 
 def _batch_size(estimator, traits, n_rows):
