@@ -156,17 +156,17 @@ def compare(path):
 
 
 def train_whole(path):
-    """Return the memory of an epoch in GB, and its costs a row: of all, and of some in memory."""
-    # Threads, and what is made at the first fit.
-    rows = opened(path, MEMORY)[: 4 * N_BLOCK]
-    # Without validation, of which there would be less, relative to all rows, with more of them.
-    *in_memory, _ = train(rows, 3, early_stopping=False)
-    n_in_memory = len(rows)
-    del rows
+    """Return the memory of an epoch in GB, and its costs a row: of all, and of some in memory.
+
+    Without validation, of which there would be less, relative to all rows, with more of them.
+    """
     source = opened(path, MEMORY)
     with watched() as seen:
         time.sleep(0.1)
         before = seen[-1]
         *cost, _ = train(source, 1, early_stopping=False)
-    per_row = np.divide(cost, len(source)), np.divide(in_memory, n_in_memory)
+    rows = source[: 4 * N_BLOCK]
+    # The first epoch starts the threads, which for all rows takes no time.
+    *in_memory, _ = train(rows, 3, early_stopping=False)
+    per_row = np.divide(cost, len(source)), np.divide(in_memory, len(rows))
     return (max(seen) - before) / 1e9, *per_row

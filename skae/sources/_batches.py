@@ -1,7 +1,7 @@
 """Batches that an iterable gives, such as a DataLoader: they are trained on as they come."""
 
 import copy
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from numbers import Integral
 from typing import Any, Self
@@ -49,7 +49,7 @@ class BatchSource(RowSource):
 
     def _numbered(self, name: str) -> Generator[tuple[int, Any]]:
         """Start the iterable, and yield each batch with its number."""
-        made = self.batches if hasattr(self.batches, "__iter__") else self.batches()
+        made = self.batches if isinstance(self.batches, Iterable) else self.batches()
         batches, k = iter(made), 0
         while True:
             try:
@@ -192,11 +192,19 @@ class BatchSource(RowSource):
 
     def load(self) -> np.ndarray:
         """Refuse what would need all rows."""
-        raise TypeError(f"{self.name} gives batches to fit: give other methods a batch at a time.")
+        raise self._refusal()
 
     def parts(self) -> Iterator[np.ndarray]:
         """Refuse what would need all rows."""
-        raise TypeError(f"{self.name} gives batches to fit: give other methods a batch at a time.")
+        raise self._refusal()
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise self._refusal()
+
+    def _refusal(self) -> TypeError:
+        return TypeError(
+            f"{self.name} gives batches to fit: give other methods and functions a batch at a time."
+        )
 
 
 def open_batches(batches: Any, steps_per_epoch: int, *, validation: Any = None) -> BatchSource:
@@ -261,21 +269,23 @@ def open_batches(batches: Any, steps_per_epoch: int, *, validation: Any = None) 
 
 def _check_restarts(batches: Any) -> None:
     """Raise a TypeError unless iteration can start again."""
-    if not hasattr(batches, "__iter__"):
+    # Not by the attribute, which a class has as well.
+    if not isinstance(batches, Iterable):
         if not callable(batches):
             raise TypeError(
                 "batches must be an iterable, such as a DataLoader, or a function that returns an "
                 f"iterator, got {type(batches).__name__}."
             )
         made = batches()
-        if not hasattr(made, "__iter__"):
+        if not isinstance(made, Iterable):
             raise TypeError(
                 "batches must return an iterator where it is a function, got one that returns "
                 f"{type(made).__name__}."
             )
         is_once = iter(made) is made and batches() is made
     else:
-        is_once = iter(batches) is batches if hasattr(batches, "__next__") else False
+        # Others are not started for this: a DataLoader would start its workers.
+        is_once = isinstance(batches, Iterator)
     if is_once:
         raise TypeError(
             "batches must be an iterable of which iteration can start again, got one that gives "
