@@ -95,7 +95,9 @@ def write_parquet(path, n_bytes):
         if k % 16 == 0:
             if writer is not None:
                 writer.close()
-            writer = pq.ParquetWriter(path / f"part-{k:06}.parquet", table.schema)
+            # Dictionaries of numbers that hardly occur twice take most of the time.
+            name = path / f"part-{k:06}.parquet"
+            writer = pq.ParquetWriter(name, table.schema, use_dictionary=False)
         writer.write_table(table, row_group_size=2**13)
     writer.close()
 
