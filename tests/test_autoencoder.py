@@ -220,6 +220,13 @@ def test_the_sample_that_fit_knows_has_fewer_rows_where_they_are_long(monkeypatc
     assert data.sample_rows(rows, np.random.RandomState(0)).X.shape == (10, 100)
 
 
+def test_that_sample_has_enough_rows_for_pca_of_many_components(monkeypatch, digits):
+    monkeypatch.setattr(data, "_SAMPLED_VALUES", 64)
+    start = Autoencoder(40, max_iter=1, learning_rate_init=1e-9, random_state=0).fit(digits)
+    # From one row PCA would have no component at all.
+    assert start.score(digits) > 0.9
+
+
 @pytest.fixture(scope="module")
 def some_digits(digits):
     return digits[:900]

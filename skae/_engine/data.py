@@ -21,6 +21,9 @@ _MERGED_ROWS = 1000
 # Statistics of larger sets, and where training starts, come from a sample of so many rows, fewer
 # where they are long: it is held in float64, several times over.
 _SAMPLED_ROWS, _SAMPLED_VALUES = 20_000, 2**25
+# But so many for each component: of 4,000 color crops of 128×128, 682 rows gave a start with 1.57
+# times the held-out error of PCA(1024), all of them 1.00 times.
+_ROWS_PER_COMPONENT = 4
 # Fraction of a GPU's free memory that rows may take; the rest is for the network and its steps.
 _DATA_MEMORY_FRACTION = 0.5
 
@@ -141,13 +144,15 @@ def _filled(rows, weights):
     return known.filled(np.ma.average(known, axis=0, weights=weights).filled(0.0))
 
 
-def sample_rows(training_set, random_state):
+def sample_rows(training_set, random_state, n_components=0):
     """Return part of a `TrainingSet` as a `Sample`.
 
-    It has up to 20,000 rows or, of sequences, frames; fewer where these are long.
+    It has up to 20,000 rows or, of sequences, frames; fewer where these are long, but four for
+    each of the ``n_components`` of a code.
     """
     n_rows, *inner, _ = training_set.X.shape
-    n_frames = min(_SAMPLED_ROWS, _SAMPLED_VALUES // training_set.rows.shape[-1])
+    n_frames = _SAMPLED_VALUES // training_set.rows.shape[-1]
+    n_frames = min(_SAMPLED_ROWS, max(n_frames, _ROWS_PER_COMPONENT * n_components))
     chosen, n_wanted = slice(None), max(n_frames // math.prod(inner), 1)
     if isinstance(training_set.X, RowSource):
         n_wanted = min(n_wanted, n_rows)
