@@ -97,3 +97,32 @@ def test_colour_scenes_are_rows_of_pixels_in_the_unit_interval():
 
 def test_the_network_of_colour_scenes_has_the_weights_that_are_reported():
     assert load("colour_scenes").count_weights() == [2_093_888, 1_587_011]
+
+
+def test_crops_to_test_on_show_columns_that_no_crop_to_train_on_has(monkeypatch):
+    study = load("colour_crops")
+    columns = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (130, 256, 3))
+    monkeypatch.setattr(study, "load_photographs", lambda: {"columns": columns})
+    monkeypatch.setattr(study, "load_surfaces", lambda: [columns] * 3)
+    train, test, numbers, surfaces = study.load(20, 6)
+    assert train.shape == (20, 128, 128, 3)
+    assert len(test) == len(numbers) == len(surfaces) == 6
+    assert train.max() < test.min()
+
+
+def test_scans_that_correlate_are_on_one_side_of_the_split(digit_images):
+    study = load("brain_mri")
+    # A head is an image and a darker one, which correlates with it wholly.
+    heads = digit_images[:40].repeat(2, axis=0)
+    heads[1::2] /= 2
+    train, test = study.split_by_head(heads, n_test=20, side=8, correlation=0.999)
+    assert len(train) + len(test) == 80
+    assert 10 <= len(test) <= 20
+    crossing = np.corrcoef(*(part.reshape(len(part), -1) for part in (train, test)))
+    assert crossing[: len(train), len(train) :].max() < 0.999
+
+
+def test_copies_of_training_scans_are_found(digit_images):
+    train, new = digit_images[:10], digit_images[20:23]
+    is_copy = load("brain_mri").find_copies(train, np.concatenate([train[:2], new]))
+    assert is_copy.tolist() == [True, True, False, False, False]

@@ -13,6 +13,7 @@ import importlib
 STUDIES = (
     "arena",
     "brain_mri",
+    "colour_crops",
     "colour_scenes",
     "fashion_conv",
     "healing_images",

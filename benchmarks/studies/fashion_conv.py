@@ -9,7 +9,8 @@ none has seen. Cross-entropy does not fall to zero: a grey pixel has an entropy 
 the mean of these is the floor.
 
 The small network is reported with a validation loss of 0.2894 after 20 epochs on 60,000 images.
-Here it makes as many updates, but they go round 3,000 images.
+Here it makes as many updates, but they go round 3,000 images. It is also trained for 20 epochs of
+these, in small batches, since 24 updates an epoch are few.
 
 A second table takes noise away. The networks that are trained on clean images go on for a while,
 with fresh noise at each batch (``noise="gaussian"``), or with one noisy copy of each image
@@ -39,6 +40,8 @@ from ._data import find, handwritten_digits
 BATCH_SIZE = 128
 N_UPDATES, N_UPDATES_IF_QUICK = 20 * math.ceil(60_000 / BATCH_SIZE), 100
 N_UPDATES_OF_DENOISING = 1000
+# Epochs that are reported, and images in a batch from which as many of 3,000 images learn most.
+N_EPOCHS, FEW_ROWS = 20, 8
 SMALL = "conv"
 FORMS = {
     SMALL: Conv(
@@ -99,6 +102,22 @@ def fit_reducers(train, image_shape, n_updates, random_state):
     return reducers
 
 
+def fit_in_few_epochs(train, image_shape, max_iter, random_state):
+    """Return the small network after as many epochs as are reported, in small batches."""
+    return Autoencoder(
+        8 * math.prod(math.ceil(side / 8) for side in image_shape),
+        architecture=FORMS[SMALL],
+        image_shape=image_shape,
+        loss="bce",
+        alpha=0,
+        batch_size=FEW_ROWS,
+        learning_rate_init=LEARNING_RATES[SMALL],
+        max_iter=max_iter,
+        early_stopping=False,
+        random_state=random_state,
+    ).fit(train)
+
+
 def n_epochs(n_updates, train):
     """Epochs in which batches of nine tenths of the rows make so many updates."""
     return math.ceil(n_updates / math.ceil(0.9 * len(train) / BATCH_SIZE))
@@ -152,6 +171,9 @@ def measure(quick=False):
         rebuilt = reconstruct(fitted, test)
         yield f"{name}: cross-entropy, {reducer}", cross_entropy(test, rebuilt), ""
         yield f"{name}: mean squared error, {reducer}", reconstruction_error(test, rebuilt), ""
+    small = fit_in_few_epochs(train, shape, 1 if quick else N_EPOCHS, random_state=0)
+    found = cross_entropy(test, reconstruct(small, test))
+    yield f"{name}: cross-entropy, {SMALL}, 20 epochs in batches of {FEW_ROWS}", found, ""
     n_more = N_UPDATES_IF_QUICK if quick else N_UPDATES_OF_DENOISING
     noisy = add_noise(test, 1)
     for reducer, fitted in fit_denoisers(reducers, train, n_more, random_state=0).items():
