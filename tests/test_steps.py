@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from skorch.callbacks import GradientNormClipping
+from skorch.callbacks import Callback, GradientNormClipping
 
 import skae
 from skae import (
@@ -263,6 +263,22 @@ def test_a_compiled_fit_is_saved_and_loaded(rows, graphs, tmp_path):
     loaded = skae.load(tmp_path / "fitted.skae")
     assert loaded.compile is True
     np.testing.assert_array_equal(loaded.transform(rows[0]), fitted.transform(rows[0]))
+
+
+class _Failing(Callback):
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 3:
+            raise OSError("power failure")
+
+
+def test_a_checkpoint_of_recorded_steps_is_continued_with_and_without_them(rows, graphs, tmp_path):
+    parameters = QUICK | {"noise": "gaussian", "max_iter": 4, "checkpoint": tmp_path / "fit.pt"}
+    whole = Autoencoder(4, compile=True, **(parameters | {"checkpoint": None})).fit(rows[0])
+    for compile in (False, True):
+        with pytest.raises(OSError, match="power failure"):
+            Autoencoder(4, compile=True, callbacks=[_Failing()], **parameters).fit(rows[0])
+        fitted = Autoencoder(4, compile=compile, **parameters).fit(rows[0])
+        assert apart(whole.transform(rows[0]), fitted.transform(rows[0])) < 1e-5
 
 
 def test_several_processes_refuse_to_compile():
