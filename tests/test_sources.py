@@ -427,6 +427,61 @@ def test_a_frame_without_rows_is_refused(X):
         SMALL().fit(frame[frame.p0 > 1e6])
 
 
+def as_group(X, folder):
+    zarr = pytest.importorskip("zarr")
+    return zarr.open_group(folder / "group.zarr", mode="w")
+
+
+def as_file(X, folder):
+    return pytest.importorskip("h5py").File(folder / "file.h5", "w")
+
+
+def as_loader(X, folder):
+    return torch.utils.data.DataLoader(as_dataset(X, folder), batch_size=50)
+
+
+@pytest.mark.parametrize(
+    ("kind", "match"),
+    [
+        (as_group, "got a Group: give one of its arrays"),
+        (as_file, "got a File: give one of its data sets"),
+        (as_loader, r"got a DataLoader: give .*open_batches\(X"),
+    ],
+)
+def test_what_only_holds_rows_is_refused_with_what_to_give(kind, match, X, tmp_path):
+    with pytest.raises(TypeError, match=match):
+        SMALL().fit(kind(X, tmp_path))
+
+
+def test_the_path_of_a_zarr_group_and_a_closed_file_are_refused(X, tmp_path):
+    as_group(X, tmp_path)
+    with pytest.raises(OSError, match="group.zarr is no zarr array"):
+        SMALL().fit(tmp_path / "group.zarr")
+    rows = as_hdf5(X, tmp_path)
+    rows.file.close()
+    with pytest.raises(ValueError, match="HDF5 file that is open"):
+        SMALL().fit(rows)
+
+
+def test_a_source_of_one_row_is_refused_as_an_array_of_one_row_is(X):
+    with pytest.raises(ValueError, match="minimum of 2 is required by Autoencoder"):
+        SMALL().fit(Pieces(X[:1]))
+
+
+def test_samples_of_sixteen_bits_are_read(X):
+    tensor = torch.from_numpy(X[:20]).bfloat16()
+    source = open_rows(torch.utils.data.TensorDataset(tensor))
+    assert_array_equal(source[:], tensor.float())
+
+
+def test_a_chunk_that_is_lost_between_epochs_is_named(X, tmp_path):
+    # zarr itself would read zeros.
+    source = open_rows(as_zarr(X, tmp_path), max_memory=MEMORY)
+    lost = Remove(tmp_path / "rows.zarr/c/7/0")
+    match = "rows.zarr has changed during the fit: rows 350 to 399"
+    fails_and_changes_nothing(X, source, OSError, match, callbacks=[lost])
+
+
 @pytest.mark.parametrize("rows", [[3, 1], [-1, 2], [0, 1797], [True, False], [0.5]])
 def test_indices_that_are_not_sorted_rows_are_refused(rows, X):
     with pytest.raises(IndexError, match="sorted indices from 0 to 1796"):

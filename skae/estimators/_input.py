@@ -76,6 +76,7 @@ def read_rows(
         return X, None
     source = None if isinstance(X, np.ndarray) else find_source(X)
     if source is not None:
+        _check_number(estimator, source, min_rows)
         source = source if part_check is None else source.checked_by(part_check)
         return read_source(estimator, source, reset=reset, streams=streams)
     X, layout = _flatten(X)
@@ -90,6 +91,15 @@ def read_rows(
             ensure_all_finite=check_finite,
         )
     return _still_mapped(rows, X), layout
+
+
+def _check_number(estimator, source, min_rows):
+    """Raise scikit-learn's error where a source has fewer rows than are needed."""
+    if source.shape[0] < min_rows:
+        raise ValueError(
+            f"Found array with {source.shape[0]} sample(s) (shape={source.shape}) while a minimum "
+            f"of {min_rows} is required by {type(estimator).__name__}."
+        )
 
 
 def _is_as_in_fit(estimator, X):

@@ -45,6 +45,9 @@ class HDF5Source(ArraySource):
     """A data set of an HDF5 file."""
 
     def __init__(self, array: Any, max_memory: int | str = DEFAULT_MEMORY) -> None:
+        # A data set is false once its file is closed.
+        if not array:
+            raise ValueError("X must be a data set of an HDF5 file that is open, got a closed one.")
         self.file = array.file.filename
         name = f"{self.file}{array.name}"
         # A compact or contiguous data set has no chunks.

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .._utils import import_optional
 from ._arrays import HDF5Source, ZarrSource
@@ -13,6 +13,8 @@ from ._dask import DaskArraySource, DaskFrameSource
 from ._parquet import ParquetSource
 from ._torch import DatasetSource
 
+Entry = TypeVar("Entry")
+
 # Module and class of X: where a library was not imported, X cannot be of it.
 _SOURCES: dict[tuple[str, str], Callable[..., RowSource]] = {
     ("h5py", "Dataset"): HDF5Source,
@@ -20,6 +22,13 @@ _SOURCES: dict[tuple[str, str], Callable[..., RowSource]] = {
     ("dask.array", "Array"): DaskArraySource,
     ("dask.dataframe", "DataFrame"): DaskFrameSource,
     ("torch.utils.data", "Dataset"): DatasetSource,
+}
+
+# What holds rows and is none of these, and what to give in its place.
+_ADVICE = {
+    ("h5py", "Group"): "one of its data sets, such as X['rows']",
+    ("zarr", "Group"): "one of its arrays, such as X['rows']",
+    ("torch.utils.data", "DataLoader"): "its dataset, or skae.sources.open_batches(X, ...)",
 }
 
 # Names of files that are taken for Parquet's without a call of `open_rows`.
@@ -102,20 +111,36 @@ def find_source(X: Any) -> RowSource | None:
         is_rows = Path(X).is_dir() or Path(X).suffix in _SUFFIXES
         return _open_path(Path(X), None, DEFAULT_MEMORY) if is_rows else None
     opener = _opener(X)
+    advice = _entry(_ADVICE, X) if opener is None else None
+    if advice is not None:
+        raise TypeError(f"X must be rows, got a {type(X).__name__}: give {advice}.")
     return None if opener is None else opener(X)
 
 
 def _opener(X: Any) -> Callable[..., RowSource] | None:
-    for (module, name), opener in _SOURCES.items():
+    return _entry(_SOURCES, X)
+
+
+def _entry(table: dict[tuple[str, str], Entry], X: Any) -> Entry | None:
+    """Return what a table has for the class of X, None if nothing."""
+    for (module, name), entry in table.items():
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(X, kind):
-            return opener
+            return entry
     return None
 
 
 def _open_path(path: Path, columns: Sequence[str] | None, max_memory: int | str) -> RowSource:
     # The metadata of versions 3 and 2 of zarr.
     if columns is None and any((path / name).exists() for name in ("zarr.json", ".zarray")):
-        array = import_optional("zarr", "sources").open_array(path, mode="r")
-        return ZarrSource(array, max_memory=max_memory)
+        return ZarrSource(_zarr_array(path), max_memory=max_memory)
     return ParquetSource(path, columns, max_memory)
+
+
+def _zarr_array(path: Path) -> Any:
+    zarr = import_optional("zarr", "sources")
+    try:
+        return zarr.open_array(path, mode="r")
+    # Those of zarr: of groups, of metadata that cannot be read.
+    except Exception as error:
+        raise OSError(f"{path} is no zarr array: {type(error).__name__}: {error}") from error

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-import torch
 
+from .._arrays import as_array
 from ._base import DEFAULT_MEMORY, RowSource, part_edges
 
 # Samples are collected one by one: a part is as many as are asked for at a time.
@@ -46,6 +46,4 @@ class DatasetSource(RowSource):
 
 def _as_array(sample: Any) -> np.ndarray:
     sample = sample[0] if isinstance(sample, (tuple, list)) else sample
-    if isinstance(sample, torch.Tensor):
-        sample = sample.numpy(force=True)
-    return np.asarray(sample)
+    return np.asarray(as_array(sample, "X"))
