@@ -265,7 +265,8 @@ class NetworkEstimator(
         # Another seed for each batch of partial_fit, or all would get the same noise.
         seed += getattr(self, "n_iter_", 0) if run.mode.is_partial else 0
         merged = self._rows_to_train_on(training_set, run)
-        sample = sample_rows(merged, random_state, getattr(self, "n_components_", 0))
+        # A `Denoiser` may have no code, and a fraction is resolved with the sample.
+        sample = sample_rows(merged, random_state, getattr(self, "n_components_", None) or 0)
         if run.ranks is not None:
             run.ranks.agree(self, merged.X.shape[0], sample, seed)
         order, n_validation = self._split(merged, run, random_state)
