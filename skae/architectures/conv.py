@@ -25,10 +25,12 @@ from ._base import COMMON_CONSTRAINTS, SIZES, Architecture, DataShape, positive_
 # ones. 32-64 channels have 0.99 times the error on Fashion-MNIST for twice the time, a third
 # stage 1.07 times. There are two, and more until the longer side has this many pixels left: dense
 # layers after larger feature maps would hold nearly all weights.
+# The fourth stage has twice the channels of the third: brain scans of 128×128 have 0.98 times the
+# error for 1.2 times the time; twice as many in every stage, 0.97 times for 2.5 times the time.
 # Smaller images keep their size in the first stages: two more halvings of the
 # digits (8×8) end with 1.08 to 1.13 times the error of a dense network, one with 0.95 to 1.00.
 # They have fewer pixels to compute, which pays for 24-48 channels (0.98 with 16-32).
-_AUTO_CHANNELS, _AUTO_CHANNELS_OF_SMALL_IMAGES = (16, 32, 64, 64, 64), (24, 48)
+_AUTO_CHANNELS, _AUTO_CHANNELS_OF_SMALL_IMAGES = (16, 32, 64, 128, 128), (24, 48)
 _MIN_STAGES, _MAX_PIXELS = 2, 8
 # Pixels of the longer side that automatic strides leave at least: from 2×2 pixels, see above,
 # too little comes back.
@@ -56,7 +58,7 @@ class Conv(Architecture):
     ----------
     channels : tuple of int or 'auto', default='auto'
         Channels of the encoder's stages. ``'auto'`` is (16, 32) for images of up to 32 pixels on
-        the longer side, or (24, 48) up to 12, and as much of (16, 32, 64, 64, 64) for larger ones
+        the longer side, or (24, 48) up to 12, and as much of (16, 32, 64, 128, 128) for larger ones
         as leaves eight pixels.
     kernel_size : odd int, default=3
         Side of every convolution kernel, in pixels.
