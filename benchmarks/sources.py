@@ -167,8 +167,8 @@ def train_whole(path):
         time.sleep(0.1)
         before = seen[-1]
         *cost, _ = train(source, 1, early_stopping=False)
-    rows = source[: 4 * N_BLOCK]
-    # The first epoch starts the threads, which for all rows takes no time.
-    *in_memory, _ = train(rows, 3, early_stopping=False)
+    # One epoch as well: the least of several would be another figure.
+    rows = source[: 16 * N_BLOCK]
+    *in_memory, _ = train(rows, 1, early_stopping=False)
     per_row = np.divide(cost, len(source)), np.divide(in_memory, len(rows))
     return (max(seen) - before) / 1e9, *per_row
