@@ -92,6 +92,11 @@ def test_batches_of_a_memmap_are_rows_in_their_order_and_epochs_continue(X, tmp_
     assert_allclose(rows, np.concatenate([kept, kept[:450]]), atol=1e-5)
 
 
+def test_batches_of_one_row_are_trained_on(X):
+    source = open_batches(slices(X[:40], sizes=(1,)), 10)
+    assert SMALL(early_stopping=False).fit(source).n_samples_seen_ == 20
+
+
 def test_fits_on_the_same_batches_are_the_same(X):
     first, again = (
         SMALL().fit(open_batches(slices(X), 10, validation=X[:100])).transform(X) for _ in range(2)

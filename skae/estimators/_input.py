@@ -76,9 +76,10 @@ def read_rows(
         return X, None
     source = None if isinstance(X, np.ndarray) else find_source(X)
     if source is not None:
-        _check_number(estimator, source, min_rows)
         source = source if part_check is None else source.checked_by(part_check)
-        return read_source(estimator, source, reset=reset, streams=streams)
+        rows, layout = read_source(estimator, source, reset=reset, streams=streams)
+        _check_number(estimator, rows, min_rows)
+        return rows, layout
     X, layout = _flatten(X)
     # validate_data compares the number of features, which a sequence of another length has not.
     check = check_array if any_width else partial(validate_data, estimator, reset=reset)
@@ -93,11 +94,11 @@ def read_rows(
     return _still_mapped(rows, X), layout
 
 
-def _check_number(estimator, source, min_rows):
+def _check_number(estimator, rows, min_rows):
     """Raise scikit-learn's error where a source has fewer rows than are needed."""
-    if source.shape[0] < min_rows:
+    if rows.shape[0] < min_rows:
         raise ValueError(
-            f"Found array with {source.shape[0]} sample(s) (shape={source.shape}) while a minimum "
+            f"Found array with {rows.shape[0]} sample(s) (shape={rows.shape}) while a minimum "
             f"of {min_rows} is required by {type(estimator).__name__}."
         )
 
