@@ -1,5 +1,8 @@
 """Dask: lazy results block by block, and searches on a cluster of processes that may die."""
 
+import multiprocessing
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,7 @@ from skae import (
     VariationalAutoencoder,
 )
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
@@ -120,16 +124,23 @@ def test_frames_of_lazy_codes_are_refused(X, rows):
 def client():
     """A cluster of two processes on this machine alone."""
     with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-        ) as cluster,
-        distributed.Client(cluster) as client,
+        # Forked from one that has imported what both need, in place of seconds in each.
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+        mock.patch.object(distributed.utils, "_forkserver_preload_set", True),
     ):
-        yield client
+        forkserver = multiprocessing.get_context("forkserver")
+        forkserver.set_forkserver_preload(["distributed", "skae.comparison", "skae.estimators"])
+        with (
+            distributed.LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
 
 
 def threads_of_worker():
