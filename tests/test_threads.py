@@ -97,6 +97,32 @@ for estimator, rows in [
 ]:
     fit(estimator, rows)
 '''
+MAP_WITH_NUMBA = """
+import numba, numpy as np, torch
+from scipy import sparse
+from skorch.callbacks import Callback
+from skae import ParametricUMAP
+from skae.architectures import Dense
+from skae.estimators import _map_rows, parametric_umap
+
+class Threads(Callback):
+    def on_train_begin(self, net, **kwargs):
+        print("while fitting", torch.get_num_threads())
+
+def graph(neighbors, ratio):
+    numba.get_num_threads()
+    return sparse.csr_matrix(1 - np.eye(len(neighbors[0])))
+
+# What needs umap-learn, which takes seconds to compile.
+_map_rows.fuzzy_graph = graph
+_map_rows.spectral_layout = lambda rows, graph, n_components, metric: rows[:, :n_components]
+parametric_umap.check_metric = lambda metric: None
+parametric_umap.curve = lambda spread, min_dist: (1.5, 0.9)
+torch.set_num_threads(1)
+X = np.random.default_rng(0).normal(size=(40, 100))
+long_steps = Dense((1000, 1000))
+ParametricUMAP(n_neighbors=5, architecture=long_steps, max_iter=1, callbacks=[Threads()]).fit(X)
+"""
 PARALLEL_NUMBA = """
 import numba, numpy as np, torch
 from skae.comparison._evaluation import unchanged_threads
@@ -170,7 +196,11 @@ for path in sorted(Path(sys.argv[1]).glob("*.py")):
 """
 SCRIPTS = {"pool": POOL, "limits": LIMITS}
 if importlib.util.find_spec("numba") is not None:
-    SCRIPTS |= {"hybrid with numba": HYBRID_WITH_NUMBA, "parallel numba": PARALLEL_NUMBA}
+    SCRIPTS |= {
+        "hybrid with numba": HYBRID_WITH_NUMBA,
+        "map with numba": MAP_WITH_NUMBA,
+        "parallel numba": PARALLEL_NUMBA,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -423,6 +453,12 @@ def test_threads_that_umap_starts_change_no_number_of_threads_of_a_fit(shown):
     # Within and after: the hybrid; short steps, dense and convolutional; long steps.
     counts = shown["hybrid with numba"].split()
     assert counts == ["in", "reducer", "2", "1", "1", *["1", "2"] * 2, "2", "2"]
+
+
+@FORKS
+def test_a_map_is_trained_by_the_threads_that_were_there_before_its_graph(shown):
+    pytest.importorskip("numba")
+    assert shown["map with numba"].strip() == "while fitting 1"
 
 
 @FORKS

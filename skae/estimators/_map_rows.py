@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from .._engine.data import TrainingSet, sample_rows
+from .._engine.environment import compute_threads
 from ..models.umap import MapLabels
 from ._graph import (
     as_floats,
@@ -67,14 +68,16 @@ class MapRowsMixin:
         nodes = training_set.used().merged()
         (labels, index), places = nodes.labels[:, :2].astype(np.int64).T, nodes.labels[:, 2:]
         rows = as_floats(nodes.X, self.metric)
-        graph = self._graph(rows, index, n_rows)
+        with compute_threads():  # Numba starts others: training has those from before
+            graph = self._graph(rows, index, n_rows)
         if (labels != UNLABELLED).any():
             graph = with_labels(graph, labels, self.target_weight)
         if not hasattr(self, "n_components_"):
             # A seed of its own: the size of a code belongs to the rows, whatever random_state is.
             self._set_size(sample_rows(nodes, np.random.RandomState(0)))
         if held is None:
-            layout = spectral_layout(rows, graph, self.n_components_, self.metric)
+            with compute_threads():
+                layout = spectral_layout(rows, graph, self.n_components_, self.metric)
             # NaN stands for no place: no row is held.
             places = np.full_like(layout, np.nan)
         else:

@@ -148,9 +148,9 @@ class ParametricUMAP(MapRowsMixin, ReconstructionMixin, NetworkEstimator):
     >>> from skae.metrics import knn_accuracy
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> umap = ParametricUMAP(max_iter=60, random_state=0).fit(X_train)
+    >>> umap = ParametricUMAP(max_iter=20, random_state=0).fit(X_train)
     >>> codes, new_codes = umap.transform(X_train), umap.transform(X_test)
-    >>> bool(knn_accuracy(codes, y_train, new_codes, y_test) > 0.9)
+    >>> bool(knn_accuracy(codes, y_train, new_codes, y_test) > 0.8)
     True
     >>> umap.inverse_transform(new_codes).shape
     (450, 64)
