@@ -12,6 +12,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from skae._engine.environment import UnchangedThreads
+
 # Nothing becomes garbage while thousands of tests are collected, but looking for it takes seconds.
 gc.disable()
 
@@ -20,6 +22,13 @@ def pytest_collection_finish():
     """Look for garbage from now on, but not among what is kept to the end: modules and tests."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_threads():
+    """Leave torch its number of threads: Numba, which UMAP starts, sets it for all later tests."""
+    with UnchangedThreads():
+        yield
 
 
 @pytest.fixture(scope="session")
