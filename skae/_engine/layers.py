@@ -51,7 +51,7 @@ def _parts(network):
 def lowered(device):
     """Return a change to layers that compute in bfloat16 and return float32.
 
-    Losses, statistics and what lies between the parts of the network see float32 alone, and so do
+    Losses, statistics and what lies between the parts of the network see only float32, and so do
     the weights: each call rounds a copy of them.
     """
     # No inner function: nets are copied and pickled.

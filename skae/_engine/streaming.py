@@ -295,7 +295,7 @@ def prefetched(make: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any]:
     """Yield ``make(job)`` of each job, the next of which is made in a thread meanwhile.
 
     The thread ends with the iterator, also where that is closed early; an error is raised here.
-    It computes alone: further ones would take turns with those of the steps.
+    It computes with one thread: further ones would take turns with those of the steps.
     """
 
     def make_alone(job):
