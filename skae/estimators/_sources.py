@@ -53,8 +53,8 @@ def _check_batches(estimator: Any, source: BatchSource, streams: bool) -> None:
         _refuse(source, type(estimator).__name__)
     if estimator._uses_y():
         raise TypeError(
-            f"{type(estimator).__name__} needs y of all rows, and batches of {source.name} give only "
-            "X: give each batch to partial_fit with its y, or X as open_rows takes it."
+            f"{type(estimator).__name__} needs y of all rows, and batches of {source.name} give "
+            "only X: give each batch to partial_fit with its y, or X as open_rows takes it."
         )
     if estimator.early_stopping and source.validation is None:
         raise ValueError(
