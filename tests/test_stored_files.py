@@ -1,9 +1,11 @@
 """Files that earlier versions wrote (see make_files.py) still load, and give what they gave."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from make_files import FOLDER, outputs
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 import skae
 
@@ -34,6 +36,18 @@ def test_a_stored_file_gives_what_it_gave(name):
             np.testing.assert_allclose(
                 given[method], expected, rtol=1e-3, atol=1e-4, err_msg=method
             )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_that_a_stored_file_does_not_know_have_their_defaults(name):
+    loaded = skae.load(FOLDER / f"{name}.safetensors")
+    fresh = signature(type(loaded)).parameters
+    state = vars(loaded)
+    assert state.keys() >= fresh.keys()
+    # Every stored file of a network is older than this parameter.
+    assert state.get("compile", False) is False
+    assert repr(clone(loaded)) == repr(loaded)
 
 
 @pytest.mark.parametrize("name", NAMES)

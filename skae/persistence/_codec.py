@@ -1,7 +1,10 @@
 """Estimators as plain values and arrays, and back, without knowledge of files."""
 
+import inspect
+
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
 from ._names import find_class, find_value, known_values, public_name
 from ._rebuilt import REBUILT, rebuilt_names
@@ -259,6 +262,7 @@ class Decoder:
         number, state = content
         name, cls, version = self._classes[number]
         state = _upgraded(cls, self.decode(state), name, version)
+        state = _new_parameters(cls) | state
         if not all(isinstance(key, str) for key in state):
             raise TypeError(f"attributes of {cls.__name__} must have names")
         # Refuses types that are not plain Python objects.
@@ -286,6 +290,17 @@ def _upgraded(cls, state, name, version):
             "load it with the skae that wrote it"
         )
     return cls._upgrade_state(state, version)
+
+
+def _new_parameters(cls):
+    """Return the defaults of a class's parameters, of which a file may be older than some.
+
+    These keep to what was done before: only skae promises so, and only for its own estimators.
+    """
+    if not issubclass(cls, BaseEstimator) or cls.__module__.partition(".")[0] != "skae":
+        return {}
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 _FORMS = {
