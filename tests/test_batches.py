@@ -8,10 +8,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from skae import Autoencoder, AutoencoderClassifier, HybridAutoencoder
+from skae import Autoencoder, AutoencoderClassifier, Denoiser, HybridAutoencoder
 from skae.sources import open_batches
 
 SMALL = partial(Autoencoder, n_components=4, max_iter=2, random_state=0)
@@ -284,6 +285,33 @@ def test_what_needs_all_rows_is_refused(X):
     for refused in (model.partial_fit, model.transform, model.score, np.asarray):
         with pytest.raises(TypeError, match="a batch at a time"):
             refused(source)
+
+
+@pytest.mark.parametrize("estimator", [SMALL(), Denoiser(max_iter=2)])
+def test_fit_transform_refuses_batches_before_it_trains(estimator, X):
+    source = open_batches(slices(X), 4, validation=X[:50])
+    for model in (estimator, make_pipeline(estimator)):
+        with pytest.raises(TypeError, match="X must be rows in fit_transform, got batches"):
+            model.fit_transform(source)
+    assert not hasattr(estimator, "module_")
+
+
+@pytest.mark.parametrize("validation", [None, 2])
+def test_batches_may_come_in_the_same_memory(validation, X):
+    memory = np.empty((100, X.shape[1]), X.dtype)
+
+    def batches():
+        for rows in np.split(X[:1700], 17):
+            memory[:] = rows
+            yield memory
+
+    codes = [
+        SMALL(early_stopping=validation is not None)
+        .fit(open_batches(each, 10, validation=validation))
+        .transform(X)
+        for each in (batches, slices(X[:1700]))
+    ]
+    assert_array_equal(*codes)
 
 
 def test_ctrl_c_in_an_iterable_keeps_the_best_weights_so_far(X):

@@ -12,6 +12,7 @@ from torch import nn
 import skae
 from skae import Autoencoder, Denoiser
 from skae.architectures import Conv, Custom, DataShape, Dense, UNet
+from skae.networks.unet import _even
 from skae.noises import Noise
 
 SMALL = {"architecture": UNet((4, 8)), "random_state": 0}
@@ -50,6 +51,24 @@ def test_rows_are_denoised_better_than_by_the_best_multiple_of_their_deviations(
     shrunk = mean + variance / (variance + 0.09) * (noisy - mean)
     denoiser = Denoiser(Dense(64), noise_level=0.3, max_iter=40, random_state=0).fit(train)
     assert error(held_out, denoiser.transform(noisy)) < 0.9 * error(held_out, shrunk)
+
+
+@pytest.mark.parametrize("size", [(7, 9), (8, 8), (7, 8)])
+def test_padded_maps_keep_their_layout_as_compilers_expect(size):
+    layouts = {}
+    for device in ("cpu", "meta"):
+        maps = torch.rand(2, 3, *size, device=device, requires_grad=True)
+        maps = maps.to(memory_format=torch.channels_last)
+        padded = _even(maps)
+        [gradient] = torch.autograd.grad(padded, maps, torch.ones_like(padded))
+        layouts[device] = padded.shape, padded.stride(), gradient.stride()
+    # What a compiler expects of an operation is what it does on this device.
+    assert layouts["cpu"] == layouts["meta"]
+
+
+def test_maps_are_padded_by_copies_of_their_border():
+    maps = torch.rand(2, 3, 7, 9)
+    assert torch.equal(_even(maps), torch.nn.functional.pad(maps, (0, 1, 0, 1), mode="replicate"))
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1"])

@@ -21,6 +21,7 @@ from ._blocks import by_blocks
 from ._frames import in_output_container, single_row
 from ._input import check_fitted, check_layout, read_codes, read_rows
 from ._readings import warn_of_ignored_target
+from ._sources import refuse_batches
 
 # Constraints of parameters that estimators of rows have, and those of sequences do not.
 ROWS_CONSTRAINTS = {"image_shape": [tuple, list, None]}
@@ -44,7 +45,31 @@ def _is_masking(estimator: Any) -> bool:
 if_masking: Callable[[Method], Method] = available_if(_is_masking)
 
 
-class EncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class RowTransformerMixin(TransformerMixin):
+    """A `fit_transform` that refuses before training what `transform` does not take."""
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit on X, and return what `transform` returns of it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or images
+            As `fit` takes it, except batches.
+        y : array-like of shape (n_samples,), default=None
+            As `fit` takes it.
+        **fit_params : dict
+            Other arguments of `fit`.
+
+        Returns
+        -------
+        X_transformed : ndarray of shape (n_samples, n_features_out)
+            A frame if `set_output` asks for frames.
+        """
+        refuse_batches(X, "fit_transform")
+        return super().fit_transform(X, y, **fit_params)
+
+
+class EncoderMixin(ClassNamePrefixFeaturesOutMixin, RowTransformerMixin):
     """Methods of estimators whose network encodes rows."""
 
     @by_blocks

@@ -83,6 +83,15 @@ def check_alone(source: BatchSource, **parts: Any) -> None:
         )
 
 
+def refuse_batches(X: Any, method: str) -> None:
+    """Raise a TypeError if X gives batches, where a method needs rows after it has trained."""
+    if isinstance(X, BatchSource):
+        raise TypeError(
+            f"X must be rows in {method}, got {X.name}, which gives batches to fit: call fit, and "
+            "transform a batch at a time."
+        )
+
+
 def read_target_source(source: RowSource, rows: Any) -> Any:
     """Validate a source of targets of ``rows``: an array if these are one."""
     target = source.checked_by(partial(check_finite, allow_nan=True))

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine.data import Sample, TrainingSet
@@ -31,7 +31,7 @@ from ._base import NetworkEstimator
 from ._blocks import by_blocks
 from ._docs import shared_docs
 from ._input import check_layout, read_rows
-from ._mixins import ROWS_CONSTRAINTS
+from ._mixins import ROWS_CONSTRAINTS, RowTransformerMixin
 from ._parameters import (
     ArchitectureLike,
     Callbacks,
@@ -60,7 +60,7 @@ _DECAY_FACTOR = 0.01
 
 
 @shared_docs
-class Denoiser(OneToOneFeatureMixin, TransformerMixin, NetworkEstimator):
+class Denoiser(OneToOneFeatureMixin, RowTransformerMixin, NetworkEstimator):
     """Removal of noise: a transformer from noisy data to clean data of the same shape.
 
     `fit` takes clean data and adds noise of a known kind to them, anew in every epoch; or it takes

@@ -45,10 +45,20 @@ class UNetLevel(nn.Module):
         if self.coarser is None:
             return fine
         height, width = fine.shape[-2:]
-        even = nn.functional.pad(fine, (0, width % 2, 0, height % 2), mode="replicate")
         # (n_samples, n_channels, height / 2, width / 2) and back
-        coarse = self.up(self.coarser(self.down(even)))[..., :height, :width]
+        coarse = self.up(self.coarser(self.down(_even(fine))))[..., :height, :width]
         return self.after(torch.cat([fine, coarse], dim=1))
+
+
+def _even(maps):
+    """Repeat the last row and column where their number is odd."""
+    # Not torch's padding by copies: it changes the layout of its gradients, which torch.compile
+    # does not expect.
+    if maps.shape[-2] % 2:
+        maps = torch.cat([maps, maps[..., -1:, :]], dim=-2)
+    if maps.shape[-1] % 2:
+        maps = torch.cat([maps, maps[..., -1:]], dim=-1)
+    return maps
 
 
 def _stage(n_inputs, n_channels, n_convolutions, form):

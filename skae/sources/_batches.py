@@ -42,7 +42,8 @@ class BatchSource(RowSource):
                 f"or tensor, got a first batch of {got} from {name}."
             )
         super().__init__(name, [0, len(first)], first.shape[1:], first.dtype)
-        self.first = [self._checked(0, first)]
+        # A copy, here and below: iterables may give every batch in the same memory.
+        self.first = [self._checked(0, first).copy()]
         self.n_drawn = 0
 
     # -- drawing ---------------------------------------------------------------------------
@@ -144,7 +145,7 @@ class BatchSource(RowSource):
             for _, rows in zip(
                 range(self.n_held_out + self.steps_per_epoch), batches, strict=False
             ):
-                source.first.append(rows)
+                source.first.append(rows.copy())
                 n_rows += len(rows)
                 if n_rows >= n_wanted and len(source.first) > self.n_held_out:
                     break
