@@ -78,8 +78,8 @@ def check_columns(X, name="X"):
         listed = ", ".join(f"{column!r} ({kind})" for column, kind in columns)
         raise ValueError(
             f"{name} must hold numbers, got column(s) {listed}. Drop them, or turn them into "
-            "numbers first: text for instance by a OneHotEncoder within a ColumnTransformer, "
-            "dates by the time since a start."
+            "numbers first: skae.TableEncoder takes categories and dates, scikit-learn's "
+            "OneHotEncoder within a ColumnTransformer text."
         )
     if getattr(getattr(X, "dtype", None), "kind", "") in ("M", "m"):
         raise ValueError(

@@ -11,7 +11,13 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-from skae import Autoencoder, AutoencoderClassifier, HybridAutoencoder, VariationalAutoencoder
+from skae import (
+    Autoencoder,
+    AutoencoderClassifier,
+    HybridAutoencoder,
+    SequencePredictor,
+    VariationalAutoencoder,
+)
 from skae.architectures import ARCHITECTURES, Architecture, Conv, Custom, DataShape, Dense
 from skae.networks.layout import ImagesToRows, RowsToImages
 
@@ -282,6 +288,17 @@ def test_parameters_of_an_architecture_of_others_are_searched(digits):
     model = Autoencoder(2, architecture=Linear(), max_iter=1, random_state=0)
     search = GridSearchCV(model, {"architecture__dropout": [0.0, 0.9]}, cv=2).fit(digits)
     assert search.best_params_ == {"architecture__dropout": 0.0}
+
+
+@pytest.mark.parametrize("make", [Autoencoder, VariationalAutoencoder, SequencePredictor])
+def test_a_name_has_no_parameters_and_the_error_says_what_has(make):
+    with pytest.raises(
+        ValueError, match=r"architecture='auto' .* architecture__dropout.*Dense\(\)"
+    ):
+        make().set_params(architecture__dropout=0.1)
+    # Not in the same call, which sets the object first.
+    estimator = make().set_params(architecture__dropout=0.1, architecture=Dense())
+    assert estimator.architecture.dropout == 0.1
 
 
 def test_an_architecture_that_draws_globally_is_reproducible_and_leaves_no_trace(digits):

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 from threadpoolctl import threadpool_limits
+from torch.utils.data import DataLoader, TensorDataset
 
 from skae import Autoencoder, ParametricUMAP, compare
 from skae.architectures import Dense
@@ -291,6 +292,25 @@ def test_what_is_no_reducer_is_refused_before_any_is_fitted(digits, reducer, mes
 def test_reducers_that_are_no_dict_are_refused(digits, reducers):
     with pytest.raises(TypeError, match="reducers must be a dict"):
         compare(digits[0], reducers=reducers)
+
+
+@pytest.mark.parametrize("reducers", [{"PCA": PCA()}, [PCA()], PCA()])
+def test_reducers_in_the_place_of_data_are_refused_with_how_to_give_them(digits, reducers):
+    with pytest.raises(TypeError, match=r"y must hold data, got a .* reducers=\{"):
+        compare(digits[0], reducers)
+    with pytest.raises(TypeError, match="X must hold data"):
+        compare(reducers, digits[0])
+
+
+def test_a_dataset_is_compared_as_its_rows_and_a_loader_is_refused(digits):
+    rows = torch.as_tensor(digits[0])
+    table, expected = (
+        compare(X, reducers={"PCA": PCA(2)}, random_state=0).table["explained variance"]
+        for X in (TensorDataset(rows), digits[0])
+    )
+    np.testing.assert_allclose(table, expected)
+    with pytest.raises(TypeError, match="got a DataLoader: give its dataset"):
+        compare(DataLoader(rows), reducers={"PCA": PCA(2)})
 
 
 def test_a_continuous_target_is_refused(digits):

@@ -296,7 +296,8 @@ IMAGES_REFUSED = {
     "another shape": (IMAGES.reshape(30, 4, 16), r"images of shape \(4, 16\), expected \(8, 8, 1"),
     "channels": (np.stack([IMAGES] * 3, axis=-1), "X has 192 features, .* expecting 64"),
     "larger": (np.tile(IMAGES, (1, 2, 2)), "X has 256 features, .* expecting 64"),
-    "one image": (IMAGES[0], "X has 8 features, .* expecting 64"),
+    "one image": (IMAGES[0], r"X has 8 features, .* expecting 64 .* one image.*X\[np.newaxis\]"),
+    "one image with its channel": (IMAGES[0][..., None], r"of shape \(8, 8, 1\) is one image"),
 }
 
 

@@ -50,7 +50,8 @@ def compare(
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features) or images
         The data; images are array-like of shape (n_samples, height, width[, channels]). NaN marks
-        missing values, which the scores leave out.
+        missing values, which the scores leave out. What :func:`~skae.sources.open_rows` takes is
+        read into memory.
     y : array-like of shape (n_samples,), default=None
         Classes. If given, the split is stratified, and the table has the accuracy with which
         nearest neighbors in the latent space predict them.
@@ -95,8 +96,8 @@ def compare(
         If X does not hold images of `image_shape`, y does not hold a class for each row,
         `n_components` is below 1 or holds a size twice, or too few rows are held out.
     TypeError
-        If one of `reducers` has no ``fit``, or neither ``transform`` nor ``fit_transform``, or no
-        ``n_components`` to set to each size of a list.
+        If X or y holds reducers, or one of `reducers` has no ``fit``, or neither ``transform`` nor
+        ``fit_transform``, or no ``n_components`` to set to each size of a list.
     ImportError
         If pandas is missing.
 

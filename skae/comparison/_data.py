@@ -1,5 +1,6 @@
 """The data of a comparison: checked, split, and as the rows of numbers that are scored."""
 
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from .._arrays import as_array, check_columns, check_labels, columns_without_numbers, dense
 from .._sklearn_compat import safe_indexing
+from ..estimators._sources import in_memory
 from ..estimators.table_encoder import TableEncoder
 from ..plotting._images import as_images
 
@@ -33,7 +35,8 @@ def read_data(
     X: Any, y: Any, image_shape: tuple[int, ...] | None
 ) -> tuple[Any, np.ndarray | None, tuple[int, ...] | None]:
     """Return X as the reducers get it, y as a vector, and the shape of an image or None."""
-    X = as_array(X)
+    _refuse_reducers(X=X, y=y)
+    X = as_array(in_memory(X, "compare"))
     # Frames may hold columns that pipelines encode: they are not checked here.
     if not _is_frame(X):
         check_columns(X)
@@ -46,6 +49,17 @@ def read_data(
         image_shape = as_images(numbers(X), image_shape).shape[1:]
     X = X.reshape(len(X), -1) if isinstance(X, np.ndarray) else X
     return X, None if y is None else _read_classes(y, X), image_shape
+
+
+def _refuse_reducers(**parts: Any) -> None:
+    """Refuse reducers in the place of data, as other libraries' functions take them."""
+    for name, part in parts.items():
+        first = part[0] if isinstance(part, list | tuple) and part else part
+        if isinstance(part, Mapping) or hasattr(first, "fit"):
+            raise TypeError(
+                f"{name} must hold data, got a {type(part).__name__}. Reducers are given by name: "
+                'compare(X, y, reducers={"PCA": PCA(2)}).'
+            )
 
 
 def _refuse_equal_names(X: Any) -> None:

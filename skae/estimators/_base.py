@@ -33,7 +33,7 @@ from ._docs import DocLinkMixin
 from ._input import check_unit_interval, read_training_set
 from ._outcome import OutcomeMixin
 from ._parallel import ParallelMixin, open_checkpoint
-from ._parameters import PARAMETER_CONSTRAINTS
+from ._parameters import PARAMETER_CONSTRAINTS, ArchitectureParametersMixin
 from ._plan import (
     FIRST_BATCH,
     FIT,
@@ -76,6 +76,7 @@ class NetworkEstimator(
     OutcomeMixin,
     ApplicationMixin,
     StoredNetwork,
+    ArchitectureParametersMixin,
     BaseEstimator,
 ):
     """Base of estimators with a network: common parameters and training.

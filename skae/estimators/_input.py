@@ -81,6 +81,8 @@ def read_rows(
         _check_number(estimator, rows, min_rows)
         return rows, layout
     X, layout = _flatten(X)
+    if not (reset or any_width):
+        _refuse_one_image(estimator, X, layout)
     # validate_data compares the number of features, which a sequence of another length has not.
     check = check_array if any_width else partial(validate_data, estimator, reset=reset)
     with naming_types(X):
@@ -100,6 +102,21 @@ def _check_number(estimator, rows, min_rows):
         raise ValueError(
             f"Found array with {rows.shape[0]} sample(s) (shape={rows.shape}) while a minimum "
             f"of {min_rows} is required by {type(estimator).__name__}."
+        )
+
+
+def _refuse_one_image(estimator, X, layout):
+    """Refuse an image of the shape of those in `fit` that is not in an array of images."""
+    image_shape = vars(estimator).get("image_shape_")
+    if image_shape is None or not isinstance(X, np.ndarray) or X.ndim != 2:
+        return
+    shape = X.shape[:1] + (layout or X.shape[1:])
+    # Of images one pixel high, such an array is a row.
+    if (*shape, 1)[:3] == image_shape and X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input: X of shape {shape} is one image. Give "
+            "an array of images, X[np.newaxis]."
         )
 
 

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import torch
+from sklearn.base import BaseEstimator
 
 from .._engine.layers import PRECISIONS
 from .._engine.training import OPTIMIZERS, SCHEDULES
@@ -76,3 +77,38 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
+
+
+class ArchitectureParametersMixin(BaseEstimator):
+    """Parameters of an architecture, which a name such as ``'auto'`` does not have."""
+
+    architecture: ArchitectureLike
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the estimator, and of objects in it.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name; ``architecture__dropout`` is the parameter ``dropout`` of the
+            architecture, if that is an object.
+
+        Returns
+        -------
+        self : estimator
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a name is no parameter, or an architecture that is a name is to get parameters.
+        """
+        architecture = params.get("architecture", self.architecture)
+        nested = [name for name in params if name.startswith("architecture__")]
+        if nested and isinstance(architecture, str):
+            raise ValueError(
+                f"architecture={architecture!r} is a name and has no parameters, got "
+                f"{', '.join(nested)}: give {type(self).__name__} an object of "
+                "skae.architectures, such as architecture=Dense()."
+            )
+        return super().set_params(**params)
