@@ -37,6 +37,13 @@ def test_every_public_name_is_in_the_reference_once(name):
     assert in_reference().count(name) == 1
 
 
+def test_the_page_about_versions_names_every_public_module():
+    page = (DOCS / "versions.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"`skae` and its modules (.*?) list in", page, re.DOTALL)
+    modules = {name.split(".")[1] for name in PUBLIC if name.count(".") == 2}
+    assert set(re.findall(r"`(\w+)`", listed)) == modules
+
+
 def test_pages_of_estimators_are_where_the_html_view_looks_for_them():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     site = project["urls"]["Documentation"]
