@@ -416,6 +416,13 @@ def test_what_is_no_source_is_refused(given, error, match):
         open_rows(given)
 
 
+def test_the_path_of_another_kind_of_file_is_refused_with_what_to_do(X, tmp_path):
+    path = tmp_path / "digits.csv"
+    np.savetxt(path, X[:5], delimiter=",")
+    with pytest.raises(ValueError, match="path of a Parquet file .*digits.csv.*pandas.read_csv"):
+        SMALL().fit(str(path))
+
+
 def test_a_path_that_does_not_exist_is_no_data_either():
     with pytest.raises(FileNotFoundError, match="No file or folder no_such_folder"):
         SMALL().fit(Path("no_such_folder"))

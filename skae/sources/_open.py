@@ -28,7 +28,7 @@ _SOURCES: dict[tuple[str, str], Callable[..., RowSource]] = {
 _ADVICE = {
     ("h5py", "Group"): "one of its data sets, such as X['rows']",
     ("zarr", "Group"): "one of its arrays, such as X['rows']",
-    ("torch.utils.data", "DataLoader"): "its dataset, or skae.sources.open_batches(X, ...)",
+    ("torch.utils.data", "DataLoader"): "its dataset, or to fit skae.sources.open_batches(X, ...)",
 }
 
 # Names of files that are taken for Parquet's without a call of `open_rows`.
@@ -107,14 +107,26 @@ def find_source(X: Any) -> RowSource | None:
     if isinstance(X, PathLike):
         return _open_path(Path(X), None, DEFAULT_MEMORY)
     if isinstance(X, str):
-        # Other names are no data, which whoever validates X says.
-        is_rows = Path(X).is_dir() or Path(X).suffix in _SUFFIXES
-        return _open_path(Path(X), None, DEFAULT_MEMORY) if is_rows else None
+        return _open_name(X)
     opener = _opener(X)
     advice = _entry(_ADVICE, X) if opener is None else None
     if advice is not None:
         raise TypeError(f"X must be rows, got a {type(X).__name__}: give {advice}.")
     return None if opener is None else opener(X)
+
+
+def _open_name(name: str) -> RowSource | None:
+    """Return the source of a path, or None if it is a string that whoever validates X refuses."""
+    path = Path(name)
+    if path.is_dir() or path.suffix in _SUFFIXES:
+        return _open_path(path, None, DEFAULT_MEMORY)
+    if path.is_file():
+        raise ValueError(
+            f"X must be rows, or the path of a Parquet file ({' or '.join(_SUFFIXES)}), of a "
+            f"folder of them or of a zarr array, got {name!r}: read or open it first, for instance "
+            "by pandas.read_csv or h5py.File."
+        )
+    return None
 
 
 def _opener(X: Any) -> Callable[..., RowSource] | None:
