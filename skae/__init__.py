@@ -86,15 +86,18 @@ _FUNCTION_MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return import_module(f".{name}", __name__)
-    if name not in _FUNCTION_MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f".{_FUNCTION_MODULES[name]}", __name__), name)
-    # From now on found without this function.
-    globals()[name] = found
-    return found
+# Type checkers know all names from above: by this function every misspelled one would be valid.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBMODULES:
+            return import_module(f".{name}", __name__)
+        if name not in _FUNCTION_MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(import_module(f".{_FUNCTION_MODULES[name]}", __name__), name)
+        # From now on found without this function.
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -236,6 +236,21 @@ def test_ones_own_classes_and_functions_are_saved_and_loaded_when_trusted(rows, 
     np.testing.assert_array_equal(loaded.transform(rows), pipeline.transform(rows))
 
 
+class OwnAutoencoder(Autoencoder):
+    pass
+
+
+def test_ones_own_subclass_has_defaults_of_parameters_that_its_file_does_not_know(rows, tmp_path):
+    fitted = OwnAutoencoder(2, max_iter=2, random_state=0).fit(rows)
+    # As of a file from before this parameter.
+    del fitted.compile
+    trusted = [f"{__name__}.OwnAutoencoder"]
+    skae.save(fitted, tmp_path / "file", trusted=trusted)
+    loaded = skae.load(tmp_path / "file", trusted=trusted)
+    assert loaded.compile is False
+    loaded.partial_fit(rows)
+
+
 def test_a_decision_tree_has_to_be_trusted(rows, labels, tmp_path):
     pipeline = make_pipeline(small(), DecisionTreeClassifier(random_state=0)).fit(rows, labels)
     tree = "sklearn.tree._tree.Tree"

@@ -79,3 +79,11 @@ def test_a_plain_fit_makes_few_moves_between_files():
 def test_moves_are_counted_where_the_file_changes():
     made = [("a.py", "f"), ("a.py", "g"), ("b.py", "f"), ("a.py", "h")]
     assert trace.moves(made) == 2
+
+
+def test_type_checkers_see_no_function_that_makes_every_name_valid():
+    top = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body
+    assert "__getattr__" not in [getattr(node, "name", None) for node in top]
+    assert skae.model_card.__name__ == "model_card"
+    with pytest.raises(AttributeError, match="no attribute 'Autoencodr'"):
+        _ = skae.Autoencodr

@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,7 @@ from skae import (
 )
 from skae._engine import compiled, training
 from skae._engine.compiled import CompiledSteps, CompileError, RecordedSteps
+from skae._engine.layers import ChangedLayers, lowered
 from skae.architectures import Conv, Dense
 from skae.estimators import _plan
 from skae.losses import Loss
@@ -145,6 +147,17 @@ def test_an_error_in_a_step_leaves_the_layers_as_they_were(rows):
         autoencoder.fit(rows[0])
     assert not [m for m in autoencoder.module_.modules() if "forward" in vars(m)]
     np.testing.assert_array_equal(autoencoder.transform(rows[0]), before)
+
+
+def test_a_module_keeps_a_forward_of_its_own():
+    encoder, decoder = torch.nn.Linear(6, 2), torch.nn.Linear(2, 6)
+    # As torch.compile, and hooks of other libraries, set it.
+    own = encoder.forward = partial(torch.nn.Linear.forward, encoder)
+    network = torch.nn.Sequential(encoder, decoder)
+    with ChangedLayers(network, [lowered(torch.device("cpu"))]):
+        assert encoder.forward is not own
+    assert encoder.forward is own
+    assert "forward" not in vars(decoder)
 
 
 def test_a_precision_that_the_device_lacks_is_refused_by_name(rows, monkeypatch):

@@ -27,16 +27,19 @@ class ChangedLayers:
             forward = part.forward
             for change in changes:
                 forward = change(forward)
-            self.parts.append((part, forward))
+            # Hooks of other libraries, and torch.compile, leave one on the module itself.
+            self.parts.append((part, forward, vars(part).get("forward")))
 
     def __enter__(self):
         # In place of hooks: what they would open stays open where a layer raises an error.
-        for part, forward in self.parts:
+        for part, forward, _ in self.parts:
             part.forward = forward
 
     def __exit__(self, *error):
-        for part, _ in self.parts:
+        for part, _, own in self.parts:
             del part.forward
+            if own is not None:
+                part.forward = own
 
 
 def _parts(network):

@@ -295,11 +295,17 @@ def _upgraded(cls, state, name, version):
 def _new_parameters(cls):
     """Return the defaults of a class's parameters, of which a file may be older than some.
 
-    These keep to what was done before: only skae promises so, and only for its own estimators.
+    These keep to what was done before: only skae promises so, and only for its own estimators and
+    what they hand down to subclasses.
     """
-    if not issubclass(cls, BaseEstimator) or cls.__module__.partition(".")[0] != "skae":
+    ours = [
+        each
+        for each in cls.__mro__
+        if issubclass(each, BaseEstimator) and each.__module__.partition(".")[0] == "skae"
+    ]
+    if not ours:
         return {}
-    parameters = inspect.signature(cls).parameters.values()
+    parameters = inspect.signature(ours[0]).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
