@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
@@ -282,7 +283,8 @@ def test_what_needs_all_rows_is_refused(X):
     with pytest.raises(TypeError, match="X must be in memory for HybridAutoencoder"):
         HybridAutoencoder(2).fit(source)
     model = SMALL().fit(source)
-    for refused in (model.partial_fit, model.transform, model.score, np.asarray):
+    search = GridSearchCV(model, {"n_components": [2, 3]}, cv=2)
+    for refused in (model.partial_fit, model.transform, model.score, np.asarray, search.fit):
         with pytest.raises(TypeError, match="a batch at a time"):
             refused(source)
 

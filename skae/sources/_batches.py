@@ -199,6 +199,13 @@ class BatchSource(RowSource):
         """Refuse what would need all rows."""
         raise self._refusal()
 
+    def _checked_indices(self, rows: Any) -> np.ndarray:
+        try:
+            return super()._checked_indices(rows)
+        # As searches and other splits ask for rows: there is no `load` to advise here.
+        except IndexError:
+            raise self._refusal() from None
+
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         raise self._refusal()
 
