@@ -215,6 +215,7 @@ class Samples(IterableDataset):
         (lambda: 3, TypeError, "must return an iterator .* returns int"),
         (float, TypeError, "must return an iterator .* returns float"),
         ([], ValueError, "got a first batch of none"),
+        ([np.zeros((10, 0))], ValueError, r"list must hold features, got rows of shape \(0,\)"),
         (Samples(), ValueError, r"got a first batch of shape \(4,\) .* from Samples"),
         ([{"image": 1}], ValueError, "must hold numbers"),
         (["text"], ValueError, "must hold numbers"),

@@ -21,10 +21,20 @@ _AVERAGING_INTERVAL, _HORIZON_DIVISOR, _MAX_HORIZON = 4, 10, 25
 # Steps whose losses stay tensors on the device: fetching one waits for its step to end. A tensor
 # takes 0.7 kB and a number a tenth of it, which counts in epochs of millions of steps.
 MAX_WAITING = 4096
+# Memory that a loss may hold on to until it is read: that of its parts, which a step copies as one.
+_MAX_KEPT_BYTES = 64
 
 
 class StopTraining(Exception):
     """Raised by a callback to end training. The best weights are restored."""
+
+
+def apart(value):
+    """Return a number as a tensor that holds on to no more memory than a few numbers take."""
+    # On a CPU, torch's mean of squares keeps the memory of all squares of the batch. On a GPU it
+    # does not, and each copy is a launch.
+    is_small = value.untyped_storage().nbytes() <= _MAX_KEPT_BYTES
+    return value if is_small else value.clone()
 
 
 def fetched(losses):
@@ -190,8 +200,7 @@ class LossParts(Callback):
         prefix = "train" if training else "valid"
         for part, value in parts.items():
             values = self.values_[f"{prefix}_{part}"]
-            # Copies, since a mean may keep the memory of what it was computed from.
-            values.append(value.clone())
+            values.append(apart(value))
             self.n_rows_[f"{prefix}_{part}"].append(net.n_rows_of(batch))
             if len(values) % MAX_WAITING == 0:
                 values[-MAX_WAITING:] = fetched(values[-MAX_WAITING:])

@@ -144,6 +144,12 @@ def _filled(rows, weights):
     return known.filled(np.ma.average(known, axis=0, weights=weights).filled(0.0))
 
 
+def n_sampled_rows(n_features, n_components=0):
+    """Return the number of rows, of such a length, from which statistics and the start come."""
+    n_rows = max(_SAMPLED_VALUES // n_features, _ROWS_PER_COMPONENT * n_components, 1)
+    return min(_SAMPLED_ROWS, n_rows)
+
+
 def sample_rows(training_set, random_state, n_components=0):
     """Return part of a `TrainingSet` as a `Sample`.
 
@@ -151,8 +157,7 @@ def sample_rows(training_set, random_state, n_components=0):
     each of the ``n_components`` of a code.
     """
     n_rows, *inner, _ = training_set.X.shape
-    n_frames = _SAMPLED_VALUES // training_set.rows.shape[-1]
-    n_frames = min(_SAMPLED_ROWS, max(n_frames, _ROWS_PER_COMPONENT * n_components))
+    n_frames = n_sampled_rows(training_set.rows.shape[-1], n_components)
     chosen, n_wanted = slice(None), max(n_frames // math.prod(inner), 1)
     if isinstance(training_set.X, RowSource):
         n_wanted = min(n_wanted, n_rows)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ..losses import Target
-from .data import TrainingData, TrainingSet
+from .data import TrainingData, TrainingSet, sent
 from .streaming import HostUnits, NotInMemory
 
 
@@ -54,10 +54,10 @@ class DrawnData(NotInMemory):
             rows = rows.repeat(2, axis=0)
         x = torch.from_numpy(rows)
         if rows.dtype == np.uint8:
-            return self.standardization.standardize(x.to(self.device, torch.float32))
+            return self.standardization.standardize(sent(x, self.device).float())
         inputs = torch.empty(len(x), self.standardization.n_outputs)
         self.host_units.fill(x, inputs)
-        return inputs.to(self.device)
+        return sent(inputs, self.device)
 
 
 class DrawnBatches:

@@ -15,14 +15,12 @@ from skorch.callbacks import Callback, LRScheduler
 from skorch.utils import to_tensor
 
 from ..networks.generators import use_generator
-from .callbacks import MAX_WAITING, StopTraining, fetched
+from .callbacks import MAX_WAITING, StopTraining, apart, fetched
 from .data import TrainingData, TrainingSet, to_float
 from .steps import loss_and_gradients
 
 # Rows of a batch that is not trained on, at least: its gradients take no memory.
 _MIN_INFERENCE_BATCH = 512
-# Memory that a loss may hold on to until it is read: that of its parts, which a step copies as one.
-_MAX_KEPT_BYTES = 64
 # The methods that a callback may define, as its base class has them: they do nothing.
 _IDLE = {name: method for name, method in vars(Callback).items() if name.startswith("on_")}
 
@@ -241,7 +239,7 @@ class Net(NeuralNet):
                 for batch in passed:
                     self.notify("on_batch_begin", batch=batch, training=training)
                     step = step_fn(batch, **fit_params)
-                    value = _apart(step["loss"].detach())
+                    value = apart(step["loss"].detach())
                     batches[-1] |= {loss: value, size: self.n_rows_of(batch)}
                     waiting.append(batches[-1])
                     if len(waiting) == MAX_WAITING:
@@ -283,14 +281,6 @@ def _fetch(batches, loss):
     for batch, value in zip(batches, values, strict=True):
         batch[loss] = value
     return []
-
-
-def _apart(value):
-    """Return a number as a tensor that holds on to no more memory than a few numbers take."""
-    # On a CPU, torch's mean of squares keeps the memory of all squares of the batch. On a GPU it
-    # does not, and each copy is a launch.
-    is_small = value.untyped_storage().nbytes() <= _MAX_KEPT_BYTES
-    return value if is_small else value.clone()
 
 
 def _call_in_data_units(listener, net, *, batch=None, **kwargs):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from .._arrays import check_finite
+from .._engine.data import n_sampled_rows
 from ..sources import BatchSource, RowSource, find_source
 from ._frames import named_frame
 
@@ -38,7 +39,7 @@ def read_source(
     layout = source.sample_shape if len(source.sample_shape) > 1 else None
     if isinstance(rows, BatchSource):
         _check_batches(estimator, rows, streams)
-        return rows.begun(), layout
+        return rows.begun(n_sampled_rows(rows.shape[1])), layout
     if source.fits:
         return rows[:], layout
     if not streams:

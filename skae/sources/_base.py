@@ -94,6 +94,8 @@ class RowSource(ABC):
             raise ValueError(f"{name} must hold numbers, got values of type {self.stored_dtype}.")
         if not self.edges[-1]:
             raise ValueError(f"{name} must hold rows, got none.")
+        if not math.prod(self.sample_shape):
+            raise ValueError(f"{name} must hold features, got rows of shape {self.sample_shape}.")
         self.dtype = self.stored_dtype if self.stored_dtype in _DTYPES else np.dtype(np.float64)
         self.shape = (int(self.edges[-1]), math.prod(self.sample_shape))
         self.checks: list[Callable[[np.ndarray, str], None]] = []
@@ -204,6 +206,10 @@ class RowSource(ABC):
                 f"{part} must have shape {expected} and type {self.stored_dtype}, as the rest, got "
                 f"{rows.shape} and {rows.dtype}."
             )
+        return self._as_features(rows, part)
+
+    def _as_features(self, rows: np.ndarray, part: str) -> np.ndarray:
+        """Return rows of features in the type of `dtype`, once they have been checked."""
         # Some libraries return what may not be written to, which torch does not take.
         rows = np.require(rows.reshape(len(rows), -1), self.dtype.type, ["C", "W"])
         for check in self.checks:

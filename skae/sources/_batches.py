@@ -10,10 +10,7 @@ import numpy as np
 
 from .._arrays import as_array
 from ._base import RowSource
-
-# Statistics and the start of training come from the first batches: as many rows as the engine
-# takes for a sample of other sources.
-_FIRST_ROWS, _FIRST_VALUES = 20_000, 2**25
+from ._torch import as_rows
 
 
 class BatchSource(RowSource):
@@ -33,7 +30,7 @@ class BatchSource(RowSource):
         self.validation = validation
         name = getattr(batches, "__name__", type(batches).__name__)
         with closing(self._numbered(name)) as numbered:
-            first = next((_as_rows(batch) for _, batch in numbered), None)
+            first = next((as_rows(batch) for _, batch in numbered), None)
         if first is None or first.dtype.kind not in "biuf" or not 2 <= first.ndim <= 4:
             got = "none" if first is None else f"shape {first.shape} and type {first.dtype}"
             raise ValueError(
@@ -74,10 +71,7 @@ class BatchSource(RowSource):
                 f"{part} must have shape ({expected}) and type {self.stored_dtype}, as the first, "
                 f"got {rows.shape} and {rows.dtype}."
             )
-        rows = np.require(rows.reshape(len(rows), -1), self.dtype.type, ["C", "W"])
-        for check in self.checks:
-            check(rows, part)
-        return rows
+        return self._as_features(rows, part)
 
     def started(self) -> Generator[np.ndarray]:
         """Start the iterable, and yield its batches as rows of features.
@@ -87,7 +81,7 @@ class BatchSource(RowSource):
         rows : ndarray of shape (n_rows, n_features)
         """
         for k, batch in self._numbered(self.name):
-            yield self._checked(k, _as_rows(batch))
+            yield self._checked(k, as_rows(batch))
 
     def endless(self) -> Iterator[np.ndarray]:
         """Yield batches to train on; the iterable is started again whenever it has ended.
@@ -130,8 +124,13 @@ class BatchSource(RowSource):
         """Return the number of rows of a batch, the mean of the first ones."""
         return max(round(self.shape[0] / len(self.first)), 1)
 
-    def begun(self) -> Self:
+    def begun(self, n_wanted: int) -> Self:
         """Return the same source with its first batches, from which training can start.
+
+        Parameters
+        ----------
+        n_wanted : int
+            Rows of these batches, if an epoch has as many.
 
         Returns
         -------
@@ -140,7 +139,6 @@ class BatchSource(RowSource):
         """
         source = copy.copy(self)
         source.first, n_rows, source.n_drawn = [], 0, 0
-        n_wanted = min(_FIRST_ROWS, max(_FIRST_VALUES // max(self.shape[1], 1), 1))
         with closing(source.started()) as batches:
             for _, rows in zip(
                 range(self.n_held_out + self.steps_per_epoch), batches, strict=False
@@ -168,17 +166,12 @@ class BatchSource(RowSource):
         """
         if self.n_held_out:
             return np.concatenate(self.first[: self.n_held_out])
-        rows = self.validation
-        for check in self.checks:
-            check(rows, "validation")
-        return rows  # type: ignore[no-any-return]
+        return self._as_features(self.validation, "validation")
 
     # -- as a source -----------------------------------------------------------------------
 
     def read(self, k: int, out: np.ndarray | None = None) -> np.ndarray:
-        for check in self.checks:
-            check(self.first[k], self.part_name(k))
-        return self.first[k]
+        return self._as_features(self.first[k], self.part_name(k))
 
     def read_part(self, k: int) -> Any:
         return self.first[k]
@@ -302,11 +295,6 @@ def _check_restarts(batches: Any) -> None:
         )
 
 
-def _as_rows(batch: Any) -> np.ndarray:
-    # As DataLoaders collate them: a row and its label.
-    return np.asarray(as_array(batch[0] if isinstance(batch, (tuple, list)) else batch))
-
-
 def _validation_rows(validation: Any, source: BatchSource) -> np.ndarray:
     # Here: it knows of this file.
     from ._open import find_source
@@ -321,4 +309,4 @@ def _validation_rows(validation: Any, source: BatchSource) -> np.ndarray:
             f"validation must have shape ({expected}) and type {source.stored_dtype}, as batches "
             f"have, got {rows.shape} and {rows.dtype}."
         )
-    return np.require(rows.reshape(len(rows), -1), source.dtype.type, ["C", "W"])
+    return source._as_features(rows, "validation")

@@ -30,7 +30,7 @@ class DatasetSource(RowSource):
                 f"X must be a Dataset of one sample or more that has a length, got {name}. Of an "
                 "iterable one, give open_batches(DataLoader(dataset, batch_size), ...)."
             )
-        first = _as_array(dataset[0])
+        first = as_rows(dataset[0])
         edges = part_edges(len(dataset), _PART_ROWS)
         super().__init__(name, edges, first.shape, first.dtype, max_memory=max_memory)
 
@@ -41,9 +41,10 @@ class DatasetSource(RowSource):
             samples = self.dataset.__getitems__(list(indices))
         else:
             samples = [self.dataset[i] for i in indices]
-        return np.stack([_as_array(sample) for sample in samples])
+        return np.stack([as_rows(sample) for sample in samples])
 
 
-def _as_array(sample: Any) -> np.ndarray:
+def as_rows(sample: Any) -> np.ndarray:
+    """Return a sample or a batch as an array, without the label that may come with it."""
     sample = sample[0] if isinstance(sample, (tuple, list)) else sample
     return np.asarray(as_array(sample, "X"))
