@@ -39,14 +39,47 @@ def as_array(X, name="X"):
         # numpy has no type of sixteen bits with the range of this one.
         return (X.float() if X.dtype == torch.bfloat16 else X).numpy(force=True)
     if isinstance(X, (list, tuple)):
-        with naming_types(X, name):
-            return np.asarray(X)
+        rows = _without_labels(X, name)
+        with naming_types(rows, name):
+            return np.asarray(rows)
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
             f"{name} must have a value everywhere, got an array with {np.ma.count_masked(X)} "
             f"masked value(s): fill them first, for instance by {name}.filled(0)."
         )
     return X
+
+
+def _without_labels(X, name):
+    """Return the rows where X lists samples, a row each and what comes with it; otherwise X.
+
+    That is what scikit-learn's splits make of a Dataset whose samples are tuples.
+    """
+    if not (len(X) and all(_is_sample(entry) for entry in X)):
+        return X
+    first = X[0]
+    shapes = {tuple(np.shape(part)) if _has_axes(part) else None for part in first}
+    if len(first) > 1 and len(shapes) == 1:
+        raise ValueError(
+            f"{name} must be an array, got a list of tuples of {len(first)} arrays of shape "
+            f"{shapes.pop()} each. If they are samples of which the first entry is the row, give "
+            f"[sample[0] for sample in {name}]; if all entries belong to the row, numpy.asarray"
+            f"({name})."
+        )
+    return [entry[0] for entry in X]
+
+
+def _is_sample(entry):
+    """Return whether an entry is a row with what comes with it, and not a row by itself."""
+    if not isinstance(entry, (tuple, list)) or not entry or isinstance(entry[0], (tuple, list)):
+        return False
+    # Lists are nested for rows and columns, too, unless a label follows.
+    has_labels = len(entry) > 1 and not any(map(_has_axes, entry[1:]))
+    return _has_axes(entry[0]) and (has_labels or isinstance(entry, tuple))
+
+
+def _has_axes(value):
+    return isinstance(value, (tuple, list)) or np.ndim(value) > 0
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Rows that are not in memory, as X: checked by their names at once, by their values when read."""
 
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -39,13 +40,22 @@ def read_source(
     layout = source.sample_shape if len(source.sample_shape) > 1 else None
     if isinstance(rows, BatchSource):
         _check_batches(estimator, rows, streams)
-        return rows.begun(n_sampled_rows(rows.shape[1])), layout
+        return rows.begun(_rows_to_start_from(estimator, rows)), layout
     if source.fits:
         return rows[:], layout
     if not streams:
         _refuse(source, type(estimator).__name__)
     rows.check_memory()
     return rows, layout
+
+
+def _rows_to_start_from(estimator: Any, source: BatchSource) -> int:
+    """Return the number of rows that are wanted for statistics and for the start."""
+    size = getattr(estimator, "n_components", None)
+    # A fraction is resolved with these rows.
+    n_components = int(size) if isinstance(size, Integral) else 0
+    n_rows: int = n_sampled_rows(source.shape[1], n_components)
+    return n_rows
 
 
 def _check_batches(estimator: Any, source: BatchSource, streams: bool) -> None:

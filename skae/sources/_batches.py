@@ -10,7 +10,7 @@ import numpy as np
 
 from .._arrays import as_array
 from ._base import RowSource
-from ._torch import as_rows
+from ._batch_entries import as_rows, check_names, first_entry, names_of
 
 
 class BatchSource(RowSource):
@@ -30,7 +30,10 @@ class BatchSource(RowSource):
         self.validation = validation
         name = getattr(batches, "__name__", type(batches).__name__)
         with closing(self._numbered(name)) as numbered:
-            first = next((as_rows(batch) for _, batch in numbered), None)
+            entry: Any = next(
+                (first_entry(batch, f"batch 0 of {name}") for _, batch in numbered), None
+            )
+        first = None if entry is None else as_rows(entry)
         if first is None or first.dtype.kind not in "biuf" or not 2 <= first.ndim <= 4:
             got = "none" if first is None else f"shape {first.shape} and type {first.dtype}"
             raise ValueError(
@@ -38,9 +41,13 @@ class BatchSource(RowSource):
                 "(n_samples, height, width[, channels]), or tuples that begin with such an array "
                 f"or tensor, got a first batch of {got} from {name}."
             )
-        super().__init__(name, [0, len(first)], first.shape[1:], first.dtype)
+        super().__init__(
+            name, [0, len(first)], first.shape[1:], first.dtype, feature_names=names_of(entry)
+        )
+        # Names that scikit-learn refuses, such as numbers beside strings, are among its columns.
+        self.columns = entry[:0] if hasattr(entry, "columns") else super().example()
         # A copy, here and below: iterables may give every batch in the same memory.
-        self.first = [self._checked(0, first).copy()]
+        self.first = [self._checked(0, entry).copy()]
         self.n_drawn = 0
 
     # -- drawing ---------------------------------------------------------------------------
@@ -61,9 +68,12 @@ class BatchSource(RowSource):
             yield k, batch
             k += 1
 
-    def _checked(self, k: int, rows: np.ndarray) -> np.ndarray:
+    def _checked(self, k: int, batch: Any) -> np.ndarray:
         """Return a batch as rows of features, once it has been compared with the first one."""
         part = self.part_name(k)
+        entry = first_entry(batch, part)
+        check_names(names_of(entry), self.feature_names, part)
+        rows = as_rows(entry)
         is_alike = rows.shape[1:] == self.sample_shape and rows.dtype == self.stored_dtype
         if not is_alike or not len(rows):
             expected = ", ".join(map(str, ("n_samples", *self.sample_shape)))
@@ -81,7 +91,7 @@ class BatchSource(RowSource):
         rows : ndarray of shape (n_rows, n_features)
         """
         for k, batch in self._numbered(self.name):
-            yield self._checked(k, as_rows(batch))
+            yield self._checked(k, batch)
 
     def endless(self) -> Iterator[np.ndarray]:
         """Yield batches to train on; the iterable is started again whenever it has ended.
@@ -176,6 +186,9 @@ class BatchSource(RowSource):
     def read_part(self, k: int) -> Any:
         return self.first[k]
 
+    def example(self) -> Any:
+        return self.columns
+
     def part_name(self, k: int) -> str:
         return f"batch {k} of {self.name}"
 
@@ -218,9 +231,10 @@ def open_batches(batches: Any, steps_per_epoch: int, *, validation: Any = None) 
     ----------
     batches : iterable or callable
         A DataLoader of torch, a list, or anything else of which iteration can start again; or a
-        function without arguments that returns a new iterator. Each batch is an array or a
-        tensor of shape (n_samples, n_features) or of images, or a tuple or list that begins with
-        one. Batches may have different numbers of rows.
+        function without arguments that returns a new iterator. Each batch is an array, a tensor
+        or a frame of shape (n_samples, n_features) or of images, or a tuple or list that begins
+        with one and has no other of its shape. Batches may have different numbers of rows.
+        Columns of frames have the same names in the same order in all of them.
     steps_per_epoch : int
         Batches of an epoch. The next epoch continues where this one ended; where the batches end,
         the iterable is started again.
@@ -300,6 +314,8 @@ def _validation_rows(validation: Any, source: BatchSource) -> np.ndarray:
     from ._open import find_source
 
     other = None if isinstance(validation, np.ndarray) else find_source(validation)
+    names = names_of(validation) if other is None else other.feature_names
+    check_names(names, source.feature_names, "validation")
     rows = np.asarray(as_array(validation, "validation") if other is None else other.load())
     # Floats of another precision are converted; bytes and floats have different units.
     is_alike = rows.dtype.kind in "biuf" and (rows.dtype == np.uint8) == (source.dtype == np.uint8)

@@ -30,7 +30,7 @@ class DatasetSource(RowSource):
                 f"X must be a Dataset of one sample or more that has a length, got {name}. Of an "
                 "iterable one, give open_batches(DataLoader(dataset, batch_size), ...)."
             )
-        first = as_rows(dataset[0])
+        first = _row(dataset[0], name)
         edges = part_edges(len(dataset), _PART_ROWS)
         super().__init__(name, edges, first.shape, first.dtype, max_memory=max_memory)
 
@@ -41,10 +41,25 @@ class DatasetSource(RowSource):
             samples = self.dataset.__getitems__(list(indices))
         else:
             samples = [self.dataset[i] for i in indices]
-        return np.stack([as_rows(sample) for sample in samples])
+        return np.stack([_row(sample, self.name) for sample in samples])
 
 
-def as_rows(sample: Any) -> np.ndarray:
-    """Return a sample or a batch as an array, without the label that may come with it."""
-    sample = sample[0] if isinstance(sample, (tuple, list)) else sample
-    return np.asarray(as_array(sample, "X"))
+def _row(sample: Any, name: str) -> np.ndarray:
+    """Return a sample as an array, without the label that may come with it."""
+    row = sample
+    if isinstance(sample, (tuple, list)):
+        row = sample[0] if sample else None
+    # Of numbers and lists of them the first is not the row.
+    if isinstance(row, (tuple, list)) or np.ndim(row) == 0:
+        raise ValueError(
+            f"{name} must have samples that are arrays or tensors of shape (n_features,) or of "
+            f"images, or tuples that begin with one, got {_described(sample)}."
+        )
+    return np.asarray(as_array(row, "X"))
+
+
+def _described(sample: Any) -> str:
+    kind = type(sample).__name__
+    if not isinstance(sample, (tuple, list)):
+        return kind
+    return f"a {kind} that begins with {type(sample[0]).__name__}" if sample else f"an empty {kind}"
