@@ -1,8 +1,10 @@
 """Data and tools that tests share."""
 
+import functools
 import gc
 import importlib.util
 import os
+from unittest import mock
 
 # Before scipy is imported: lets scikit-learn's array-API check run rather than skip.
 os.environ["SCIPY_ARRAY_API"] = "1"
@@ -41,6 +43,19 @@ def digits():
 def digit_images(digits):
     """The same digits as images (n, 8, 8), float32."""
     return digits.reshape(-1, 8, 8).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def one_table_of_operators():
+    """Let torch make the table of its operators once: half of the time of each export."""
+    name = "torch.onnx._internal.exporter._registration"
+    if importlib.util.find_spec(name) is None:  # private: it may be elsewhere in another release
+        yield
+        return
+    registry = importlib.import_module(name).ONNXRegistry
+    made_once = staticmethod(functools.cache(registry.from_torchlib))
+    with mock.patch.object(registry, "from_torchlib", made_once):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,8 @@
 """ONNX files give what the estimators give, in runtimes that know nothing of them."""
 
-import functools
-import importlib.util
 import json
 import subprocess
 import sys
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -26,7 +23,6 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from small import (
     DENOISERS,
     FOR_IMAGES,
-    FOR_SERIES,
     FOR_TABLES,
     NETWORKS,
     QUICK,
@@ -46,6 +42,7 @@ from skae import (
     SequenceAutoencoder,
     SequencePredictor,
     SeriesForecaster,
+    SeriesOutlierDetector,
     TableAutoencoder,
     Windows,
     export_onnx,
@@ -87,20 +84,17 @@ OF_ROWS = {
     "detector by errors": ["score_samples"],
 }
 # They have tests of their own.
-OTHERS = {SequencePredictor, ParametricUMAP}
+OTHERS = {
+    ParametricUMAP,
+    SequencePredictor,
+    # In test_export_series.py.
+    SeriesForecaster,
+    SeriesOutlierDetector,
+    Windows,
+}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_table_of_operators():
-    """Let torch make the table of its operators once: half of the time of each export."""
-    name = "torch.onnx._internal.exporter._registration"
-    if importlib.util.find_spec(name) is None:  # private: it may be elsewhere in another release
-        yield
-        return
-    registry = importlib.import_module(name).ONNXRegistry
-    made_once = staticmethod(functools.cache(registry.from_torchlib))
-    with mock.patch.object(registry, "from_torchlib", made_once):
-        yield
+pytestmark = pytest.mark.usefixtures("one_table_of_operators")
 
 
 def session_of(estimator, tmp_path, **options):
@@ -160,16 +154,11 @@ def test_every_public_estimator_is_exported_or_refused_with_a_reason():
     assert {type(each) for each in NOT_EXPORTED.values()} == set(REFUSED)
 
 
-NOT_EXPORTED = {
-    **FOR_TABLES,
-    **FOR_SERIES,
-    "SeriesForecaster": SeriesForecaster(1, n_lags=1),
-    "Windows": Windows(3),
-}
+NOT_EXPORTED = FOR_TABLES
 
 
 @pytest.mark.parametrize("name", NOT_EXPORTED)
-def test_what_reads_frames_or_series_is_refused_with_its_reason(name, tmp_path):
+def test_what_reads_frames_is_refused_with_its_reason(name, tmp_path):
     fitted = clone(NOT_EXPORTED[name]).fit(X)
     with pytest.raises(ValueError, match=f"^{type(fitted).__name__} {REFUSED[type(fitted)]}"):
         export_onnx(fitted, tmp_path / "file")

@@ -123,6 +123,11 @@ def filled_windows(rows: np.ndarray, n_channels: int) -> np.ndarray:
     return np.stack([interpolated(each) for each in windows]).reshape(rows.shape)
 
 
+def stride_of_windows(window: int) -> int:
+    """Return how many steps lie between windows that steps get the mean of."""
+    return max(1, window // _WINDOWS_OF_STEP)
+
+
 def deviations_of_steps(
     values: np.ndarray, window: int, deviations_of: Any, n_smoothed: int
 ) -> np.ndarray:
@@ -144,7 +149,7 @@ def deviations_of_steps(
     """
     n_steps = len(values)
     values = _padded(values, 0, max(window - n_steps, 0))
-    stride = max(1, window // _WINDOWS_OF_STEP)
+    stride = stride_of_windows(window)
     deviations = deviations_of(window_rows(values, window, stride))
     starts = window_starts(len(values), window, stride)
     return _smoothed(to_steps(deviations, starts, len(values))[:n_steps], n_smoothed)

@@ -4,6 +4,7 @@ They compute in double precision, as the detector does: which references are nea
 depend on rounding.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,9 @@ from torch import nn
 from ..estimators._neighborhoods import n_nearest
 from ..estimators._reducer import is_forecaster
 from ..estimators.outlier import ReconstructionOutlierDetector
-from ._reducers import reconstruction, scores_of_frames
+from ..estimators.series_outlier import SeriesOutlierDetector
+from ._reducers import of_frames, reconstruction
+from ._series import StepScores
 
 # Scores that differ by less than this fraction are equal: sums have another order here than in
 # numpy, and a threshold is often the score of a training row.
@@ -23,6 +26,7 @@ _ROUNDING = 1e-9
 _SQUARED_ROUNDING = 1e-13
 
 Step = Callable[[torch.Tensor], torch.Tensor]
+Detector = ReconstructionOutlierDetector | SeriesOutlierDetector
 
 
 class _Part(nn.Module):
@@ -160,7 +164,9 @@ class _ErrorScores(nn.Module):
         return -squares / (~missing).flatten(1).sum(dim=1).clamp(min=1)
 
 
-def _scores(detector: ReconstructionOutlierDetector) -> nn.Module:
+def _scores(detector: Detector) -> nn.Module:
+    if isinstance(detector, SeriesOutlierDetector):
+        return StepScores(detector)
     if hasattr(detector, "_encoder"):
         raise ValueError(
             "This ReconstructionOutlierDetector reads frames of mixed columns, which are not "
@@ -170,36 +176,55 @@ def _scores(detector: ReconstructionOutlierDetector) -> nn.Module:
     if hasattr(detector, "references_"):
         return _NeighborScores(detector._parts)
     if is_forecaster(detector.estimator_):
-        return scores_of_frames(detector.estimator_)
+        return of_frames(detector.estimator_, "score_samples")
     filling = detector._filling if detector.estimator is None else None
     return _ErrorScores(reconstruction(detector.estimator_), filling)
 
 
-def _score_samples(detector: ReconstructionOutlierDetector) -> Step:
+def _score_samples(detector: Detector) -> Step:
     return lambda scores: scores
 
 
-def _decision_function(detector: ReconstructionOutlierDetector) -> Step:
+def _decision_function(detector: Detector) -> Step:
     return lambda scores: scores - detector.offset_
 
 
-def _predict(detector: ReconstructionOutlierDetector) -> Step:
+def _predict(detector: Detector) -> Step:
     # Zero is normal, by scikit-learn's convention of detectors.
     lowest = detector.offset_ - _ROUNDING * abs(detector.offset_)
     return lambda scores: 1 - 2 * (scores < lowest).long()
 
 
-def _p_values(detector: ReconstructionOutlierDetector) -> Step:
-    known = torch.as_tensor(detector.calibration_scores_)
+def _p_values(detector: Detector) -> Step:
+    ranks = _Ranks(detector.calibration_scores_)
     by_rank = torch.as_tensor(detector._p_values_of_ranks())
     # Ties count against normality, also those that rounding hides.
-    return lambda scores: by_rank[
-        (known <= (scores + _ROUNDING * scores.abs())[:, None]).sum(dim=1)
-    ]
+    return lambda scores: by_rank[ranks(scores + _ROUNDING * scores.abs())]
+
+
+class _Ranks:
+    """How many of sorted numbers are not above values; all of them for NaN.
+
+    First the block of each value is found, then its place there: comparisons with all numbers
+    would fill the memory where a long series is scored.
+    """
+
+    def __init__(self, known: np.ndarray) -> None:
+        self.n_known = len(known)
+        self.size = math.isqrt(self.n_known - 1) + 1
+        padded = np.pad(known, (0, self.size**2 - self.n_known), constant_values=np.inf)
+        self.blocks = torch.as_tensor(padded.reshape(self.size, self.size))
+
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        values = values[:, None]
+        # Comparisons with NaN are false: it ranks behind all.
+        block = (~(self.blocks[1:, 0] > values)).sum(dim=1)
+        within = (~(self.blocks[block] > values)).sum(dim=1)
+        return (block * self.size + within).clamp(max=self.n_known)
 
 
 # From the scores of samples to the result of a method.
-_STEPS: dict[str, Callable[[ReconstructionOutlierDetector], Step]] = {
+_STEPS: dict[str, Callable[[Detector], Step]] = {
     "score_samples": _score_samples,
     "decision_function": _decision_function,
     "predict": _predict,
@@ -212,7 +237,7 @@ class DetectorMethods(nn.Module):
 
     Parameters
     ----------
-    detector : ReconstructionOutlierDetector
+    detector : ReconstructionOutlierDetector or SeriesOutlierDetector
         It is fitted.
     methods : list of str
         Of ``'score_samples'``, ``'decision_function'``, ``'predict'`` and ``'p_values'``.
@@ -223,13 +248,13 @@ class DetectorMethods(nn.Module):
         If its scores cannot be computed by torch.
     """
 
-    def __init__(self, detector: ReconstructionOutlierDetector, methods: list[str]) -> None:
+    def __init__(self, detector: Detector, methods: list[str]) -> None:
         super().__init__()
         self.scores = _scores(detector)
         self.steps = [_STEPS[name](detector) for name in methods]
 
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Apply the methods to samples (n_samples, ...)."""
+        """Apply the methods to samples (n_samples, ...), or to the steps of a series."""
         scores = self.scores(X).double()
         results = [step(scores) for step in self.steps]
         return tuple(each.float() if each.is_floating_point() else each for each in results)

@@ -11,16 +11,13 @@ from torch import nn
 from ..estimators._base import NetworkEstimator
 from ..estimators.classifier import AutoencoderClassifier
 from ..estimators.denoiser import Denoiser
-from ..estimators.forecaster import SeriesForecaster
 from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.regressor import AutoencoderRegressor
 from ..estimators.sequence import SequencePredictor
 from ..estimators.sequence_autoencoder import SequenceAutoencoder
-from ..estimators.series_outlier import SeriesOutlierDetector
 from ..estimators.table import TableAutoencoder
 from ..estimators.table_encoder import TableEncoder
 from ..estimators.variational import VariationalAutoencoder
-from ..estimators.windows import Windows
 
 
 class AppliedNetwork(nn.Module):
@@ -35,12 +32,21 @@ class AppliedNetwork(nn.Module):
         Shape of a sample of the output. If None, outputs stay as they are.
     n_axes : int, default=1
         Leading axes that the network expects before the values of a row: two for sequences.
+    **options : dict
+        Of the method.
     """
 
     def __init__(
-        self, network: nn.Module, method: str, shape: Any = None, *, n_axes: int = 1
+        self,
+        network: nn.Module,
+        method: str,
+        shape: Any = None,
+        *,
+        n_axes: int = 1,
+        **options: Any,
     ) -> None:
         super().__init__()
+        self.options = options
         self.network = network
         self.method = method
         self.shape = shape
@@ -49,7 +55,8 @@ class AppliedNetwork(nn.Module):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Apply the method."""
         # Images and frames become rows of values, the only form that networks take.
-        outputs: torch.Tensor = getattr(self.network, self.method)(X.flatten(self.n_axes))
+        method = getattr(self.network, self.method)
+        outputs: torch.Tensor = method(X.flatten(self.n_axes), **self.options)
         return outputs if self.shape is None else outputs.reshape(-1, *self.shape)
 
 
@@ -163,16 +170,9 @@ _NO_FRAMES = (
     "reads frames, which are not tensors. Export an Autoencoder that was fitted on what a "
     "TableEncoder returns, and encode the frames before"
 )
-_NO_SERIES = (
-    "cuts a series into overlapping windows, whose number depends on the series. Export an "
-    "estimator that was fitted on what Windows returns, and cut the series before"
-)
 REFUSED: dict[type, str] = {
-    SeriesForecaster: _NO_SERIES,
-    SeriesOutlierDetector: _NO_SERIES,
     TableAutoencoder: _NO_FRAMES,
     TableEncoder: _NO_FRAMES,
-    Windows: _NO_SERIES,
 }
 
 
@@ -208,6 +208,7 @@ METHODS = {
         "decision_function",
         "predict",
         "predict_proba",
+        "forecast",
         "p_values",
     )
 }
@@ -265,6 +266,13 @@ def _(estimator: SequencePredictor) -> nn.Module:
 @predict.register
 def _(estimator: SequencePredictor) -> nn.Module:
     return AppliedNetwork(network_of(estimator), "forward", estimator.frame_shape_, n_axes=2)
+
+
+@METHODS["forecast"].register
+def _(estimator: SequencePredictor) -> nn.Module:
+    n_steps = estimator._checked_steps(None)
+    shape = (n_steps, *estimator.frame_shape_)
+    return AppliedNetwork(network_of(estimator), "forecast", shape, n_axes=2, n_steps=n_steps)
 
 
 @predict.register

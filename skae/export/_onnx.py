@@ -17,10 +17,14 @@ from torch import nn
 
 from .._files import target, write_atomically
 from .._utils import found_by_search, import_optional
+from ..estimators.forecaster import SeriesForecaster
 from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.sequence import SequencePredictor
+from ..estimators.series_outlier import SeriesOutlierDetector
+from ..estimators.windows import Windows
 from ._detector import DetectorMethods
 from ._modules import METHODS, check_exportable, inner_reducer
+from ._series import Inputs, inputs_of_series
 
 # Methods of a file by default; the code that `inverse_transform` takes is another input.
 DEFAULT_METHODS = (
@@ -30,6 +34,7 @@ DEFAULT_METHODS = (
     "decision_function",
     "predict",
     "predict_proba",
+    "forecast",
 )
 _INPUT = "X"
 # Rows of the batch that a network is traced with: one or none would be taken for fixed.
@@ -56,17 +61,17 @@ def export_onnx(
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator of skae with a network, a
-        :class:`~skae.ReconstructionOutlierDetector`, a Pipeline that ends in one of them and whose
-        other steps skl2onnx can convert, or a search that was refitted.
+        A fitted estimator of skae with a network, a detector of outliers,
+        :class:`~skae.SeriesForecaster` or :class:`~skae.Windows`; a Pipeline that ends in one of
+        them and whose other steps skl2onnx can convert; or a search that was refitted.
     path : str or path-like
         The file to write.
     methods : sequence of str, default=None
         Of ``'transform'``, ``'reconstruct'``, ``'score_samples'``, ``'decision_function'``,
-        ``'predict'``, ``'predict_proba'`` and ``'p_values'``; or ``['inverse_transform']``, whose
-        input are codes. If None, those of the former that the estimator has, but for
-        ``'p_values'``. Runtimes may compute all outputs, also those that are not asked for: a file
-        of one method answers faster.
+        ``'predict'``, ``'predict_proba'``, ``'forecast'`` and ``'p_values'``; or
+        ``['inverse_transform']``, whose input are codes. If None, those of the former that the
+        estimator has, but for ``'p_values'``. Runtimes may compute all outputs, also those that are
+        not asked for: a file of one method answers faster.
     opset : int, default=None
         Version of ONNX's operators. If None, the one that PyTorch chooses.
 
@@ -89,6 +94,13 @@ def export_onnx(
     Detectors compute in float64. Those with ``method='neighbors'`` are exported with any reducer,
     which they do not need for scores; with ``method='error'``, the reducer must be an estimator of
     skae, a scaler, PCA or TruncatedSVD, or a Pipeline of them.
+
+    Estimators of series read one series ``X`` of shape (n_timesteps, n_channels), of any length and
+    with NaN for missing values. It has no time stamps: where steps are lost, give the stretches
+    one by one. A series without an observed value of a channel has no forecast in Python; in the
+    file that channel is taken to be 0. `forecast` predicts as many steps as at once, and columns
+    that are known in advance are an input ``future`` of shape (n_steps, n_known). All windows are
+    computed at once, so that memory grows with the length of the series.
 
     Metadata of the file: ``estimator``, ``parameters``, ``skae_version``, and ``feature_names``
     or ``classes`` where the estimator has them, each as JSON.
@@ -164,25 +176,23 @@ def _check_opset(opset: int | None) -> None:
 
 
 class _Joined(nn.Module):
-    """Several methods of one input."""
+    """Several methods of the same input, or of two of them."""
 
     def __init__(self, methods: dict[str, nn.Module]) -> None:
         super().__init__()
         self.methods = nn.ModuleDict(methods)
 
-    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(method(X) for method in self.methods.values())
+    def forward(
+        self, X: torch.Tensor, future: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, ...]:
+        inputs = [X] if future is None else [X, future]
+        return tuple(method(*inputs) for method in self.methods.values())
 
 
 def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
     """Return the model of an estimator's network, behind its reducer if it has one."""
     module = _module_of(estimator, methods)
-    of_codes = methods == ["inverse_transform"] or inner_reducer(estimator) is not None
-    sample = (estimator.n_components_,) if of_codes else _sample_shape(estimator)
-    # Any number of samples; shapes that are not named here become fixed.
-    dynamic = {0: torch.export.Dim.DYNAMIC}
-    if _is_of_sequences(estimator) and not of_codes:
-        dynamic[1] = torch.export.Dim.DYNAMIC
+    inputs = _inputs(estimator, methods)
     try:
         with warnings.catch_warnings():
             # Of what torch does itself, and of weights of recurrences, which it exports well.
@@ -190,10 +200,10 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
             program: Any = torch.onnx.export(
                 module,
                 # Only shapes and types are traced: the values do not matter.
-                (torch.zeros(_TRACED_ROWS, *sample),),
-                input_names=[_INPUT],
+                tuple(torch.zeros(shape) for shape, _ in inputs.values()),
+                input_names=list(inputs),
                 output_names=methods,
-                dynamic_shapes={_INPUT: dynamic},
+                dynamic_shapes=tuple(dynamic for _, dynamic in inputs.values()),
                 opset_version=opset,
                 dynamo=True,
                 verbose=False,
@@ -208,7 +218,7 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
 
 def _module_of(estimator: Any, methods: list[str]) -> nn.Module:
     """Return one module for all the methods."""
-    if isinstance(estimator, ReconstructionOutlierDetector):
+    if isinstance(estimator, (ReconstructionOutlierDetector, SeriesOutlierDetector)):
         return DetectorMethods(estimator, methods)
     if inner_reducer(estimator) is None:
         return _Joined({name: METHODS[name](estimator) for name in methods})
@@ -216,16 +226,26 @@ def _module_of(estimator: Any, methods: list[str]) -> nn.Module:
     return _Joined({name: nn.Identity() if name == "transform" else decode for name in methods})
 
 
-def _is_of_sequences(estimator: Any) -> bool:
-    return isinstance(estimator, SequencePredictor)
+def _inputs(estimator: Any, methods: list[str]) -> Inputs:
+    """Return the shape of each input as it is traced, and which of its axes have any size."""
+    if isinstance(estimator, (Windows, SeriesForecaster, SeriesOutlierDetector)):
+        return inputs_of_series(estimator, methods)
+    is_of_codes = methods == ["inverse_transform"] or inner_reducer(estimator) is not None
+    if isinstance(estimator, SequencePredictor) and not is_of_codes:
+        frame_shape = estimator.frame_shape_ or (1,)
+        return {_INPUT: ((_TRACED_ROWS, _TRACED_TIMESTEPS, *frame_shape), _any_size(2))}
+    if is_of_codes:
+        sample: Any = (estimator.n_components_,)
+    elif isinstance(estimator, ReconstructionOutlierDetector):
+        sample = estimator._sample_shape
+    else:
+        sample = estimator.sample_shape_
+    return {_INPUT: ((_TRACED_ROWS, *sample), _any_size(1))}
 
 
-def _sample_shape(estimator: Any) -> tuple[int, ...]:
-    if _is_of_sequences(estimator):
-        return (_TRACED_TIMESTEPS, *(estimator.frame_shape_ or (1,)))
-    if isinstance(estimator, ReconstructionOutlierDetector):
-        return tuple(estimator._sample_shape)
-    return tuple(estimator.sample_shape_)
+def _any_size(n_axes: int) -> dict[int, Any]:
+    # Axes that are not named here become fixed.
+    return dict.fromkeys(range(n_axes), torch.export.Dim.DYNAMIC)
 
 
 def _with_labels(model: Any, estimator: Any) -> Any:

@@ -106,13 +106,13 @@ def reconstruction(reducer: Any) -> nn.Module:
     return _LikeInput(*_steps(reducer, "transform"), *_steps(reducer, "inverse_transform"))
 
 
-def scores_of_frames(reducer: Any) -> nn.Module:
-    """Return what maps sequences to their scores by a fitted predictor or a Pipeline with one."""
+def of_frames(reducer: Any, method: str) -> nn.Module:
+    """Return a method of sequences by a fitted predictor or a Pipeline with one."""
     *before, last = _parts(_unwrapped(reducer)) or [_unwrapped(reducer)]
     size = math.prod(last.frame_shape_)
-    scores = _InSinglePrecision(METHODS["score_samples"](last))
+    found = _InSinglePrecision(METHODS[method](last))
     steps = [module for part in before for module in _steps(part, "transform")]
-    return nn.Sequential(*steps, _AsSequences(size), scores)
+    return nn.Sequential(*steps, _AsSequences(size), found)
 
 
 def _steps(reducer: Any, method: str) -> list[nn.Module]:
