@@ -1,6 +1,8 @@
 """Dask: lazy results block by block, and searches on a cluster of processes that may die."""
 
 import multiprocessing
+import os
+import signal
 from unittest import mock
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
 
 import skae
 from skae import (
@@ -17,6 +21,7 @@ from skae import (
     ReconstructionOutlierDetector,
     VariationalAutoencoder,
 )
+from skae.model_selection import ResilientClient
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -162,3 +167,52 @@ def test_compare_runs_on_the_cluster(client, X):
     column = "explained variance"
     assert_allclose(found.table[column], alone.table[column], rtol=1e-4)
     assert_array_equal(found.table.index, alone.table.index)
+
+
+class KillsItsProcessOnce(Callback):
+    """Kill the process of the first training of all."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def on_train_begin(self, net, **kwargs):
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_costs_its_fits_and_not_the_search(client, X, tmp_path):
+    path = tmp_path / "killed"
+    model = Autoencoder(max_iter=1, early_stopping=False, random_state=0)
+    grid = {"n_components": [2, 4], "alpha": [0.1, 1.0]}
+    options = {"cv": 2, "refit": False, "error_score": "raise"}
+    expected = GridSearchCV(model, grid, **options).fit(X)
+    model.set_params(callbacks=[KillsItsProcessOnce(path)])
+    with joblib.parallel_config("dask", client=ResilientClient(client)):
+        search = GridSearchCV(model, grid, **options).fit(X)
+    assert path.exists()
+    for name in ("split0_test_score", "split1_test_score"):
+        assert_allclose(search.cv_results_[name], expected.cv_results_[name], atol=1e-5)
+    client.wait_for_workers(2)
+
+
+def test_data_are_sent_as_tasks_that_can_be_repeated_without_a_warning(client, recwarn):
+    # More than what distributed advises to scatter.
+    large = np.arange(2_000_000.0)
+    first, second = ResilientClient(client).scatter([large, "small"], broadcast=True)
+    assert_array_equal(first.result(), large)
+    assert second.result() == "small"
+    assert not recwarn
+    assert not set(client.who_has()) - {first.key, second.key}
+    # Scattered data have no recipe.
+    assert all(client.run_on_scheduler(has_recipe, key=each.key) for each in (first, second))
+
+
+def has_recipe(dask_scheduler, key):
+    return dask_scheduler.tasks[key].run_spec is not None
+
+
+def test_a_resilient_client_is_the_current_one_by_default(client):
+    assert ResilientClient().scheduler_info() == client.scheduler_info()
