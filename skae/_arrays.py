@@ -14,6 +14,7 @@ from ._sklearn_compat import check_sample_weight
 # How the names of types of numbers begin, in numpy, pandas and polars.
 _NUMERIC = ("bool", "int", "uint", "float", "complex", "sparse")
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
+_SHORT_TENSORS = (torch.float16, torch.bfloat16)
 _NOT_NUMBERS = (str, bytes, date, time, timedelta)
 # Arrays that are summed faster than torch begins.
 _MAX_SMALL_VALUES = 2**13
@@ -34,20 +35,33 @@ def is_plain_float(X):
 
 
 def as_array(X, name="X"):
-    """Turn tensors on any device and nested sequences into arrays; leave the rest as it is."""
+    """Turn tensors on any device and nested sequences into arrays; leave the rest as it is.
+
+    Floats of sixteen bits become float32, also in frames.
+    """
     if isinstance(X, torch.Tensor):
-        # numpy has no type of sixteen bits with the range of this one.
-        return (X.float() if X.dtype == torch.bfloat16 else X).numpy(force=True)
+        return (X.float() if X.dtype in _SHORT_TENSORS else X).numpy(force=True)
     if isinstance(X, (list, tuple)):
         rows = _without_labels(X, name)
         with naming_types(rows, name):
-            return np.asarray(rows)
+            return _without_halves(np.asarray(rows))
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
             f"{name} must have a value everywhere, got an array with {np.ma.count_masked(X)} "
             f"masked value(s): fill them first, for instance by {name}.filled(0)."
         )
-    return X
+    return _without_halves(X)
+
+
+def _without_halves(X):
+    """Return arrays and frames of float16 in float32, and the rest as it is."""
+    if isinstance(X, np.ndarray):
+        # Not astype, which makes another memmap of one.
+        return np.asarray(X, np.float32) if X.dtype == np.float16 else X
+    # Of pandas: polars has no such type.
+    types = X.dtypes if hasattr(X, "iloc") and getattr(X, "ndim", 1) == 2 else ()
+    is_half = len(types) and all(dtype == np.float16 for dtype in types)
+    return X.astype(np.float32) if is_half else X
 
 
 def _without_labels(X, name):

@@ -87,7 +87,6 @@ def plain(X):
 SAME = {
     "big-endian": (lambda X: X.astype(">f8"), plain),
     "big-endian integers": (lambda X: whole(X).astype(">i4"), whole),
-    "float16": (lambda X: X.astype(np.float16), half),
     "long double": (lambda X: X.astype(np.longdouble), plain),
     "int8": (lambda X: whole(X).astype(np.int8), whole),
     "int64": (lambda X: whole(X).astype(np.int64), whole),
@@ -129,7 +128,6 @@ SAME = {
     "polars": (lambda X: pl.DataFrame(X, schema=NAMES), plain),
     "polars of several types": (mixed_polars, mixed_plain),
     "tensor": (torch.tensor, plain),
-    "tensor of halves": (lambda X: torch.tensor(X).half(), half),
     "tensor of integers": (lambda X: torch.tensor(whole(X)).int(), whole),
     "tensor that needs a gradient": (lambda X: torch.tensor(X, requires_grad=True), plain),
     "transposed tensor": (lambda X: torch.tensor(X.T.copy()).T, plain),
@@ -148,6 +146,10 @@ SAME_IN_SINGLE = {
     "bytes": (lambda X: positive(X).astype(np.uint8), positive),
     "DataFrame of float32": (lambda X: frame(X).astype(np.float32), single),
     "tensor of float32": (lambda X: torch.tensor(X).float(), single),
+    "float16": (lambda X: X.astype(np.float16), half),
+    "list of halves": (lambda X: list(X.astype(np.float16)), half),
+    "DataFrame of halves": (lambda X: frame(X).astype(np.float16), half),
+    "tensor of halves": (lambda X: torch.tensor(X).half(), half),
     "tensor of bfloat16": (
         lambda X: torch.tensor(X).bfloat16(),
         lambda X: torch.tensor(X).bfloat16().double().numpy(),
@@ -293,6 +295,24 @@ def test_odd_forms_of_x_give_what_the_plain_array_gives(name, case):
 def test_odd_forms_in_single_precision_give_the_same_to_within_rounding(name, case):
     odd, stands_for = SAME_IN_SINGLE[case]
     assert_same(name, odd(X), stands_for(X), ROUNDED)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_results_are_float64_unless_x_is_float32_or_shorter(name):
+    estimator, wide = fitted(name), ("long double", "int8", "int64", "uint16", "boolean")
+    given = {case: (SAME[case][0], np.float64) for case in wide}
+    given |= {case: (odd, np.float32) for case, (odd, _) in SAME_IN_SINGLE.items()}
+    # scikit-learn converts numbers of another byte order to float64.
+    given["big-endian float32"] = SAME_IN_SINGLE["big-endian float32"][0], np.float64
+    for case, (odd, dtype) in given.items():
+        rows = odd(X)
+        if hasattr(estimator, "transform"):
+            codes = estimator.transform(rows)
+            assert codes.dtype == dtype, case
+        if hasattr(estimator, "inverse_transform"):
+            assert estimator.inverse_transform(codes).dtype == dtype, case
+        if hasattr(estimator, "score_samples"):
+            assert estimator.score_samples(rows).dtype == np.float64, case
 
 
 @pytest.mark.parametrize("case", SPARSE)

@@ -68,7 +68,7 @@ def learned(estimator):
 def test_codes_and_their_reconstructions_keep_rows_features_and_precision(name, X, parameters):
     estimator = clone(ESTIMATORS[name]).set_params(**parameters)
     codes = estimator.fit(X, labels(X)).transform(X)
-    precision = np.float32 if X.dtype in (np.float32, np.uint8) else np.float64
+    precision = np.float32 if X.dtype in (np.float32, np.float16, np.uint8) else np.float64
     assert codes.shape == (len(X), estimator.n_components_)
     assert codes.dtype == precision
     assert np.isfinite(codes).all()

@@ -476,10 +476,13 @@ def test_a_source_of_one_row_is_refused_as_an_array_of_one_row_is(X):
         SMALL().fit(Pieces(X[:1]))
 
 
-def test_samples_of_sixteen_bits_are_read(X):
+def test_floats_of_sixteen_bits_are_read_as_float32(X, tmp_path):
     tensor = torch.from_numpy(X[:20]).bfloat16()
     source = open_rows(torch.utils.data.TensorDataset(tensor))
     assert_array_equal(source[:], tensor.float())
+    source = open_rows(as_hdf5(X.astype(np.float16), tmp_path))
+    assert source[:].dtype == np.float32
+    assert_array_equal(source[:], X.astype(np.float16))
 
 
 def test_a_chunk_that_is_lost_between_epochs_is_named(X, tmp_path):

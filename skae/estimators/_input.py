@@ -22,7 +22,8 @@ from ._frames import is_frame
 from ._readings import warn_of_image_layout
 from ._sources import check_alone, in_memory, read_source, read_target_source
 
-# Other types are converted to the first; bytes stay bytes until a batch is taken.
+# Bytes stay bytes until a batch is taken. Other types are converted to the first, as in
+# scikit-learn, but for floats of sixteen bits, which `as_array` has made float32.
 _DTYPES = [np.float64, np.float32, np.uint8]
 
 

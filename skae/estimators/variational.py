@@ -276,8 +276,8 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            In nats. With ``loss='mse'`` it bounds the log-density of the sample in the units of X,
-            as PCA's `score_samples` does.
+            In nats, float64. With ``loss='mse'`` it bounds the log-density of the sample in the
+            units of X, as PCA's `score_samples` does.
         """
         rows, _ = self._read(X)
         check_scalar(n_draws, "n_draws", Integral, min_val=1)
@@ -289,7 +289,7 @@ class VariationalAutoencoder(UnsupervisedMixin, NetworkEstimator):
             *self._evidence_settings(n_draws),
             allow_nan=self._mask_missing,
         )
-        return scores[:, 0]
+        return scores[:, 0].astype(np.float64)
 
     def _evidence_settings(self, n_draws: int = 16) -> tuple[torch.Tensor, Criterion]:
         """Return what the bound of a row is computed by: draws, and the loss."""

@@ -20,8 +20,9 @@ _BLOCKS_PER_BUFFER = 32
 DEFAULT_MEMORY = 2**29
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20}
 _UNITS |= {"GIB": 2**30}
-# Other types are converted to the first, as those of arrays are.
+# Types that rows may have; others are converted to float64, as those of arrays are, or to these.
 _DTYPES = np.float64, np.float32, np.uint8
+_WIDER_DTYPES = {np.dtype(np.float16): np.dtype(np.float32)}
 _FINGERPRINT_ROWS = 100
 
 
@@ -53,7 +54,7 @@ class RowSource(ABC):
     shape : tuple (n_samples, n_features)
         Images are rows of their pixels.
     dtype : dtype
-        float64, float32 or uint8; other types are converted to float64.
+        float64, float32 or uint8; float16 is converted to float32, other types to float64.
 
     Examples
     --------
@@ -96,7 +97,8 @@ class RowSource(ABC):
             raise ValueError(f"{name} must hold rows, got none.")
         if not math.prod(self.sample_shape):
             raise ValueError(f"{name} must hold features, got rows of shape {self.sample_shape}.")
-        self.dtype = self.stored_dtype if self.stored_dtype in _DTYPES else np.dtype(np.float64)
+        wider = _WIDER_DTYPES.get(self.stored_dtype, np.dtype(np.float64))
+        self.dtype = self.stored_dtype if self.stored_dtype in _DTYPES else wider
         self.shape = (int(self.edges[-1]), math.prod(self.sample_shape))
         self.checks: list[Callable[[np.ndarray, str], None]] = []
         self._stamps: dict[Any, Any] = {}
