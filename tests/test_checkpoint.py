@@ -31,6 +31,9 @@ ESTIMATORS = {
     "cosine, noise": Autoencoder(4, noise="gaussian", learning_rate="cosine", **SMALL),
     "missing values": Autoencoder(4, missing_values="mask", **SMALL),
     "ordered": Autoencoder(4, ordered=True, **SMALL),
+    "rates of numpy": Autoencoder(
+        4, learning_rate_init=np.float64(0.01), alpha=np.float32(0.5), tol=np.float64(0.0), **SMALL
+    ),
     "no validation": Autoencoder(4, early_stopping=False, optimizer="sgd", **SMALL),
     "early stopping": Autoencoder(4, n_iter_no_change=2, tol=0.1, **SMALL),
     "batch norm": Autoencoder(

@@ -146,6 +146,10 @@ def fitted(name):
         autoencoder = skae.Autoencoder(2, max_iter=1)
         search = CLASSES[name](autoencoder, {"alpha": [0.0]}, cv=2)
         return search.fit(pd.DataFrame(rows).add_prefix("x"))
+    if name.startswith("skae.model_selection.ResumingHalving"):
+        options = {"max_resources": 1, "cv": 2}
+        search = CLASSES[name](skae.Autoencoder(2), {"alpha": [0.0]}, **options)
+        return search.fit(pd.DataFrame(rows).add_prefix("x"))
     estimator = TRAINED[name](2, image_shape=(2, 2), max_iter=1)
     estimator.set_params(**{"ordered": True} if hasattr(estimator, "ordered") else {})
     table = pd.DataFrame(rows).add_prefix("x")

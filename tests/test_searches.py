@@ -1,4 +1,4 @@
-"""Searches that end fits early: Optuna's pruning, and successive halving that keeps weights."""
+"""Searches that end fits early by Optuna's pruning."""
 
 import numpy as np
 import optuna
@@ -9,19 +9,17 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from optuna_integration import OptunaSearchCV, SkorchPruningCallback
-from sklearn.base import clone
 from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import ParameterGrid, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import scale
-from skorch.callbacks import Callback
 
 from skae import Autoencoder, AutoencoderClassifier
 from skae.architectures import Dense
 from tests.forked import FORKS, finish, started
 
 X, Y = load_wine(return_X_y=True)
-X, HELD_OUT, Y, _ = train_test_split(scale(X), Y, random_state=0)
+X, _, Y, _ = train_test_split(scale(X), Y, random_state=0)
 SMALL = {"architecture": Dense((8,)), "random_state": 0}
 # Losses are positive: every trial is pruned at its first report.
 ALWAYS = ThresholdPruner(upper=0.0)
@@ -99,12 +97,20 @@ def test_optuna_search_refits_the_best_candidate():
     np.testing.assert_array_equal(search.transform(X), alone.transform(X))
 
 
-def work(path, pruner, n_trials=2, **options):
+def journal(path):
+    return JournalStorage(JournalFileBackend(f"{path}.log"))
+
+
+def sqlite(path):
+    return f"sqlite:///{path}.db"
+
+
+def work(storage, path, pruner, n_trials=2, **options):
     """Run trials of the study in a file, as each of several processes does."""
     return optimized(
         pruner,
         n_trials=n_trials,
-        storage=JournalStorage(JournalFileBackend(path)),
+        storage=storage(path),
         sampler=optuna.samplers.RandomSampler(),
         study_name="rates",
         load_if_exists=True,
@@ -112,20 +118,22 @@ def work(path, pruner, n_trials=2, **options):
     )
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """Return the file of a study of which two processes have run two trials each."""
-    path = str(tmp_path_factory.mktemp("search") / "study.log")
-    other = started(work, path, NopPruner())
-    work(path, NopPruner())
+@pytest.fixture(scope="module", params=[journal, sqlite], ids=["journal", "sqlite"])
+def shared(tmp_path_factory, request):
+    """Return a storage and the file of a study of which two processes have run two trials each."""
+    path = tmp_path_factory.mktemp("search") / "study"
+    # Two processes that begin an SQLite file at the same time make its tables twice.
+    optuna.create_study(study_name="rates", storage=request.param(path))
+    other = started(work, request.param, path, NopPruner())
+    work(request.param, path, NopPruner())
     finish(other)
-    return path
+    return request.param, path
 
 
 @FORKS
 def test_two_processes_share_a_study_by_one_file(shared):
-    storage = JournalStorage(JournalFileBackend(shared))
-    study = optuna.load_study(study_name="rates", storage=storage)
+    storage, path = shared
+    study = optuna.load_study(study_name="rates", storage=storage(path))
     assert [trial.number for trial in study.trials[:4]] == [0, 1, 2, 3]
     assert all(trial.state == TrialState.COMPLETE for trial in study.trials[:4])
     assert len({trial.params["rate"] for trial in study.trials[:4]}) == 4
@@ -136,47 +144,6 @@ def test_a_trial_is_pruned_by_what_other_processes_have_reported(shared):
     # Of noise two components explain little, whatever the rate.
     noise = np.random.default_rng(0).standard_normal(X.shape)
     pruner = MedianPruner(n_startup_trials=4)
-    study = work(shared, pruner, n_trials=1, rows=noise)
+    study = work(*shared, pruner, n_trials=1, rows=noise)
     assert study.trials[-1].state == TrialState.PRUNED
     assert list(study.trials[-1].intermediate_values) == [0]
-
-
-class Weights(Callback):
-    """Weights at the start and the end of every training, and the number of its epochs."""
-
-    seen = []
-
-    def on_train_begin(self, net, **kwargs):
-        self.first_ = net.module_.encoder.linear.weight.detach().numpy().copy()
-
-    def on_train_end(self, net, **kwargs):
-        last = net.module_.encoder.linear.weight.detach().numpy().copy()
-        self.seen.append((self.first_, last, len(net.history)))
-
-
-def test_successive_halving_by_warm_starts_trains_no_epoch_twice():
-    Weights.seen.clear()
-    base = Autoencoder(
-        2,
-        **SMALL,
-        learning_rate="constant",
-        early_stopping=False,
-        warm_start=True,
-        callbacks=[Weights()],
-    )
-    grid = ParameterGrid({"learning_rate_init": [0.001, 0.01], "alpha": [0.0, 1.0]})
-    candidates = [clone(base).set_params(**params) for params in grid]
-    ends = {}
-    for n_further in (2, 2, 4):
-        for candidate in candidates:
-            candidate.set_params(max_iter=n_further).fit(X)
-            start, end, n_epochs = Weights.seen[-1]
-            # Where the rung before has ended.
-            np.testing.assert_array_equal(start, ends.get(candidate, start))
-            assert n_epochs == n_further
-            ends[candidate] = end
-        candidates.sort(key=lambda candidate: candidate.score(HELD_OUT), reverse=True)
-        candidates = candidates[: len(candidates) // 2 or 1]
-    assert len(candidates) == 1
-    # Four candidates for two epochs, two for two more, one for four more.
-    assert sum(n_epochs for *_, n_epochs in Weights.seen) == 4 * 2 + 2 * 2 + 4

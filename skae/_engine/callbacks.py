@@ -155,7 +155,7 @@ class BestWeights(Callback):
         self.best_loss_ = net.validation_loss() if self.validates_ else math.inf
         self.start_loss_, self.best_epoch_ = self.best_loss_, 0
         self.diverged_ = False
-        self._remember(net)
+        self.remember(net)
 
     def on_epoch_end(self, net, **kwargs):
         losses = net.history[-1]
@@ -167,7 +167,7 @@ class BestWeights(Callback):
         # A loss at the start that is not finite loses to any that is.
         if not self.validates_ or not monitored >= self.best_loss_:
             self.best_loss_, self.best_epoch_ = monitored, len(net.history)
-            self._remember(net)
+            self.remember(net)
 
     def on_train_end(self, net, **kwargs):
         net.module_.load_state_dict(self.weights_)
@@ -181,7 +181,8 @@ class BestWeights(Callback):
             )
         del self.weights_
 
-    def _remember(self, net):
+    def remember(self, net):
+        """Take the weights as they are for the best ones."""
         self.weights_ = {
             name: torch.clone(weight) for name, weight in net.module_.state_dict().items()
         }

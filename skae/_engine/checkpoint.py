@@ -68,10 +68,13 @@ class Checkpoint(Callback):
             self.state = None
 
     def on_epoch_end(self, net, **kwargs):
+        self._write(net)
+
+    def _write(self, net, **more):
         about = {"format": _FORMAT, "identity": self.identity, "entropy": self.entropy}
         # Written as a whole, or not at all: a process may be killed at any time.
         buffer = io.BytesIO()
-        torch.save(about | _collect(net), buffer)
+        torch.save(about | _collect(net) | more, buffer)
         write_atomically(self.path, buffer.getbuffer())
 
     def on_train_end(self, net, **kwargs):
@@ -99,16 +102,19 @@ def open_checkpoint(path, parameters, training_set):
     ValueError
         If the file is no checkpoint, or that of another fit.
     """
-    path = target(path)
-    identity = identify(parameters, training_set)
+    return resume(Checkpoint, target(path), identify(parameters, training_set))
+
+
+def resume(kind, path, identity):
+    """Return a `Checkpoint` of a kind, with the state that the file at ``path`` holds, if any."""
     state = _read(path)
     if state is None:
         # From the system, and kept in the file for the process that continues.
         entropy = int(np.random.default_rng().integers(2**31))
-        return Checkpoint(path, identity, entropy, None)
+        return kind(path, identity, entropy, None)
     # A file of other data or parameters would be continued in silence.
     _check_identity(path, identity, state["identity"])
-    return Checkpoint(path, identity, state["entropy"], state)
+    return kind(path, identity, state["entropy"], state)
 
 
 def check_writable(checkpoint):

@@ -16,6 +16,7 @@ from .._engine.data import Sample, TrainingSet, sample_rows, split_data
 from .._engine.environment import compute_threads, isolated_global_rng, parallel_processes
 from .._engine.layers import check_bfloat16
 from .._engine.noise import Corruption
+from .._engine.rungs import Rung
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
 from .._utils import has_float64, resolve_device, unchanged_on_error
@@ -255,7 +256,8 @@ class NetworkEstimator(
     def _train(self, training_set, run):
         """Train a network and set fitted attributes; return the Ctrl-C that ended it early."""
         checkpoint = None
-        if self.checkpoint is not None and not run.mode.is_partial:
+        has_checkpoint = self.checkpoint is not None or isinstance(self.max_iter, Rung)
+        if has_checkpoint and not run.mode.is_partial:
             checkpoint = open_checkpoint(self, training_set, run.ranks)
         random_state = self.random_state
         if random_state is None and checkpoint is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from .._engine import checkpoint
 from .._engine.data import TrainingSet
+from .._engine.rungs import Rung, open_rung
 from ..sources import RowSource
 
 
@@ -13,6 +14,7 @@ class ParallelMixin:
 
     # Of the estimator that this is mixed into.
     compile: bool
+    max_iter: int | str
     _compares_batches: Callable[..., bool]
 
     def _find_whole_batch_term(self) -> str | None:
@@ -32,6 +34,8 @@ class ParallelMixin:
             term = "rows that are read block by block are not divided yet, expected an array"
         elif self.compile:
             term = "compile=True compiles the steps of one process"
+        elif isinstance(self.max_iter, Rung):
+            term = "a search whose fits pause keeps the state of one process"
         if term is not None:
             raise ValueError(
                 f"{type(self).__name__} cannot be trained by several processes: {term}. Set the "
@@ -46,7 +50,9 @@ class ParallelMixin:
 
 
 def open_checkpoint(estimator: Any, training_set: TrainingSet, ranks: Any) -> Any:
-    """Return the checkpoint of a fit of one process, or of several."""
+    """Return the checkpoint of a fit of one process, of several, or of a rung of a search."""
+    if isinstance(estimator.max_iter, Rung):
+        return open_rung(estimator.max_iter, estimator.get_params(), training_set)
     if ranks is not None:
         return ranks.open_checkpoint(estimator, training_set)
     return checkpoint.open_checkpoint(estimator.checkpoint, estimator.get_params(), training_set)

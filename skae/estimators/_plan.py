@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .._engine.environment import multiplications_per_row
 from .._engine.layers import has_fast_bfloat16
+from .._engine.rungs import Rung
 from .._engine.training import TrainingPlan
 
 # ``batch_size='auto'`` makes this many updates an epoch, within limits: below 24 rows steps cost
@@ -167,13 +168,14 @@ def make_plan(estimator, traits, n_rows, mode, seed, n_processes=1):
     unstopped = _UNSTOPPED_FRACTIONS.get(estimator.learning_rate, 0)
     plan = {
         "optimizer": estimator.optimizer,
-        "learning_rate_init": estimator.learning_rate_init,
+        # Scalars of numpy, as searches draw them, would make checkpoints that torch does not load.
+        "learning_rate_init": float(estimator.learning_rate_init),
         "learning_rate": estimator.learning_rate,
-        "weight_decay": _weight_decay(estimator, traits, mode),
+        "weight_decay": float(_weight_decay(estimator, traits, mode)),
         "batch_size": batch_size,
         "max_iter": max_iter,
         "n_iter_no_change": estimator.n_iter_no_change * (_ORDERED_EPOCHS_FACTOR if is_long else 1),
-        "tol": estimator.tol,
+        "tol": float(estimator.tol),
         "callbacks": tuple(estimator.callbacks or ()),
         "verbose": int(estimator.verbose),
         "seed": seed,
@@ -246,6 +248,8 @@ def _stream_rate(estimator, batch_size):
 
 
 def _max_iter(max_iter, traits, n_rows, batch_size):
+    if isinstance(max_iter, Rung):
+        return max_iter.n_planned
     if max_iter != "auto":
         return int(max_iter)
     updates_per_epoch = math.ceil(n_rows / batch_size)

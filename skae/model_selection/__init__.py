@@ -1,6 +1,12 @@
-"""Searches that train the networks of many candidates and folds as one, or on a cluster."""
+"""Searches whose fits train together, continue from each other, or run on a cluster."""
 
+from ._halving import ResumingHalvingGridSearchCV, ResumingHalvingRandomSearchCV
 from ._resilient import ResilientClient
 from ._search import BatchedGridSearchCV
 
-__all__ = ["BatchedGridSearchCV", "ResilientClient"]
+__all__ = [
+    "BatchedGridSearchCV",
+    "ResilientClient",
+    "ResumingHalvingGridSearchCV",
+    "ResumingHalvingRandomSearchCV",
+]
