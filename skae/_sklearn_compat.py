@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
+    make_constraint,
     validate_parameter_constraints,
 )
 from sklearn.utils._set_output import _get_output_config as get_output_config
@@ -24,6 +25,7 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "get_output_config",
+    "make_constraint",
     "raise_for_params",
     "routing_enabled",
     "safe_indexing",

@@ -17,6 +17,8 @@ from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.parametric_umap import ParametricUMAP
 from ..estimators.variational import VariationalAutoencoder
 
+_NO_DICT = "reducers must be a dict of name to reducer, such as {{'PCA': PCA(2)}}, got {!r}."
+
 
 class MeanImputer(SimpleImputer):
     """Replace missing values by their column's mean, and leave reconstructions as they are.
@@ -78,7 +80,7 @@ def prepare(
 ) -> dict[str, Any]:
     """Clone the reducers and give them the seed and the shape of the images."""
     if not isinstance(reducers, Mapping) or not reducers:
-        raise TypeError(f"reducers must be a dict of name to reducer, got {reducers!r}.")
+        raise TypeError(_NO_DICT.format(reducers))
     for name, reducer in reducers.items():
         _check_reducer(name, reducer)
     return {
@@ -96,7 +98,7 @@ class Sized(NamedTuple):
 def at_sizes(reducers: Mapping[str, Any], sizes: list[int]) -> tuple[dict[str, Any], list[Sized]]:
     """Return copies of each reducer with each size of the code, and what they are copies of."""
     if not isinstance(reducers, Mapping):
-        raise TypeError(f"reducers must be a dict of name to reducer, got {reducers!r}.")
+        raise TypeError(_NO_DICT.format(reducers))
     copies, origins = {}, []
     for name, reducer in reducers.items():
         _check_reducer(name, reducer)

@@ -8,6 +8,7 @@ from scipy.linalg import orthogonal_procrustes
 
 from .._engine.data import Sample, TrainingSet
 from .._engine.inference import map_rows
+from .._utils import refuse_class
 from ..models.autoencoder import AutoencoderNetwork
 from ._reducer import as_seen_by, encode
 
@@ -17,6 +18,7 @@ _PLACE_WEIGHT = 0.1
 
 def read_places(align_to: Any, rows: Any, X: Any) -> np.ndarray:
     """Return the codes that an earlier reducer gives to the rows of X, in float64."""
+    refuse_class("align_to", align_to)
     if not hasattr(align_to, "transform"):
         raise TypeError(f"align_to must be a fitted estimator with transform, got {align_to!r}.")
     # The earlier reducer may have been fitted on a frame, and asks for its names.

@@ -19,6 +19,7 @@ from .._engine.noise import Corruption
 from .._engine.rungs import Rung
 from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
+from .._sklearn_compat import InvalidParameterError
 from .._utils import has_float64, resolve_device, unchanged_on_error
 from ..architectures import DataShape, check_architecture, resolve_architecture
 from ..losses import Criterion, Loss, resolve_loss
@@ -30,6 +31,7 @@ from ..noises import Noise, resolve_noise
 from ..sources import RowSource
 from ._alignment import Alignment
 from ._application import ApplicationMixin
+from ._checked import with_hint
 from ._docs import DocLinkMixin
 from ._input import check_unit_interval, read_training_set
 from ._outcome import OutcomeMixin
@@ -122,7 +124,10 @@ class NetworkEstimator(
         return {}
 
     def _validate_params(self):
-        super()._validate_params()
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise with_hint(error, self) from None
         # Names were checked by their constraints; what users supply is tried.
         if not isinstance(self.architecture, str):
             check_architecture(self.architecture)

@@ -9,6 +9,7 @@ import torch
 
 from .._engine.data import Sample, TrainingSet, to_float
 from .._engine.environment import isolated_global_rng
+from .._utils import refuse_class
 from ..losses import Loss, Target
 from ..networks.generators import use_generator
 from ..networks.standardization import Standardization
@@ -97,6 +98,7 @@ class TrialMixin:
             self._try_change(sample, run.noise, run, "corrupted")
 
     def _try_augment(self, sample: Sample, run: Any) -> None:
+        refuse_class("augment", getattr(self, "augment", None))
         self._try_change(sample, None, run, "augmented")
 
     def _try_change(self, sample: Sample, noise: Noise | None, run: Any, method: str) -> None:

@@ -9,12 +9,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_scalar
 
 from .._engine.environment import compute_threads
-from .._sklearn_compat import HasMethods, Interval, StrOptions
+from .._sklearn_compat import Interval, StrOptions
 from .._utils import lookup, unchanged_on_error
 from ..series._future import in_form_of
 from ..series._periods import dominant_period
 from ..series._reading import Series, read_series
-from ._docs import DocLinkMixin
+from ._checked import CheckedMixin, ObjectsWith
 from ._forecast_intervals import conformal_widths, sorted_errors
 from ._input import check_fitted
 from ._known_columns import fit_effect, known_inputs, read_futures, resolve_columns, without_effect
@@ -34,7 +34,7 @@ from ._series_training import center_and_scale
 _MIN_WINDOWS = 3
 
 
-class SeriesForecaster(DocLinkMixin, BaseEstimator):
+class SeriesForecaster(CheckedMixin, BaseEstimator):
     """Forecast how one or many long series continue.
 
     A series of several channels is cut into windows: some known steps, the lags, and those that
@@ -139,7 +139,7 @@ class SeriesForecaster(DocLinkMixin, BaseEstimator):
 
     _parameter_constraints = {
         "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "estimator": [HasMethods(["fit", "forecast"]), None],
+        "estimator": [ObjectsWith(["fit", "forecast"]), None],
         "period": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "n_lags": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "known_future": ["array-like", None],

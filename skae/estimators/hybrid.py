@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from .._engine.data import Sample, TrainingSet
 from .._engine.inference import record_feature_maps
 from .._engine.noise import Corruption
-from .._sklearn_compat import HasMethods, StrOptions
+from .._sklearn_compat import StrOptions
 from .._typing import MatrixLike, Seed
 from ..architectures import DataShape
 from ..metrics import reconstruction_error
@@ -22,6 +22,7 @@ from ..models.hybrid import DecoderNetwork, DistilledNetwork
 from ..networks.standardization import DecodesToData, Standardization
 from ..noises import Noise
 from ._base import NetworkEstimator
+from ._checked import ObjectsWith
 from ._docs import shared_docs
 from ._inner_reducer import InnerReducerMixin
 from ._mixins import MISSING_CONSTRAINTS, ROWS_CONSTRAINTS, ReconstructionMixin
@@ -128,7 +129,7 @@ class HybridAutoencoder(
         **NetworkEstimator._parameter_constraints,
         **ROWS_CONSTRAINTS,
         **REFINE_CONSTRAINTS,
-        "reducer": [HasMethods(["fit", "transform"]), StrOptions({"removed"}), None],
+        "reducer": [ObjectsWith(["fit", "transform"]), StrOptions({"removed"}), None],
         "distill": ["boolean"],
         **MISSING_CONSTRAINTS,
     }

@@ -13,7 +13,6 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from .._arrays import check_weights, chunks
 from .._engine.environment import compute_threads
 from .._sklearn_compat import (
-    HasMethods,
     Interval,
     StrOptions,
     check_method_params,
@@ -22,6 +21,7 @@ from .._sklearn_compat import (
 from .._typing import MatrixLike, Seed
 from .._utils import unchanged_on_error
 from ._blocks import by_blocks
+from ._checked import CheckedMixin, ObjectsWith
 from ._detector_input import (
     column_means,
     default_reducer,
@@ -33,7 +33,6 @@ from ._detector_input import (
     reconstruct_table,
     takes_missing,
 )
-from ._docs import DocLinkMixin
 from ._frames import frame_like, is_frame
 from ._held_out import Split, split_rows
 from ._input import check_fitted, read_samples
@@ -56,7 +55,7 @@ _MAX_REFERENCES, _MAX_REFERENCE_VALUES = 2000, 2**23
 
 
 class ReconstructionOutlierDetector(
-    DocLinkMixin, ThresholdMixin, ShiftMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
+    CheckedMixin, ThresholdMixin, ShiftMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator
 ):
     """Find rows that differ from what a reducer reconstructs of the training rows.
 
@@ -169,7 +168,7 @@ class ReconstructionOutlierDetector(
     """
 
     _parameter_constraints = {
-        "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "estimator": [ObjectsWith(["fit", "transform", "inverse_transform"]), None],
         "method": [StrOptions({"neighbors", "error"})],
         "contamination": CONTAMINATION,
         "n_neighbors": [

@@ -10,12 +10,12 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 
 from .._engine.environment import compute_threads
-from .._sklearn_compat import HasMethods, Interval, StrOptions
+from .._sklearn_compat import Interval, StrOptions
 from .._utils import unchanged_on_error
 from ..series._blocks import split_into_blocks
 from ..series._periods import resolve_window
 from ..series._reading import Series, bare_series, joined_series, read_series
-from ._docs import DocLinkMixin
+from ._checked import CheckedMixin, ObjectsWith
 from ._input import check_fitted
 from ._reducer import fit_reducer, is_forecaster, reconstruct, route_to_reducer
 from ._series_alarms import SeriesThresholdMixin
@@ -60,7 +60,7 @@ _if_no_reducer: Callable[[Method], Method] = available_if(
 
 
 class SeriesOutlierDetector(
-    DocLinkMixin,
+    CheckedMixin,
     SeriesStreamMixin,
     SeriesThresholdMixin,
     MetaEstimatorMixin,
@@ -181,7 +181,7 @@ class SeriesOutlierDetector(
     """
 
     _parameter_constraints = {
-        "estimator": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "estimator": [ObjectsWith(["fit", "transform", "inverse_transform"]), None],
         "method": [StrOptions({"auto", "neighbors", "error"})],
         "window": "no_validation",  # by `resolve_window`, which knows the time stamps
         "causal": ["boolean"],

@@ -25,13 +25,13 @@ from ..tables._frames import (
     read_frame,
 )
 from ..tables._kinds import KINDS, as_kind, kind_of, learn_column
-from ._docs import DocLinkMixin
+from ._checked import CheckedMixin
 
 # Unseen categories that a warning lists of each column.
 _MAX_LISTED = 3
 
 
-class TableEncoder(DocLinkMixin, TransformerMixin, BaseEstimator):
+class TableEncoder(CheckedMixin, TransformerMixin, BaseEstimator):
     """Encode a table of mixed columns as numbers that are decoded to such a table again.
 
     Each column becomes a group of numbers with mean zero and a total variance of one, so that each

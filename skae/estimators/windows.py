@@ -15,10 +15,10 @@ from .._utils import lookup, unchanged_on_error
 from ..series._layout import to_steps, window_rows, window_starts
 from ..series._periods import resolve_window
 from ..series._reading import Series, bare_series, is_list_of_series, read_series
-from ._docs import DocLinkMixin
+from ._checked import CheckedMixin
 
 
-class Windows(DocLinkMixin, TransformerMixin, BaseEstimator):
+class Windows(CheckedMixin, TransformerMixin, BaseEstimator):
     """Cut series into windows, which are rows for any estimator, and put them together again.
 
     A window is a row of ``window * n_channels`` values, step by step. Rows are a view of the
