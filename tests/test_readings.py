@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from small import ESTIMATORS, QUICK, wine
 
 from skae import Autoencoder, HybridAutoencoder, ReconstructionOutlierDetector, SequencePredictor
+from skae.architectures import Conv
 
 X, Y = wine()
 CLEAN = X[:, ::-1].copy()
@@ -178,6 +179,43 @@ def test_ordinary_images_pass_in_silence(shape):
 # -- layouts of sequences ------------------------------------------------------------------
 
 TABLE = RNG.normal(size=(900, 5)).cumsum(axis=0)
+
+
+def flat_images(digits, side, n_channels=1):
+    images = digits[:60].reshape(-1, 8, 8).repeat(side // 8, 1).repeat(side // 8, 2)
+    return np.stack([images] * n_channels, axis=-1).reshape(60, -1)
+
+
+CONVOLVING = ("Autoencoder", "VariationalAutoencoder", "HybridAutoencoder", "AutoencoderClassifier")
+
+
+@pytest.mark.parametrize("name", CONVOLVING)
+@pytest.mark.parametrize(
+    ("side", "n_channels", "shape"), [(8, 1, r"\(8, 8\)"), (16, 3, r"\(16, 16, 3\)")]
+)
+def test_flat_images_that_are_convolved_along_their_rows_warn(
+    name, side, n_channels, shape, digits
+):
+    rows = flat_images(digits, side, n_channels)
+    model = small(name, architecture=Conv(channels=(2,)))
+    match = rf"convolved along its rows.*give image_shape={shape}.*\(1, {rows.shape[1]}\)"
+    with pytest.warns(DataConversionWarning, match=match):
+        model.fit(rows, np.arange(60) % 2)
+
+
+def test_flat_frames_that_are_convolved_along_their_rows_warn(digits):
+    frames = flat_images(digits, 8).reshape(20, 3, 64)
+    model = small("SequencePredictor", architecture="conv")
+    with pytest.warns(DataConversionWarning, match=r"give frame_shape=\(8, 8\)"):
+        model.fit(frames)
+
+
+def test_rows_whose_shape_is_given_and_signals_are_convolved_in_silence(digits):
+    rows, walks = flat_images(digits, 8), RNG.standard_normal((60, 64)).cumsum(axis=1)
+    for X, shape in [(rows, (8, 8)), (rows, (1, 64)), (walks, None), (walks[:, :60], None)]:
+        model = small("Autoencoder", architecture=Conv(channels=(2,)), image_shape=shape)
+        assert said(lambda model=model, X=X: model.fit(X)) == []
+    assert said(lambda: small("Autoencoder", architecture="dense").fit(rows)) == []
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
 from .._sklearn_compat import InvalidParameterError
 from .._utils import has_float64, resolve_device, unchanged_on_error
-from ..architectures import DataShape, check_architecture, resolve_architecture
+from ..architectures import Conv, DataShape, check_architecture, resolve_architecture
 from ..losses import Criterion, Loss, resolve_loss
 from ..models._linear import count_components, fit_standardization
 from ..models.autoencoder import Network
@@ -49,7 +49,7 @@ from ._plan import (
     plan_precision,
     size_for_pca,
 )
-from ._readings import warn_of_ignored_target, warn_of_units
+from ._readings import warn_of_flat_images, warn_of_ignored_target, warn_of_units
 from ._state import StoredNetwork, load_previous
 from ._stream import StreamMixin
 from ._trial import TrialMixin
@@ -390,6 +390,8 @@ class NetworkEstimator(
             elif run.mode == FIT:
                 # The rows of a first batch need not span those of later ones.
                 along = {"n_components": self.n_components_}
+        if run.mode == FIT and self._image_shape is None and isinstance(self.architecture_, Conv):
+            warn_of_flat_images(rows, self)
         if run.mode == FIT and self._may_have_units(run.loss):
             names = getattr(self, "feature_names_in_", None)
             warn_of_units(rows, weights, names, type(self).__name__)

@@ -26,7 +26,8 @@ architecture : {'auto', 'dense', 'conv'} or Architecture, default='auto'
     dense otherwise.
 image_shape : tuple of int, default=None
     (height, width) or (height, width, channels) of the images that the rows of X hold, channels
-    last. Not needed if X is given as images.
+    last. Not needed if X is given as images. Without it, convolutions run along the features of a
+    row, as of spectra; ``(1, n_features)`` says that this is meant.
 loss : {'mse', 'l1', 'huber', 'bce', 'ssim'}, Loss, callable or Module, default='mse'
     Reconstruction loss to minimize. ``'mse'``, ``'l1'`` and ``'huber'`` compare centered and
     scaled data. ``'bce'`` (binary cross-entropy) needs data in [0, 1] and ends the decoder in a
