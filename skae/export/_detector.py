@@ -4,7 +4,6 @@ They compute in double precision, as the detector does: which references are nea
 depend on rounding.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,38 +15,33 @@ from ..estimators._neighborhoods import n_nearest
 from ..estimators._reducer import is_forecaster
 from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.series_outlier import SeriesOutlierDetector
+from ._parts import Part, Ranks, Rows, as_rows, observed_squares
 from ._reducers import of_frames, reconstruction
 from ._series import StepScores
 
 # Scores that differ by less than this fraction are equal: sums have another order here than in
 # numpy, and a threshold is often the score of a training row.
 _ROUNDING = 1e-9
-# Squared distances below this fraction of a row's own square are rounding of zero.
+# Squared distances below this fraction of a row's own square, and of the largest one of a
+# reference, are rounding of zero.
 _SQUARED_ROUNDING = 1e-13
 
 Step = Callable[[torch.Tensor], torch.Tensor]
 Detector = ReconstructionOutlierDetector | SeriesOutlierDetector
 
 
-class _Part(nn.Module):
-    """Base of what a detector has learned: arrays become buffers, so constants of the graph."""
+class _Scaled(Part):
+    """Base of parts that compare rows, each feature in units of its own."""
 
     origins: torch.Tensor
     ranges: torch.Tensor
 
-    def __init__(self, **arrays: Any) -> None:
-        super().__init__()
-        for name, array in arrays.items():
-            self.register_buffer(name, torch.as_tensor(array, dtype=torch.float64))
-
-    def _scaled(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return scaled rows with zeros for missing values, and which ones are observed."""
-        rows = (rows - self.origins) / self.ranges
-        observed = ~rows.isnan()
-        return torch.where(observed, rows, 0.0), observed
+    def _scaled(self, rows: Rows) -> torch.Tensor:
+        """Return scaled rows with zeros for missing values."""
+        return torch.where(rows.observed, (rows.values - self.origins) / self.ranges, 0.0)
 
 
-class _Neighborhood(_Part):
+class _Neighborhood(_Scaled):
     """Map rows to their mean squared distance to the nearest references, and to these."""
 
     references: torch.Tensor
@@ -60,18 +54,18 @@ class _Neighborhood(_Part):
         self.n_neighbors = part["n_neighbors"]
         self.is_weighted = part["weights"] is not None
 
-    def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        rows, observed = self._scaled(rows)
-        squares = rows.square().sum(dim=1, keepdim=True)
+    def forward(self, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+        values = self._scaled(rows)
+        squares = values.square().sum(dim=1, keepdim=True)
         # (n_samples, n_references), over the observed features only.
-        of_references = observed.double() @ self.references.square().T
-        distances = squares + of_references - 2 * rows @ self.references.T
+        of_references = observed_squares(rows, self.references)
+        distances = squares + of_references - 2 * values @ self.references.T
         nearest, places = distances.topk(self.n_neighbors, dim=1, largest=False)
         # What is left of a distance of zero: rows that repeat training rows have scores of zero,
         # and these may be the threshold.
-        nearest = torch.where(nearest > _SQUARED_ROUNDING * squares, nearest, 0.0)
-        means = self._mean(nearest, places) / observed.sum(dim=1).clamp(min=1)
-        return means, places
+        scale = squares + self.references.square().sum(dim=1).amax(dim=0)
+        nearest = torch.where(nearest > _SQUARED_ROUNDING * scale, nearest, 0.0)
+        return self._mean(nearest, places) / rows.n_observed, places
 
     def spread(self, places: torch.Tensor) -> torch.Tensor:
         """Return the root of how far neighbors are from their own neighbors, on average."""
@@ -84,12 +78,11 @@ class _Neighborhood(_Part):
         return (values * weights).sum(dim=1) / weights.sum(dim=1)
 
 
-class _Features(_Part):
+class _Features(_Scaled):
     """Map rows to the mean distance of their values from the nearest half of a feature's values."""
 
     means: torch.Tensor
     squares: torch.Tensor
-    changes: torch.Tensor
     unit: torch.Tensor
 
     def __init__(self, part: dict[str, Any]) -> None:
@@ -101,27 +94,20 @@ class _Features(_Part):
             (part[name][starts + width] - part[name][starts]) / width
             for name in ("sums", "squares")
         )
-        # Above the middle between the first value of a run and the one behind it, the next run is
-        # nearer. Infinities make their number 2**k - 1, so that k steps of bisection find a place.
-        changes = (values[: n_values - width] + values[width:]) / 2
-        n_steps = len(changes).bit_length()
-        n_missing = 2**n_steps - 1 - len(changes)
-        changes = np.pad(changes, [(0, n_missing), (0, 0)], constant_values=np.inf)
         named = {name: part[name] for name in ("origins", "ranges", "unit")}
-        super().__init__(means=means, squares=squares, changes=changes, **named)
-        self.steps = [2**k for k in reversed(range(n_steps))]
+        super().__init__(means=means, squares=squares, **named)
+        # Above the middle between the first value of a run and the one behind it, the next run is
+        # nearer; in the middle both are equally near.
+        self.ranks = Ranks((values[: n_values - width] + values[width:]) / 2)
 
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        rows, observed = self._scaled(rows)
-        # (n_samples, n_features): how many changes lie below each value.
-        place = torch.zeros_like(rows, dtype=torch.int64)
-        for step in self.steps:
-            place = place + step * (rows > self.changes.gather(0, place + (step - 1))).long()
+    def forward(self, rows: Rows) -> torch.Tensor:
+        values = self._scaled(rows)
+        place = self.ranks(values)
         means, squares = self.means.gather(0, place), self.squares.gather(0, place)
         # Rounding can make a mean square of zero negative.
-        distances = (squares - 2 * rows * means + rows.square()).clamp(min=0).sqrt() / self.unit
-        distances = torch.where(observed, distances, 0.0)
-        return distances.sum(dim=1) / observed.sum(dim=1).clamp(min=1)
+        squared = (squares - 2 * values * means + values.square()).clamp(min=0)
+        distances = torch.where(rows.observed, squared.sqrt() / self.unit, 0.0)
+        return distances.sum(dim=1) / rows.n_observed
 
 
 class _NeighborScores(nn.Module):
@@ -135,7 +121,7 @@ class _NeighborScores(nn.Module):
             self.near, self.features = _Neighborhood(parts["near"]), _Features(parts["features"])
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
-        rows = X.flatten(1).double()
+        rows = as_rows(X.flatten(1).double())
         size_wide, _ = self.wide(rows)
         if not self.usual:
             return -size_wide
@@ -196,31 +182,10 @@ def _predict(detector: Detector) -> Step:
 
 
 def _p_values(detector: Detector) -> Step:
-    ranks = _Ranks(detector.calibration_scores_)
+    ranks = Ranks(detector.calibration_scores_[:, None])
     by_rank = torch.as_tensor(detector._p_values_of_ranks())
     # Ties count against normality, also those that rounding hides.
-    return lambda scores: by_rank[ranks(scores + _ROUNDING * scores.abs())]
-
-
-class _Ranks:
-    """How many of sorted numbers are not above values; all of them for NaN.
-
-    First the block of each value is found, then its place there: comparisons with all numbers
-    would fill the memory where a long series is scored.
-    """
-
-    def __init__(self, known: np.ndarray) -> None:
-        self.n_known = len(known)
-        self.size = math.isqrt(self.n_known - 1) + 1
-        padded = np.pad(known, (0, self.size**2 - self.n_known), constant_values=np.inf)
-        self.blocks = torch.as_tensor(padded.reshape(self.size, self.size))
-
-    def __call__(self, values: torch.Tensor) -> torch.Tensor:
-        values = values[:, None]
-        # Comparisons with NaN are false: it ranks behind all.
-        block = (~(self.blocks[1:, 0] > values)).sum(dim=1)
-        within = (~(self.blocks[block] > values)).sum(dim=1)
-        return (block * self.size + within).clamp(max=self.n_known)
+    return lambda scores: by_rank[ranks((scores + _ROUNDING * scores.abs())[:, None])[:, 0]]
 
 
 # From the scores of samples to the result of a method.

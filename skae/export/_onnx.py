@@ -181,6 +181,10 @@ class _Joined(nn.Module):
     def __init__(self, methods: dict[str, nn.Module]) -> None:
         super().__init__()
         self.methods = nn.ModuleDict(methods)
+        # Copies of one network: as one, what methods have in common is stored and computed once.
+        copies: list[Any] = [each for each in methods.values() if hasattr(each, "network")]
+        for each in copies[1:]:
+            each.network = copies[0].network
 
     def forward(
         self, X: torch.Tensor, future: torch.Tensor | None = None

@@ -6,7 +6,6 @@ estimators, they compute in double precision.
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -18,21 +17,13 @@ from ..estimators.forecaster import SeriesForecaster
 from ..estimators.series_outlier import SeriesOutlierDetector
 from ..estimators.windows import Windows
 from ._modules import METHODS
+from ._parts import Part, as_rows, observed_squares
 from ._reducers import of_frames, reconstruction
 
 # By name of an input: the shape that is traced, and its axes that have any size.
 Inputs = dict[str, tuple[tuple[int, ...], dict[int, Any]]]
 # Windows of the series that a module is traced with, and rows of one.
 _TRACED_WINDOWS = 3
-
-
-class _Part(nn.Module):
-    """Base of modules with arrays, which become buffers and so constants of the graph."""
-
-    def __init__(self, **arrays: Any) -> None:
-        super().__init__()
-        for name, array in arrays.items():
-            self.register_buffer(name, torch.as_tensor(np.array(array, dtype=np.float64)))
 
 
 # -- windows ---------------------------------------------------------------------------------
@@ -185,24 +176,23 @@ class JoinedWindows(nn.Module):
 # -- scores of steps -------------------------------------------------------------------------
 
 
-class _NeighborDeviations(_Part):
+class _NeighborDeviations(Part):
     """Map windows to their mean squared deviation from the nearest references."""
 
     references: torch.Tensor
-    squares: torch.Tensor
 
     def __init__(self, detector: SeriesOutlierDetector) -> None:
-        super().__init__(references=detector.references_, squares=detector.references_**2)
+        super().__init__(references=detector.references_)
         self.n_neighbors = as_number(detector.n_neighbors, len(detector.references_))
         self.window = detector.window_
 
     def forward(self, values: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
         windows = _cut(values, starts, self.window)
-        rows = windows.flatten(1)
-        observed = ~rows.isnan()
+        rows = as_rows(windows.flatten(1))
         # (n_windows, n_references): squared distances, but for the row's own square.
-        distances = observed.double() @ self.squares.T
-        distances = distances - 2 * torch.where(observed, rows, 0.0) @ self.references.T
+        distances = observed_squares(rows, self.references)
+        filled = torch.where(rows.observed, rows.values, 0.0)
+        distances = distances - 2 * filled @ self.references.T
         nearest = distances.topk(self.n_neighbors, dim=1, largest=False).indices
         # (n_windows, n_neighbors, window, n_channels), not from the distances: these are rounded.
         references = self.references[nearest].unflatten(2, windows.shape[1:])
@@ -246,7 +236,7 @@ def _deviations(detector: SeriesOutlierDetector) -> nn.Module:
     return (_ForecastDeviations if is_prediction else _ErrorDeviations)(detector)
 
 
-class StepScores(_Part):
+class StepScores(Part):
     """`SeriesOutlierDetector.score_samples`.
 
     Parameters
@@ -292,7 +282,7 @@ class StepScores(_Part):
 # -- forecasts -------------------------------------------------------------------------------
 
 
-class Forecasts(_Part):
+class Forecasts(Part):
     """`SeriesForecaster.forecast` of as many steps as are predicted at once.
 
     Parameters
@@ -346,7 +336,7 @@ def _last_steps(values: torch.Tensor, n_lags: int) -> torch.Tensor:
     return _between(_neighbors(kept, positions, n_lags + 1), 0, n_lags + 1)[1:]
 
 
-class _LinearAhead(_Part):
+class _LinearAhead(Part):
     """What follows on lags by ridge regression, also on known columns at the lags and after."""
 
     coef: torch.Tensor
