@@ -288,10 +288,32 @@ def test_noise_of_another_shape_is_refused(digits):
 def test_augmented_batches_are_what_is_learned(digits):
     mirrored = digits[:, ::-1]
     augmented, plain = (
-        Autoencoder(8, augment=augment, max_iter=8, random_state=0).fit(digits)
+        Autoencoder(8, augment=augment, max_iter=8, early_stopping=False, random_state=0).fit(
+            digits
+        )
         for augment in (lambda batch: batch.flip(1), None)
     )
     assert augmented.score(mirrored) > plain.score(mirrored) + 0.1
+
+
+def test_rows_that_are_held_out_are_not_augmented(digits):
+    seen = []
+
+    def mirrored(batch):
+        seen.append(len(batch))
+        return batch.flip(1)
+
+    fitted = Autoencoder(8, augment=mirrored, max_iter=2, random_state=0, loss="l1").fit(digits)
+    # One call before training tries the function.
+    assert sum(seen[1:]) == 2 * round(0.9 * len(digits))
+    # What was learned of mirrored rows does not hold for those as they are.
+    assert fitted.history_[-1]["valid_loss"] > 1.2 * fitted.history_[-1]["train_loss"]
+
+
+def test_augmentation_of_pairs_is_refused_before_training(digits):
+    # It would draw one change for X and another for the target.
+    with pytest.raises(ValueError, match="augment must be None where X_target is given"):
+        Autoencoder(augment=lambda batch: batch.flip(1)).fit(digits, X_target=digits[::-1])
 
 
 def test_torchvision_transforms_augment(torchvision, digit_images):

@@ -77,8 +77,13 @@ class Net(NeuralNet):
                 self.batch_size, generator=self.shuffling, corruption=self.corruption
             )
         return dataset.batches(
-            max(self.batch_size, _MIN_INFERENCE_BATCH), corruption=self.corruption
+            max(self.batch_size, _MIN_INFERENCE_BATCH), corruption=self.corruption_in(training)
         )
+
+    def corruption_in(self, training):
+        """Return how the batches of a pass are changed, None if they are not."""
+        is_held_out = self.corruption is not None and not training
+        return self.corruption.of_held_out_rows() if is_held_out else self.corruption
 
     def n_rows_of(self, batch):
         """Return the number of rows of a batch."""

@@ -1,6 +1,6 @@
 """Changes of a batch before the network gets it: augmentation, noise, hidden values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
@@ -39,6 +39,15 @@ class Corruption:
     limits: tuple
     image_shape: tuple | None
     hidden: float = 0.0
+
+    def of_held_out_rows(self):
+        """Return the change of rows to validate on: None if only training changes them.
+
+        Noise and hidden values belong to the task. Augmentation does not: with it, the best epoch
+        would be chosen on rows that are not those of the data.
+        """
+        has_task = self.noise is not None or self.hidden
+        return replace(self, augment=None) if has_task else None
 
     def augmented(self, x):
         """Return the augmented batch, which is the target of the reconstruction."""

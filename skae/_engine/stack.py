@@ -236,13 +236,14 @@ class _Pass:
             yield self._corrupted(inputs[:, start:stop], some)
 
     def _corrupted(self, inputs, target):
-        if self.stack.nets[0].corruption is None:
+        changes = [net.corruption_in(self.training) for net in self.stack.nets]
+        if changes[0] is None:
             return inputs, target
         changed = []
-        for place, net in enumerate(self.stack.nets):
+        for place, change in enumerate(changes):
             own = Target(**{name: part[place] for name, part in target.items()})
             with use_generator(self.generators[place]):
-                changed.append(self.datas[place].corrupted(inputs[place], own, net.corruption))
+                changed.append(self.datas[place].corrupted(inputs[place], own, change))
         return _stacked(changed)
 
 

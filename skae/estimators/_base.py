@@ -217,6 +217,11 @@ class NetworkEstimator(
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         """Validate the data. Nothing but attributes of the input is set."""
+        if X_target is not None and getattr(self, "augment", None) is not None:
+            raise ValueError(
+                "augment must be None where X_target is given, since it would draw another change "
+                "for the target than for X: change both before, and append them to X and X_target."
+            )
         training_set, sample_shape, image_shape = read_training_set(
             self,
             X,

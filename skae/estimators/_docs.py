@@ -73,7 +73,8 @@ head_hidden_layer_sizes : tuple of int, default=(64,)
     prediction linear in the code.
 augment : callable, default=None
     Function of a batch, as for `noise`, that changes input and target alike, such as the
-    transforms of torchvision's v2.
+    transforms of torchvision's v2. Rows that are held out to validate on stay as they are. It
+    cannot be combined with ``X_target``.
 optimizer : {'adam', 'adamw', 'nadam', 'rmsprop', 'sgd'} or class, default='adamw'
     Optimizer: a name, or a class as those of `torch.optim`.
 learning_rate_init : float, default=0.006
