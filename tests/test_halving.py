@@ -216,6 +216,7 @@ def test_aggressive_elimination_adds_no_epochs_before_candidates_are_few(epochs)
     assert_same_results(resumed, search_from_scratch(estimator, **options))
 
 
+@pytest.mark.filterwarnings("ignore:One or more of the (test|train) scores are non-finite")
 def test_a_candidate_that_fails_is_eliminated():
     estimator = Autoencoder(3, **SMALL)
     grid = {"validation_fraction": [0.1, 0.9999], "alpha": [0.0, 1.0]}
