@@ -23,7 +23,6 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from small import (
     DENOISERS,
     FOR_IMAGES,
-    FOR_TABLES,
     NETWORKS,
     QUICK,
     images,
@@ -44,13 +43,14 @@ from skae import (
     SeriesForecaster,
     SeriesOutlierDetector,
     TableAutoencoder,
+    TableEncoder,
     Windows,
     export_onnx,
 )
 from skae.architectures import SEQUENCE_ARCHITECTURES, Custom
 from skae.export import register_converters
 from skae.export._detector import DetectorMethods
-from skae.export._modules import METHODS, REFUSED, inner_reducer
+from skae.export._modules import METHODS, inner_reducer
 from skae.export._onnx import DEFAULT_METHODS
 from skae.models.sequence import CELLS
 
@@ -91,6 +91,9 @@ OTHERS = {
     SeriesForecaster,
     SeriesOutlierDetector,
     Windows,
+    # In test_export_tables.py.
+    TableAutoencoder,
+    TableEncoder,
 }
 
 
@@ -140,7 +143,7 @@ def test_a_parametric_map_is_exported(tmp_path):
     assert_same(session, fitted, rows()[0].astype(np.float32))
 
 
-def test_every_public_estimator_is_exported_or_refused_with_a_reason():
+def test_every_public_estimator_is_exported():
     public = {
         each
         for each in PUBLIC.values()
@@ -149,19 +152,7 @@ def test_every_public_estimator_is_exported_or_refused_with_a_reason():
         and each.__module__.startswith("skae.estimators")
     }
     exported = {type(FAMILIES[name]) for name in OF_ROWS} | OTHERS
-    assert exported | set(REFUSED) == public
-    assert not exported & set(REFUSED)
-    assert {type(each) for each in NOT_EXPORTED.values()} == set(REFUSED)
-
-
-NOT_EXPORTED = FOR_TABLES
-
-
-@pytest.mark.parametrize("name", NOT_EXPORTED)
-def test_what_reads_frames_is_refused_with_its_reason(name, tmp_path):
-    fitted = clone(NOT_EXPORTED[name]).fit(X)
-    with pytest.raises(ValueError, match=f"^{type(fitted).__name__} {REFUSED[type(fitted)]}"):
-        export_onnx(fitted, tmp_path / "file")
+    assert exported == public
 
 
 # The modules alone, which take no second to be traced. Those of rows are tested in files, above.
@@ -406,7 +397,6 @@ class Untraceable(torch.nn.Linear):
         (Autoencoder(2, **QUICK), {"opset": "new"}, "opset must be an integer in .*, got 'new'"),
         (Autoencoder(2, **QUICK), {"methods": ["transform"] * 2}, "methods .*, each once"),
         (Autoencoder(2, refine_steps=1, **QUICK), {}, "refine_steps=1 .* is not exported"),
-        (TableAutoencoder(2, **QUICK), {}, "reads frames, which are not tensors"),
         (PCA(2), {}, "PCA has no network of its own"),
         (
             ReconstructionOutlierDetector(method="error", random_state=0),

@@ -15,9 +15,11 @@ from ..estimators._neighborhoods import n_nearest
 from ..estimators._reducer import is_forecaster
 from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.series_outlier import SeriesOutlierDetector
+from ._numerics import double
 from ._parts import Part, Ranks, Rows, as_rows, observed_squares
 from ._reducers import of_frames, reconstruction
 from ._series import StepScores
+from ._tables import TableEncoding
 
 # Scores that differ by less than this fraction are equal: sums have another order here than in
 # numpy, and a threshold is often the score of a training row.
@@ -115,7 +117,7 @@ class _NeighborScores(nn.Module):
 
     def __init__(self, parts: dict[str, dict[str, Any]]) -> None:
         super().__init__()
-        self.usual = {name: part["usual"] for name, part in parts.items() if "usual" in part}
+        self.usual = {n: double(part["usual"]) for n, part in parts.items() if "usual" in part}
         self.wide = _Neighborhood(parts["wide"])
         if "near" in parts:
             self.near, self.features = _Neighborhood(parts["near"]), _Features(parts["features"])
@@ -133,18 +135,25 @@ class _NeighborScores(nn.Module):
 
 
 class _ErrorScores(nn.Module):
-    """Minus the mean squared error of each row, missing values left out."""
+    """Minus the mean squared error of each row, missing values left out.
 
-    def __init__(self, reconstruct: nn.Module, filling: np.ndarray | None) -> None:
+    Tables are compared as encoded rows.
+    """
+
+    def __init__(
+        self, reconstruct: nn.Module, filling: np.ndarray | None, encode: nn.Module
+    ) -> None:
         super().__init__()
         self.reconstruct = reconstruct
+        self.encode = encode
         # What the default reducer gets in the place of missing values.
         self.filling = None if filling is None else nn.Buffer(torch.as_tensor(filling))
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         missing = X.isnan()
         filled = X if self.filling is None else torch.where(missing, self.filling, X)
-        errors = X.double() - self.reconstruct(filled).double()
+        errors = self.encode(X).double() - self.encode(self.reconstruct(filled)).double()
+        missing = errors.isnan()
         squares = torch.where(missing, 0.0, errors.square()).flatten(1).sum(dim=1)
         # A row without observed values scores 0, as in `score_samples`.
         return -squares / (~missing).flatten(1).sum(dim=1).clamp(min=1)
@@ -153,18 +162,13 @@ class _ErrorScores(nn.Module):
 def _scores(detector: Detector) -> nn.Module:
     if isinstance(detector, SeriesOutlierDetector):
         return StepScores(detector)
-    if hasattr(detector, "_encoder"):
-        raise ValueError(
-            "This ReconstructionOutlierDetector reads frames of mixed columns, which are not "
-            "tensors. Export one that was fitted on what a TableEncoder returns, and encode the "
-            "frames before."
-        )
+    encode = TableEncoding(detector._encoder) if hasattr(detector, "_encoder") else nn.Identity()
     if hasattr(detector, "references_"):
-        return _NeighborScores(detector._parts)
+        return nn.Sequential(encode, _NeighborScores(detector._parts))
     if is_forecaster(detector.estimator_):
         return of_frames(detector.estimator_, "score_samples")
     filling = detector._filling if detector.estimator is None else None
-    return _ErrorScores(reconstruction(detector.estimator_), filling)
+    return _ErrorScores(reconstruction(detector.estimator_), filling, encode)
 
 
 def _score_samples(detector: Detector) -> Step:
@@ -172,12 +176,13 @@ def _score_samples(detector: Detector) -> Step:
 
 
 def _decision_function(detector: Detector) -> Step:
-    return lambda scores: scores - detector.offset_
+    offset = double(detector.offset_)
+    return lambda scores: scores - offset
 
 
 def _predict(detector: Detector) -> Step:
     # Zero is normal, by scikit-learn's convention of detectors.
-    lowest = detector.offset_ - _ROUNDING * abs(detector.offset_)
+    lowest = double(detector.offset_ - _ROUNDING * abs(detector.offset_))
     return lambda scores: 1 - 2 * (scores < lowest).long()
 
 

@@ -15,8 +15,6 @@ from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.regressor import AutoencoderRegressor
 from ..estimators.sequence import SequencePredictor
 from ..estimators.sequence_autoencoder import SequenceAutoencoder
-from ..estimators.table import TableAutoencoder
-from ..estimators.table_encoder import TableEncoder
 from ..estimators.variational import VariationalAutoencoder
 
 
@@ -165,32 +163,7 @@ def network_of(estimator: Any) -> nn.Module:
     return network
 
 
-# Why some estimators of skae cannot be exported, and what to do.
-_NO_FRAMES = (
-    "reads frames, which are not tensors. Export an Autoencoder that was fitted on what a "
-    "TableEncoder returns, and encode the frames before"
-)
-REFUSED: dict[type, str] = {
-    TableAutoencoder: _NO_FRAMES,
-    TableEncoder: _NO_FRAMES,
-}
-
-
-def check_exportable(estimator: Any) -> None:
-    """Raise if an estimator is one of those that cannot be exported.
-
-    Raises
-    ------
-    ValueError
-        The reason, and what to export in its place.
-    """
-    for kind, reason in REFUSED.items():
-        if isinstance(estimator, kind):
-            raise ValueError(f"{type(estimator).__name__} {reason}.")
-
-
 def _refuse(estimator: Any) -> nn.Module:
-    check_exportable(estimator)
     raise ValueError(
         f"{type(estimator).__name__} has no network of its own that could be exported. skl2onnx "
         "exports most estimators of scikit-learn."
@@ -204,6 +177,7 @@ METHODS = {
         "transform",
         "inverse_transform",
         "reconstruct",
+        "impute",
         "score_samples",
         "decision_function",
         "predict",
@@ -216,11 +190,6 @@ transform, inverse_transform, reconstruct, score_samples = (
     METHODS[name] for name in ("transform", "inverse_transform", "reconstruct", "score_samples")
 )
 predict, predict_proba = METHODS["predict"], METHODS["predict_proba"]
-
-for _method in METHODS.values():
-    # Some are NetworkEstimators, whose network would be exported without its encoder.
-    for _kind in REFUSED:
-        _method.register(_kind, _refuse)
 
 
 @transform.register

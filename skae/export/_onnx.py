@@ -23,8 +23,17 @@ from ..estimators.sequence import SequencePredictor
 from ..estimators.series_outlier import SeriesOutlierDetector
 from ..estimators.windows import Windows
 from ._detector import DetectorMethods
-from ._modules import METHODS, check_exportable, inner_reducer
+from ._frames import (
+    ML_OPSET,
+    FileColumn,
+    check_names,
+    columns_read_by,
+    prepared,
+    with_columns,
+)
+from ._modules import METHODS, inner_reducer
 from ._series import Inputs, inputs_of_series
+from ._tables import is_of_tables, methods_of_tables, n_components_of
 
 # Methods of a file by default; the code that `inverse_transform` takes is another input.
 DEFAULT_METHODS = (
@@ -41,8 +50,8 @@ _INPUT = "X"
 _TRACED_ROWS, _TRACED_TIMESTEPS = 3, 4
 # The oldest operators that PyTorch writes.
 _MIN_OPSET = 18
-# Of the domain of scikit-learn's models: the one that skl2onnx's converters are written for.
-_ML_OPSET = 3
+# Methods that return tables if they get them.
+_OF_TABLES = ("inverse_transform", "reconstruct", "impute")
 
 
 def export_onnx(
@@ -56,22 +65,23 @@ def export_onnx(
 
     The file computes in float32 from data in the units that `fit` got: standardization is inside.
     Its input is ``X`` and it has an output for each method, of that name. Any number of samples
-    passes.
+    passes. Files of frames have an input for each column instead, see the notes.
 
     Parameters
     ----------
     estimator : estimator
         A fitted estimator of skae with a network, a detector of outliers,
-        :class:`~skae.SeriesForecaster` or :class:`~skae.Windows`; a Pipeline that ends in one of
-        them and whose other steps skl2onnx can convert; or a search that was refitted.
+        :class:`~skae.SeriesForecaster`, :class:`~skae.Windows` or :class:`~skae.TableEncoder`; a
+        Pipeline that ends in one of them and whose other steps skl2onnx can convert; or a search
+        that was refitted.
     path : str or path-like
         The file to write.
     methods : sequence of str, default=None
-        Of ``'transform'``, ``'reconstruct'``, ``'score_samples'``, ``'decision_function'``,
-        ``'predict'``, ``'predict_proba'``, ``'forecast'`` and ``'p_values'``; or
-        ``['inverse_transform']``, whose input are codes. If None, those of the former that the
-        estimator has, but for ``'p_values'``. Runtimes may compute all outputs, also those that are
-        not asked for: a file of one method answers faster.
+        Of ``'transform'``, ``'reconstruct'``, ``'impute'``, ``'score_samples'``,
+        ``'decision_function'``, ``'predict'``, ``'predict_proba'``, ``'forecast'`` and
+        ``'p_values'``; or ``['inverse_transform']``, whose input are codes. If None, those of the
+        former that the estimator has, but for ``'impute'`` and ``'p_values'``. Runtimes may compute
+        all outputs, also those that are not asked for: a file of one method answers faster.
     opset : int, default=None
         Version of ONNX's operators. If None, the one that PyTorch chooses.
 
@@ -81,7 +91,8 @@ def export_onnx(
         If onnx or onnxscript are missing, or skl2onnx for a Pipeline or a reducer:
         ``pip install 'skae[onnx]'``.
     ValueError
-        If the estimator lacks a method, or a part of it cannot be converted.
+        If the estimator lacks a method, or a part of it cannot be converted: also categories of
+        several types, and ``handle_unknown='error'``, since a file raises no errors.
     OSError
         If the file cannot be written. One that was there before stays as it was.
 
@@ -102,8 +113,22 @@ def export_onnx(
     that are known in advance are an input ``future`` of shape (n_steps, n_known). All windows are
     computed at once, so that memory grows with the length of the series.
 
+    What reads a frame has an input for each column, of its name and of shape (n_samples, 1):
+
+    - numbers, truth values as 0 and 1, and categories that are numbers: float64, NaN if missing;
+    - categories that are text: string, empty if missing, or as ``missing`` of the metadata says
+      where the empty string is a category;
+    - moments: int64, microseconds since 1970 in UTC, since midnight for times of the day, or of a
+      duration. Missing ones are -2**63, which is NaT of numpy as an integer.
+
+    Methods that return frames have an output ``method/column`` for each column, in the same form;
+    numbers are whole where they were in `fit`. Tables that were fitted as arrays of numbers are one
+    input ``X`` and one output, in float64. Values that `TableEncoder` refuses, such as infinity,
+    raise no error in a file.
+
     Metadata of the file: ``estimator``, ``parameters``, ``skae_version``, and ``feature_names``
-    or ``classes`` where the estimator has them, each as JSON.
+    or ``classes`` where the estimator has them, each as JSON. ``columns`` lists the columns of a
+    frame with their ``name``, ``kind``, ``type``, ``unit`` and ``missing``.
 
     Examples
     --------
@@ -131,15 +156,22 @@ def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | 
     import_optional("onnxscript", "onnx")  # torch exports by it
     last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     check_is_fitted(last)
-    check_exportable(last)
     _check_opset(opset)
     chosen = _check_methods(estimator, last, methods)
+    of_codes = chosen == ["inverse_transform"]
+    before = None if of_codes else _what_precedes(estimator, last)
+    module = _module_of(last, chosen)
+    columns, tables = prepared(module), [name for name in chosen if name in _OF_TABLES]
+    read = columns if before is None else columns_read_by(_first_step(before))
+    if read is not None and not of_codes:
+        check_names(read, chosen, tables)
     # The network first: its opset decides that of the steps before it.
-    model = _with_labels(_traced(last, chosen, opset), last)
-    before = None if chosen == ["inverse_transform"] else _what_precedes(estimator, last)
+    model = _with_labels(_traced(module, last, chosen, opset), last)
+    if columns is not None:
+        model = with_columns(model, columns, tables, reads_table=not of_codes)
     if before is not None:
-        model = _chained(_converted(before, last, model), model)
-    _stamp(model, estimator, last)
+        model = _chained(_converted(before, read, last, model), model)
+    _stamp(model, estimator, last, read)
     return model
 
 
@@ -193,10 +225,12 @@ class _Joined(nn.Module):
         return tuple(method(*inputs) for method in self.methods.values())
 
 
-def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
+def _traced(module: nn.Module, estimator: Any, methods: list[str], opset: int | None) -> Any:
     """Return the model of an estimator's network, behind its reducer if it has one."""
-    module = _module_of(estimator, methods)
     inputs = _inputs(estimator, methods)
+    reads_table = is_of_tables(estimator) and methods != ["inverse_transform"]
+    # Moments of a table need the digits.
+    dtype = torch.float64 if reads_table else torch.float32
     try:
         with warnings.catch_warnings():
             # Of what torch does itself, and of weights of recurrences, which it exports well.
@@ -204,7 +238,7 @@ def _traced(estimator: Any, methods: list[str], opset: int | None) -> Any:
             program: Any = torch.onnx.export(
                 module,
                 # Only shapes and types are traced: the values do not matter.
-                tuple(torch.zeros(shape) for shape, _ in inputs.values()),
+                tuple(torch.zeros(shape, dtype=dtype) for shape, _ in inputs.values()),
                 input_names=list(inputs),
                 output_names=methods,
                 dynamic_shapes=tuple(dynamic for _, dynamic in inputs.values()),
@@ -224,6 +258,8 @@ def _module_of(estimator: Any, methods: list[str]) -> nn.Module:
     """Return one module for all the methods."""
     if isinstance(estimator, (ReconstructionOutlierDetector, SeriesOutlierDetector)):
         return DetectorMethods(estimator, methods)
+    if is_of_tables(estimator):
+        return methods_of_tables(estimator, methods)
     if inner_reducer(estimator) is None:
         return _Joined({name: METHODS[name](estimator) for name in methods})
     decode = METHODS["inverse_transform"](estimator)
@@ -239,7 +275,9 @@ def _inputs(estimator: Any, methods: list[str]) -> Inputs:
         frame_shape = estimator.frame_shape_ or (1,)
         return {_INPUT: ((_TRACED_ROWS, _TRACED_TIMESTEPS, *frame_shape), _any_size(2))}
     if is_of_codes:
-        sample: Any = (estimator.n_components_,)
+        sample: Any = (n_components_of(estimator),)
+    elif is_of_tables(estimator):
+        sample = (estimator.n_features_in_,)
     elif isinstance(estimator, ReconstructionOutlierDetector):
         sample = estimator._sample_shape
     else:
@@ -281,22 +319,27 @@ def _what_precedes(estimator: Any, last: Any) -> Any:
     return Pipeline(steps) if steps else None
 
 
-def _converted(steps: Pipeline, last: Any, model: Any) -> Any:
+def _first_step(steps: Any) -> Any:
+    """Return the first step of a Pipeline, also of one within another."""
+    while isinstance(steps, Pipeline):
+        steps = steps.steps[0][1]
+    return steps
+
+
+def _converted(steps: Pipeline, columns: Sequence[FileColumn] | None, last: Any, model: Any) -> Any:
     """Return the model of transformers, by skl2onnx."""
     skl2onnx = import_optional("skl2onnx", "onnx")
-    types = import_optional("skl2onnx.common.data_types", "onnx")
     exceptions = import_optional("skl2onnx.common.exceptions", "onnx")
     # Here, since converters make models too: steps and reducers may hold estimators of skae.
     from ._sklearn_onnx import register_converters
 
     register_converters()
-    n_inputs = steps.steps[0][1].n_features_in_
     opsets = {each.domain: each.version for each in model.opset_import}
     try:
         converted = skl2onnx.to_onnx(
             steps,
-            initial_types=[(_INPUT, types.FloatTensorType([None, n_inputs]))],
-            target_opset={"": opsets[""], "ai.onnx.ml": _ML_OPSET},
+            initial_types=_initial_types(_first_step(steps), columns),
+            target_opset={"": opsets[""], "ai.onnx.ml": ML_OPSET},
         )
     except (exceptions.MissingConverter, exceptions.MissingShapeCalculator) as error:
         raise ValueError(
@@ -307,6 +350,20 @@ def _converted(steps: Pipeline, last: Any, model: Any) -> Any:
     shape = getattr(last, "sample_shape_", ())
     # Images become rows for a reducer.
     return converted if len(shape) < 2 else _chained(_flattening(shape, converted), converted)
+
+
+def _initial_types(first: Any, columns: Sequence[FileColumn] | None) -> list[tuple[str, Any]]:
+    """List the names and types of what the first step reads, for skl2onnx."""
+    types = import_optional("skl2onnx.common.data_types", "onnx")
+    if columns is None:
+        of_numbers = types.DoubleTensorType if is_of_tables(first) else types.FloatTensorType
+        return [(_INPUT, of_numbers([None, first.n_features_in_]))]
+    of_columns = {
+        "float64": types.DoubleTensorType,
+        "int64": types.Int64TensorType,
+        "str": types.StringTensorType,
+    }
+    return [(column.name, of_columns[column.dtype]([None, 1])) for column in columns]
 
 
 def _flattening(shape: tuple[int, ...], model: Any) -> Any:
@@ -328,12 +385,23 @@ def _chained(first: Any, second: Any) -> Any:
     # merge_models refuses models of different versions.
     version = min(first.ir_version, second.ir_version)
     first.ir_version = second.ir_version = version
+    _cast_output(first, second.graph.input[0].type.tensor_type.elem_type)
     return compose.merge_models(
         first, second, io_map=[(first.graph.output[0].name, f"skae_{_INPUT}")]
     )
 
 
-def _stamp(model: Any, estimator: Any, last: Any) -> None:
+def _cast_output(model: Any, kind: int) -> None:
+    """Let the only output of a model have a type."""
+    (output,) = model.graph.output
+    if output.type.tensor_type.elem_type != kind:
+        model.graph.node.append(_helper().make_node("Cast", [output.name], ["as_read"], to=kind))
+        output.name, output.type.tensor_type.elem_type = "as_read", kind
+
+
+def _stamp(
+    model: Any, estimator: Any, last: Any, columns: Sequence[FileColumn] | None = None
+) -> None:
     skae_version = version("skae")
     facts = {
         "estimator": type(last).__name__,
@@ -341,6 +409,7 @@ def _stamp(model: Any, estimator: Any, last: Any) -> None:
         "skae_version": skae_version,
         "feature_names": getattr(estimator, "feature_names_in_", None),
         "classes": getattr(last, "classes_", None),
+        "columns": None if columns is None else [column.facts() for column in columns],
     }
     # Names and classes are arrays, of which JSON takes only lists.
     known = {key: np.asarray(value).tolist() for key, value in facts.items() if value is not None}

@@ -15,6 +15,8 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from torch import nn
 
 from ..estimators._mixins import ReconstructionMixin
+from ..estimators.table import TableAutoencoder
+from ..estimators.table_encoder import TableEncoder
 from ._modules import METHODS, inner_reducer
 
 
@@ -124,6 +126,9 @@ def _steps(reducer: Any, method: str) -> list[nn.Module]:
         return [module for part in ordered for module in _steps(part, method)]
     if method == "transform" and inner_reducer(reducer) is not None:
         return _steps(inner_reducer(reducer), method)
+    if isinstance(reducer, (TableEncoder, TableAutoencoder)):
+        # In both precisions: columns need double.
+        return [METHODS[method](reducer)]
     if isinstance(reducer, BaseEstimator) and type(reducer).__module__.startswith("skae."):
         return [_InSinglePrecision(METHODS[method](reducer))]
     if type(reducer) not in _AFFINE or getattr(reducer, "clip", False):

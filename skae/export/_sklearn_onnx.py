@@ -1,5 +1,6 @@
 """Converters of skae's estimators for skl2onnx, whose ``to_onnx`` converts whole Pipelines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.base import is_classifier, is_outlier_detector, is_regressor
@@ -12,10 +13,12 @@ from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.outlier import ReconstructionOutlierDetector
 from ..estimators.parametric_umap import ParametricUMAP
 from ..estimators.regressor import AutoencoderRegressor
+from ..estimators.table import TableAutoencoder
+from ..estimators.table_encoder import TableEncoder
 from ..estimators.variational import VariationalAutoencoder
 from ._onnx import to_model
 
-# Those of rows, which stand in Pipelines behind other transformers.
+# Those of rows, which stand in Pipelines behind other transformers, and those of tables.
 _CONVERTED = (
     Autoencoder,
     AutoencoderClassifier,
@@ -24,6 +27,8 @@ _CONVERTED = (
     HybridAutoencoder,
     ParametricUMAP,
     ReconstructionOutlierDetector,
+    TableAutoencoder,
+    TableEncoder,
     VariationalAutoencoder,
 )
 # As skl2onnx's own classifiers have them.
@@ -35,8 +40,10 @@ def register_converters() -> None:
 
     Transformers and regressors have the output ``variable``, classifiers ``label`` and
     ``probabilities``, detectors ``label`` and ``scores`` (their ``decision_function``), as
-    scikit-learn's own have. Estimators of sequences, series and frames are not among them. Calling
-    it again changes nothing.
+    scikit-learn's own have. Estimators of sequences and series are not among them. Those of frames
+    read a column from each input: give ``to_onnx`` the frame, or names and types as
+    ``initial_types``, in which moments are ``Int64TensorType`` as in :func:`~skae.export_onnx`.
+    Calling it again changes nothing.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def _methods_of(estimator: Any) -> list[str]:
 def _infer_shapes(operator: Any) -> None:
     types = _types()
     estimator = operator.raw_operator
-    # That of the input, as skl2onnx's own converters have it: float32 or float64.
+    # That of the first input, as skl2onnx has declared it already: float32 or float64.
     floats = type(types.guess_tensor_type(operator.inputs[0].type))
     n_samples = operator.inputs[0].get_first_dimension()
     if is_classifier(estimator):
@@ -106,8 +113,12 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     # Not by skl2onnx's `add_onnx_graph`, which stops at inputs that are left out.
     prefix = scope.get_unique_variable_name(type(estimator).__name__)
     graph = import_optional("onnx.compose", "onnx").add_prefix(model, prefix).graph
-    (given,), (own,) = operator.inputs, graph.input
-    container.nodes.append(_cast(given.onnx_name, own.name, own.type.tensor_type.elem_type))
+    names = [each.name for each in model.graph.input]
+    given_inputs = _matched(estimator, operator.inputs, names)
+    for given, own in zip(given_inputs, graph.input, strict=True):
+        kind = own.type.tensor_type.elem_type
+        _check_text(given, kind)
+        container.nodes.append(_cast(given.onnx_name, own.name, kind))
     container.nodes.extend(graph.node)
     container.initializers.extend(graph.initializer)
     for made, wanted in zip(graph.output, operator.outputs, strict=True):
@@ -117,8 +128,36 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     container.node_domain_version_pair_sets |= opsets
 
 
+def _matched(estimator: Any, given: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """Return the inputs that skl2onnx gives, in the order of those of the model."""
+    if len(given) == len(names) == 1:
+        return list(given)
+    by_name = {each.raw_name: each for each in given}
+    if set(by_name) != set(names):
+        raise ValueError(
+            f"{type(estimator).__name__} reads the inputs {sorted(names)}, one for each column of "
+            f"the frame that it was fitted on, got {sorted(by_name)}. Give to_onnx the frame "
+            "itself, or the name and type of each column as initial_types."
+        )
+    return [by_name[name] for name in names]
+
+
+def _check_text(given: Any, kind: int) -> None:
+    types = import_optional("onnx", "onnx").TensorProto
+    is_text = isinstance(given.type, _types().StringTensorType)
+    if is_text == (kind == types.STRING):
+        return
+    expected = "text" if kind == types.STRING else "numbers; dates and times are microseconds"
+    raise ValueError(
+        f"column {given.raw_name!r} must be {expected}, got {type(given.type).__name__}. Give its "
+        "type by initial_types."
+    )
+
+
 def _cast(name: str, new_name: str, kind: int) -> Any:
     helper = import_optional("onnx.helper", "onnx")
+    if kind == import_optional("onnx", "onnx").TensorProto.STRING:
+        return helper.make_node("Identity", [name], [new_name], f"Identity_of_{new_name}")
     return helper.make_node("Cast", [name], [new_name], f"Cast_to_{new_name}", to=kind)
 
 

@@ -155,7 +155,7 @@ class ColumnLoss(nn.Module):
     def _log_sums(self, logits):
         """Return, for each number, the logarithm of the sum of exponentials of its column."""
         index = self.column.expand_as(logits)
-        largest = logits.new_full((len(logits), self.n_columns), -math.inf)
+        largest = logits.new_full((logits.shape[0], self.n_columns), -math.inf)
         largest = largest.scatter_reduce(1, index, logits.detach(), "amax")
         sums = torch.exp(logits - largest[:, self.column]) @ self.members
         return (sums.log() + largest)[:, self.column]
