@@ -34,6 +34,10 @@ class HiddenColumns:
         self.n_columns = n_columns
         self.fraction = fraction
 
+    def of_held_out_rows(self):
+        """Return the change of rows to validate on: hidden columns belong to the task."""
+        return self
+
     def augmented(self, x):
         """Return the batch, which is the target of the reconstruction."""
         return x
