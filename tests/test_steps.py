@@ -3,6 +3,8 @@
 import copy
 import math
 import pickle
+import sys
+import warnings
 from functools import partial
 from types import SimpleNamespace
 
@@ -231,6 +233,16 @@ def test_precision_and_compiling_go_together(rows, stand_in):
         for compile in (False, True)
     )
     assert apart(plain, fitted) < NOISE
+
+
+def test_the_first_compiled_steps_of_a_process_give_no_warnings_of_torch(rows, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch.utils.mkldnn", raising=False)
+    net = Autoencoder(4, **QUICK).fit(rows[0]).net_
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        CompiledSteps(net)
+    assert "torch.utils.mkldnn" in sys.modules
+    assert not caught
 
 
 def test_a_step_that_cannot_be_compiled_is_an_error_that_names_the_parameter(rows, monkeypatch):

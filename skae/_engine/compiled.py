@@ -3,6 +3,10 @@
 Both take batches of one shape. Others, such as a short last one, are computed as without them.
 """
 
+import warnings
+from contextlib import suppress
+from importlib import import_module
+
 import torch
 
 from ..losses import Target
@@ -86,6 +90,7 @@ class CompiledSteps(_Compiled):
 
     def __init__(self, net):
         super().__init__()
+        _import_deprecated_parts()
         self.layers = ChangedLayers(net.module_, [_compiled, *net.changes])
 
     def loss_and_gradients(self, net, batch):
@@ -93,6 +98,16 @@ class CompiledSteps(_Compiled):
         if not self._is_ready(batch):
             return loss_and_gradients(net, batch)
         return self._compiled_once(loss_and_gradients, net, batch, self.layers)
+
+
+def _import_deprecated_parts():
+    """Import in silence what torch.compile imports first, and decorates in torch's own old way.
+
+    Otherwise the first fit of a process would give 14 warnings that nobody but torch can act on.
+    """
+    with warnings.catch_warnings(), suppress(ImportError):
+        warnings.filterwarnings("ignore", r"`torch\.jit\.script_method` is deprecated")
+        import_module("torch.utils.mkldnn")
 
 
 def _compiled(forward):
