@@ -424,7 +424,11 @@ class Untraceable(torch.nn.Linear):
             {},
             "refine_steps=1 .* is not exported",
         ),
-        (HybridAutoencoder(2, **QUICK), {"methods": ["score_samples"]}, "methods must be among"),
+        (
+            HybridAutoencoder(reducer=KernelPCA(2), **QUICK),
+            {"methods": ["score_samples"]},
+            "methods must be among",
+        ),
         (
             make_pipeline(StandardScaler(), Autoencoder(2, **QUICK)),
             {"methods": ["inverse_transform"]},
@@ -460,6 +464,13 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path, monk
         export_onnx(Autoencoder(2), tmp_path / "none" / "file")
     with pytest.raises(IsADirectoryError):
         export_onnx(Autoencoder(2), tmp_path)
+
+
+def test_a_reducer_of_codes_is_converted_by_skl2onnx(tmp_path):
+    # Default ones, such as PCA, are computed without it; images become rows for both.
+    fitted = clone(FOR_IMAGES["HybridAutoencoder"]).set_params(reducer=KernelPCA(2))
+    session = session_of(fitted.fit(IMAGES), tmp_path)
+    assert_same(session, fitted, IMAGES[:7].astype(np.float32))
 
 
 def test_a_reducer_that_no_converter_knows_is_named(tmp_path):

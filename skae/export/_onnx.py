@@ -32,6 +32,7 @@ from ._frames import (
     with_columns,
 )
 from ._modules import METHODS, inner_reducer
+from ._reducers import is_computed
 from ._series import Inputs, inputs_of_series
 from ._tables import is_of_tables, methods_of_tables, n_components_of
 
@@ -104,7 +105,8 @@ def export_onnx(
     -----
     Detectors compute in float64. Those with ``method='neighbors'`` are exported with any reducer,
     which they do not need for scores; with ``method='error'``, the reducer must be an estimator of
-    skae, a scaler, PCA or TruncatedSVD, or a Pipeline of them.
+    skae, a scaler, PCA or TruncatedSVD, or a Pipeline of them. `score_samples` of a
+    :class:`~skae.HybridAutoencoder` is exported with such a reducer, or with ``distill=True``.
 
     Estimators of series read one series ``X`` of shape (n_timesteps, n_channels), of any length and
     with NaN for missing values. It has no time stamps: where steps are lost, give the stretches
@@ -179,7 +181,7 @@ def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> 
     available = [name for name in METHODS if hasattr(estimator, name)]
     # Errors of reconstruction need the rows beside the codes that the reducer makes, and skl2onnx
     # inverts no steps of a Pipeline.
-    excluded = {"score_samples"} if inner_reducer(last) is not None else set()
+    excluded = {"score_samples"} if _reducer_before(last) is not None else set()
     excluded |= {"inverse_transform"} if estimator is not last else set()
     available = [name for name in available if name not in excluded]
     if methods is None:
@@ -197,6 +199,12 @@ def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> 
             f"others to a file of their own. Got {methods!r}."
         )
     return chosen
+
+
+def _reducer_before(estimator: Any) -> Any:
+    """Return the reducer of a hybrid, if only skl2onnx can convert it; otherwise None."""
+    reducer = inner_reducer(estimator)
+    return None if reducer is None or is_computed(reducer) else reducer
 
 
 def _check_opset(opset: int | None) -> None:
@@ -260,7 +268,7 @@ def _module_of(estimator: Any, methods: list[str]) -> nn.Module:
         return DetectorMethods(estimator, methods)
     if is_of_tables(estimator):
         return methods_of_tables(estimator, methods)
-    if inner_reducer(estimator) is None:
+    if _reducer_before(estimator) is None:
         return _Joined({name: METHODS[name](estimator) for name in methods})
     decode = METHODS["inverse_transform"](estimator)
     return _Joined({name: nn.Identity() if name == "transform" else decode for name in methods})
@@ -270,7 +278,7 @@ def _inputs(estimator: Any, methods: list[str]) -> Inputs:
     """Return the shape of each input as it is traced, and which of its axes have any size."""
     if isinstance(estimator, (Windows, SeriesForecaster, SeriesOutlierDetector)):
         return inputs_of_series(estimator, methods)
-    is_of_codes = methods == ["inverse_transform"] or inner_reducer(estimator) is not None
+    is_of_codes = methods == ["inverse_transform"] or _reducer_before(estimator) is not None
     if isinstance(estimator, SequencePredictor) and not is_of_codes:
         frame_shape = estimator.frame_shape_ or (1,)
         return {_INPUT: ((_TRACED_ROWS, _TRACED_TIMESTEPS, *frame_shape), _any_size(2))}
@@ -313,7 +321,7 @@ def _with_labels(model: Any, estimator: Any) -> Any:
 def _what_precedes(estimator: Any, last: Any) -> Any:
     """Return what makes the input of the last step's network: earlier steps, a reducer, or None."""
     steps = list(estimator.steps[:-1]) if estimator is not last else []
-    reducer = inner_reducer(last)
+    reducer = _reducer_before(last)
     if reducer is not None:
         steps.append(("reducer", reducer))
     return Pipeline(steps) if steps else None

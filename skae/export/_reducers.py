@@ -14,10 +14,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from torch import nn
 
+from ..estimators._base import NetworkEstimator
 from ..estimators._mixins import ReconstructionMixin
+from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.table import TableAutoencoder
 from ..estimators.table_encoder import TableEncoder
-from ._modules import METHODS, inner_reducer
+from ._modules import METHODS, AppliedNetwork, Scores, inner_reducer, network_of
 
 
 class _Scaling(nn.Module):
@@ -68,6 +70,14 @@ class _InSinglePrecision(nn.Module):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         outputs: torch.Tensor = self.module(X.float())
         return outputs
+
+
+class _Codes(nn.Sequential):
+    """Steps from samples to codes in single precision."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        codes: torch.Tensor = super().forward(X)
+        return codes.float()
 
 
 class _LikeInput(nn.Module):
@@ -144,6 +154,51 @@ def _steps(reducer: Any, method: str) -> list[nn.Module]:
         # Of names of features, which are known here by their position.
         warnings.simplefilter("ignore", UserWarning)
         return [_AFFINE[type(reducer)](getattr(reducer, method), n_inputs)]
+
+
+def is_computed(reducer: Any) -> bool:
+    """Return whether modules can compute the codes of a reducer, from rows of numbers."""
+    try:
+        return bool(_steps(reducer, "transform")) and not _reads_frames(reducer)
+    except ValueError:
+        return False
+
+
+def _reads_frames(reducer: Any) -> bool:
+    reducer = _unwrapped(reducer)
+    is_of_frames = isinstance(reducer, (TableEncoder, TableAutoencoder))
+    return is_of_frames or any(map(_reads_frames, _parts(reducer)))
+
+
+class _Decoded(nn.Module):
+    """Rows as a hybrid reconstructs them, by its reducer and its decoder."""
+
+    def __init__(self, hybrid: HybridAutoencoder) -> None:
+        super().__init__()
+        self.encode = _Codes(*_steps(inner_reducer(hybrid), "transform"))
+        self.network = network_of(hybrid)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        decoded: torch.Tensor = self.network.decode(self.encode(rows))  # type: ignore[operator]
+        return decoded
+
+
+def _of_hybrid(method: str, make: Callable[[HybridAutoencoder], nn.Module]) -> None:
+    """Register a method of hybrids whose reducer computes the codes."""
+    # With distill=True they have an encoder, as other estimators.
+    otherwise = METHODS[method].dispatch(NetworkEstimator)
+
+    def module(estimator: HybridAutoencoder) -> nn.Module:
+        return otherwise(estimator) if inner_reducer(estimator) is None else make(estimator)
+
+    METHODS[method].register(HybridAutoencoder, module)
+
+
+_of_hybrid("transform", lambda hybrid: _Codes(*_steps(inner_reducer(hybrid), "transform")))
+_of_hybrid(
+    "reconstruct", lambda hybrid: AppliedNetwork(_Decoded(hybrid), "forward", hybrid.sample_shape_)
+)
+_of_hybrid("score_samples", lambda hybrid: Scores(_Decoded(hybrid)))
 
 
 def _unwrapped(reducer: Any) -> Any:
