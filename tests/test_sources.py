@@ -389,7 +389,7 @@ def test_values_outside_the_loss_are_found_in_their_part(X):
 
 
 def test_too_little_memory_names_the_part_and_what_is_needed(X):
-    match = r"rows 0 to 499 of pieces take 128000 bytes .* max_memory=512000\)"
+    match = r"rows 0 to 499 of pieces: 128000 bytes .* max_memory=512000\)"
     fails_and_changes_nothing(X, Pieces(X, part_rows=500), ValueError, match)
     SMALL(max_iter=1).fit(Pieces(X, part_rows=500, max_memory=512000))
 
@@ -419,7 +419,7 @@ def test_what_is_no_source_is_refused(given, error, match):
 def test_the_path_of_another_kind_of_file_is_refused_with_what_to_do(X, tmp_path):
     path = tmp_path / "digits.csv"
     np.savetxt(path, X[:5], delimiter=",")
-    with pytest.raises(ValueError, match="path of a Parquet file .*digits.csv.*pandas.read_csv"):
+    with pytest.raises(ValueError, match="path of a Parquet file.*digits.csv.*pandas.read_csv"):
         SMALL().fit(str(path))
 
 

@@ -2,7 +2,8 @@
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from inspect import unwrap
 from typing import Any, TypeVar
@@ -38,14 +39,30 @@ def by_blocks(method: Method) -> Method:
         source = find_source(X)
         if source is None:
             return method(self, X, *args, **kwargs)
-        return np.concatenate([method(self, rows, *args, **kwargs) for rows in _parts(source)])
+        results = []
+        for k, rows in enumerate(_parts(source)):
+            with _naming(source.part_name(k)):
+                results.append(method(self, rows, *args, **kwargs))
+        return np.concatenate(results)
 
     return apply  # type: ignore[return-value]
 
 
 def _of_block(name: str, args: Any, kwargs: Any, estimator: Any, rows: Any) -> Any:
-    """Call a method for some rows, without what `set_output` makes of the result."""
+    """Call a method of rows, without what `set_output` makes of the result."""
     return unwrap(getattr(type(estimator), name))(estimator, rows, *args, **kwargs)
+
+
+@contextmanager
+def _naming(part: str) -> Iterator[None]:
+    """Say of which part an error is about rows that do not suit the method."""
+    try:
+        yield
+    except ValueError as error:
+        # Children of the class are about something else, such as what is not fitted.
+        if type(error) is not ValueError:
+            raise
+        raise ValueError(f"{part}: {error}") from error
 
 
 def _snapshot(estimator: Any) -> Any:
@@ -73,13 +90,13 @@ def _parts(source: RowSource) -> Any:
             yield named_frame(rows, source.feature_names)
 
 
-def _lazy_array(of_block: Callable[[Any], Any], X: Any) -> Any:
+def _lazy_array(of_rows: Callable[[Any], Any], X: Any) -> Any:
     """Return a Dask array in the blocks of rows of another."""
     shape = X.shape[1:]
     # Of one row: shape and type of what blocks will be.
-    made = of_block(np.zeros((1, *shape), X.dtype))
+    made = of_rows(np.zeros((1, *shape), X.dtype))
     return X.rechunk(dict.fromkeys(range(1, X.ndim), -1)).map_blocks(
-        of_block,
+        partial(_of_array_block, of_rows, made[:0]),
         name=f"skae-{uuid4().hex}",
         dtype=made.dtype,
         meta=np.empty((0,) * made.ndim, made.dtype),
@@ -89,9 +106,26 @@ def _lazy_array(of_block: Callable[[Any], Any], X: Any) -> Any:
     )
 
 
-def _lazy_frame(of_block: Callable[[Any], Any], X: Any) -> Any:
+def _of_array_block(of_rows: Any, empty: np.ndarray, rows: Any, *, block_id: Any = None) -> Any:
+    # Blocks have no rows where a filter has left none. Dask gives block_id by its name.
+    if not rows.shape[0]:
+        return empty
+    with _naming(f"block {block_id[0]} of the Dask array" if block_id else "X"):
+        return of_rows(rows)
+
+
+def _lazy_frame(of_rows: Callable[[Any], Any], X: Any) -> Any:
     """Return a Dask array, or what the method makes of frames, in the partitions of a frame."""
-    return X.map_partitions(of_block, meta=of_block(X._meta_nonempty)[:0])
+    empty = of_rows(X._meta_nonempty)[:0]
+    return X.map_partitions(partial(_of_partition, of_rows, empty), meta=empty)
+
+
+def _of_partition(of_rows: Any, empty: Any, rows: Any, *, partition_info: Any = None) -> Any:
+    if not len(rows):
+        return empty
+    number = (partition_info or {}).get("number")
+    with _naming("X" if number is None else f"partition {number} of the Dask DataFrame"):
+        return of_rows(rows)
 
 
 # What is computed when it is asked for, by module: the class, and how a method is applied.

@@ -12,6 +12,9 @@ from .._engine.data import n_sampled_rows
 from ..sources import BatchSource, RowSource, find_source
 from ._frames import named_frame
 
+# Height, width, channels.
+_MAX_IMAGE_AXES = 3
+
 
 def read_source(
     estimator: Any, source: RowSource, *, reset: bool, streams: bool
@@ -38,6 +41,11 @@ def read_source(
     validate_data(estimator, source.example(), reset=reset, skip_check_array=True)
     rows = source.checked_by(partial(check_finite, allow_nan=True))
     layout = source.sample_shape if len(source.sample_shape) > 1 else None
+    if layout is not None and len(layout) > _MAX_IMAGE_AXES:
+        raise ValueError(
+            "X must have shape (n_samples, n_features) or, for images, (n_samples, height, width"
+            f"[, channels]), got {source.name} of shape {(source.shape[0], *layout)}."
+        )
     if isinstance(rows, BatchSource):
         _check_batches(estimator, rows, streams)
         return rows.begun(_rows_to_start_from(estimator, rows)), layout

@@ -346,6 +346,7 @@ class ReconstructionOutlierDetector(
         return self._score_samples(*self._read(X))
 
     @if_reconstructs
+    @by_blocks
     def feature_scores(self, X: MatrixLike) -> Any:
         """Return the contribution of each feature: how far its value is off.
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import MatrixLike, Seed
 from ..metrics._reconstruction import mean_squares
+from ._blocks import by_blocks
 from ._docs import shared_docs
 from ._forecast_intervals import ForecastIntervalMixin
 from ._input import read_codes
@@ -297,6 +298,7 @@ class SequencePredictor(
         """
         return self._fit(X, y, sample_weight, partial=True)
 
+    @by_blocks
     def transform(self, X: MatrixLike) -> np.ndarray:
         """Return the latent code of the next frame.
 
@@ -314,6 +316,7 @@ class SequencePredictor(
         codes: np.ndarray = self._read(X).map(self._encode)
         return codes
 
+    @by_blocks
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Decode latent codes.
 
@@ -332,6 +335,7 @@ class SequencePredictor(
         frames: np.ndarray = self._decode(read_codes(self, X))
         return frames.reshape(-1, *self.sample_shape_)
 
+    @by_blocks
     def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict the next frame: the decoded code that `transform` returns.
 
@@ -409,6 +413,7 @@ class SequencePredictor(
         sequences, predicted = self._compare(X)
         return score_prediction(sequences, predicted, baseline, sample_weight)
 
+    @by_blocks
     def score_samples(self, X: MatrixLike) -> np.ndarray:
         """Return minus the mean squared error of each predicted last frame: higher is more normal.
 

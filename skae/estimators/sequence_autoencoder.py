@@ -13,6 +13,7 @@ from .._typing import MatrixLike, Seed
 from ..metrics import explained_variance
 from ..metrics._reconstruction import mean_squares
 from ..series._stretching import from_grid
+from ._blocks import by_blocks
 from ._docs import shared_docs
 from ._frames import in_output_container, single_row
 from ._input import read_codes
@@ -287,6 +288,7 @@ class SequenceAutoencoder(
         """
         return self._fit(X, y, sample_weight, X_target, partial=True)
 
+    @by_blocks
     def transform(self, X: Sequences) -> np.ndarray:
         """Encode sequences.
 
@@ -303,6 +305,7 @@ class SequenceAutoencoder(
         codes: np.ndarray = self._encode(self._read(X)[0])
         return codes
 
+    @by_blocks
     def inverse_transform(self, X: ArrayLike) -> Any:
         """Decode latent codes to sequences.
 
@@ -328,6 +331,7 @@ class SequenceAutoencoder(
                 return self._as_list(frames, lengths, is_flat)
         return in_output_container(self, self._in_layout(frames, is_flat), X)
 
+    @by_blocks
     def reconstruct(self, X: Sequences) -> Any:
         """Encode sequences and decode the codes.
 
@@ -415,6 +419,7 @@ class SequenceAutoencoder(
         warn_of_ignored_target(X, y, ADVICE_ON_SCORE)
         return explained_variance(*self._compare(X), sample_weight=sample_weight)
 
+    @by_blocks
     def score_samples(self, X: Sequences) -> np.ndarray:
         """Return minus the mean squared error of each sequence's reconstruction.
 

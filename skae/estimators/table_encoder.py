@@ -14,6 +14,7 @@ from .._arrays import as_array
 from .._sklearn_compat import Interval, StrOptions
 from .._typing import TableLike
 from .._utils import unchanged_on_error
+from ..sources import check_in_memory
 from ..tables._columns import SCALERS, CategoricalColumn
 from ..tables._frames import (
     fitting,
@@ -274,6 +275,7 @@ class TableEncoder(CheckedMixin, TransformerMixin, BaseEstimator):
                 check_array(np.empty(X.shape))
             columns: list[Any] = read_frame(X)
             return columns
+        check_in_memory(X, type(self).__name__)
         # Types are looked at column by column.
         X = validate_data(self, as_array(X), reset=reset, dtype=None, ensure_all_finite=False)
         columns = read_array(X)

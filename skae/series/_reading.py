@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from .._arrays import as_array, naming_types
+from ..sources import check_in_memory
 
 # A one-dimensional array of fewer values is more likely one step of many channels than a series,
 # and scikit-learn's contract is that rows without a second axis are refused.
@@ -126,6 +127,7 @@ def is_list_of_series(X: Any) -> bool:
 
 
 def _read_one(estimator: Any, X: Any, reset: bool, min_steps: int) -> Series:
+    check_in_memory(X, type(estimator).__name__)
     X, index, times = times_apart(X)
     X = as_array(X)
     shape = getattr(X, "shape", ())

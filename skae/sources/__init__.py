@@ -3,6 +3,7 @@
 from ._base import RowSource
 from ._batches import BatchSource as BatchSource
 from ._batches import open_batches
+from ._open import check_in_memory as check_in_memory
 from ._open import find_source as find_source
 from ._open import open_rows
 

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._base import DEFAULT_MEMORY, RowSource, block_bytes, part_edges
+from ._base import DEFAULT_MEMORY, RowSource, block_bytes, checked_shape, part_edges
 
 # Chunks are read together up to this many bytes: a call for each of many small ones takes time.
 _PART_BYTES = 2**23
@@ -29,8 +30,8 @@ class ArraySource(RowSource):
     def __init__(
         self, array: Any, name: str, chunk_rows: int = 1, max_memory: int | str = DEFAULT_MEMORY
     ) -> None:
-        self.array = array
-        n_rows, *sample_shape = _shape(array, name)
+        self.array, self.chunk_rows = array, chunk_rows
+        n_rows, *sample_shape = checked_shape(array.shape, name)
         row_bytes = max(math.prod(sample_shape), 1) * array.dtype.itemsize
         part_bytes = min(_PART_BYTES, block_bytes(max_memory))
         n_chunks = max(part_bytes // (chunk_rows * row_bytes), 1)
@@ -39,6 +40,25 @@ class ArraySource(RowSource):
 
     def read_part(self, k: int) -> Any:
         return self.array[int(self.edges[k]) : int(self.edges[k + 1])]
+
+    def _unreadable_name(self, k: int) -> str:
+        # A part is many chunks: the one that cannot be read is found by itself.
+        if self.chunk_rows == 1:
+            return self.part_name(k)
+        stop = int(self.edges[k + 1])
+        for start in range(int(self.edges[k]), stop, self.chunk_rows):
+            end = min(start + self.chunk_rows, stop)
+            if not self._can_read(start, end):
+                return f"rows {start} to {end - 1} of {self.name}"
+        return self.part_name(k)
+
+    def _can_read(self, start: int, stop: int) -> bool:
+        try:
+            self.array[start:stop]
+        # Those of h5py and zarr: of files, of filters and codecs, of stores.
+        except (OSError, RuntimeError, ValueError, TypeError, LookupError):
+            return False
+        return True
 
 
 class HDF5Source(ArraySource):
@@ -67,7 +87,7 @@ class ZarrSource(ArraySource):
     def __init__(self, array: Any, max_memory: int | str = DEFAULT_MEMORY) -> None:
         # A shard is a file of many chunks.
         chunks = getattr(array, "shards", None) or array.chunks
-        self.chunk_rows = chunks[0]
+        self.column_chunks = chunks[1:]
         store = getattr(array, "store", None)
         self.root = getattr(store, "root", None)
         name = str(store if self.root is None else self.root)
@@ -77,24 +97,10 @@ class ZarrSource(ArraySource):
         if self.root is None:
             return []
         folder = Path(self.root, self.array.path)
-        columns = (0,) * len(self.sample_shape)
-        keys = (
-            self.array.metadata.encode_chunk_key((row // self.chunk_rows, *columns))
-            for row in range(int(self.edges[k]), int(self.edges[k + 1]), self.chunk_rows)
-        )
+        sizes = zip(self.sample_shape, self.column_chunks, strict=True)
+        columns = [range(math.ceil(size / chunk)) for size, chunk in sizes]
+        first, stop = int(self.edges[k]), int(self.edges[k + 1])
+        rows = range(first // self.chunk_rows, math.ceil(stop / self.chunk_rows))
+        keys = map(self.array.metadata.encode_chunk_key, product(rows, *columns))
         # A chunk of only zeros is not stored.
         return [path for path in (folder / key for key in keys) if path.exists()]
-
-
-def _shape(array: Any, name: str) -> tuple[int, ...]:
-    if not 2 <= len(array.shape) <= 4 or not all(array.shape):
-        raise ValueError(
-            f"{name} must have shape (n_samples, n_features) or, for images, (n_samples, height, "
-            f"width[, channels]), got {tuple(array.shape)}."
-        )
-    return tuple(map(int, array.shape))
-
-
-def is_numeric(dtype: Any) -> bool:
-    """Return whether values of a numpy type are numbers."""
-    return np.dtype(dtype).kind in "biuf"

@@ -24,6 +24,7 @@ _UNITS |= {"GIB": 2**30}
 _DTYPES = np.float64, np.float32, np.uint8
 _WIDER_DTYPES = {np.dtype(np.float16): np.dtype(np.float32)}
 _FINGERPRINT_ROWS = 100
+_MAX_AXES = 5
 
 
 class RowSource(ABC):
@@ -167,7 +168,10 @@ class RowSource(ABC):
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
         # Otherwise numpy would ask for the rows one by one.
-        raise TypeError(f"{self.name} is read by slices: use source[:n], or source.load().")
+        raise TypeError(
+            f"{self.name} is read by slices, as X of estimators that say so. Otherwise give an "
+            "array: source[:n], or source.load()."
+        )
 
     def read(self, k: int, out: np.ndarray | None = None) -> np.ndarray:
         """Read a part and check it.
@@ -200,7 +204,8 @@ class RowSource(ABC):
         # Readers raise whatever their libraries do.
         except Exception as error:
             self._check_unchanged(k)
-            message = f"{part} cannot be read: {type(error).__name__}: {error}"
+            name = self._unreadable_name(k)
+            message = f"{name} cannot be read: {type(error).__name__}: {error}"
             raise OSError(message) from error
         self._check_unchanged(k)
         if rows.shape != expected or rows.dtype != self.stored_dtype:
@@ -234,6 +239,10 @@ class RowSource(ABC):
             As many rows as the largest part has, in the type that is stored.
         """
         return np.empty((int(np.diff(self.edges).max()), self.shape[1]), self.stored_dtype)
+
+    def _unreadable_name(self, k: int) -> str:
+        """Return what an error calls a part that cannot be read, or the smaller one within it."""
+        return self.part_name(k)
 
     def _check_unchanged(self, k: int) -> None:
         files = self.part_files(k)
@@ -326,9 +335,9 @@ class RowSource(ABC):
         if sizes[k] > self.buffer_rows:
             needed = int(sizes[k]) * self.row_bytes
             raise ValueError(
-                f"max_memory={self.max_memory} bytes is too little: {self.part_name(k)} take "
-                f"{needed} bytes and are read together, and {_BUFFERS} times as much is needed at "
-                f"a time. Give open_rows(..., max_memory={_BUFFERS * needed}), or store the rows "
+                f"max_memory={self.max_memory} bytes is too little for {self.part_name(k)}: "
+                f"{needed} bytes are read together, and {_BUFFERS} times as much is needed at a "
+                f"time. Give open_rows(..., max_memory={_BUFFERS * needed}), or store the rows "
                 "in smaller chunks, row groups or partitions."
             )
 
@@ -391,6 +400,20 @@ def read_bytes(amount: int | str) -> int:
             f"{amount!r}."
         )
     return int(float(found[1]) * unit)
+
+
+def checked_shape(shape: Sequence[int], name: str) -> tuple[int, ...]:
+    """Return the shape of an array as integers, once it is known to be one of rows.
+
+    Those of images and of sequences of images may have two or three axes more.
+    """
+    if not 2 <= len(shape) <= _MAX_AXES:
+        raise ValueError(
+            f"{name} must have shape (n_samples, n_features), that of images, (n_samples, height, "
+            "width[, channels]), or of sequences of them, (n_samples, n_timesteps, ...), got "
+            f"{tuple(shape)}."
+        )
+    return tuple(map(int, shape))
 
 
 def part_edges(n_rows: int, part_rows: int) -> np.ndarray:

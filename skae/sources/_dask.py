@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._arrays import check_columns
-from ._base import DEFAULT_MEMORY, RowSource
+from ._base import DEFAULT_MEMORY, RowSource, checked_shape
 
 
 class DaskArraySource(RowSource):
@@ -20,11 +20,7 @@ class DaskArraySource(RowSource):
     def __init__(self, array: Any, max_memory: int | str = DEFAULT_MEMORY) -> None:
         if any(size != size for size in array.chunks[0]):
             array = array.compute_chunk_sizes()
-        if not 2 <= array.ndim <= 4:
-            raise ValueError(
-                "X must have shape (n_samples, n_features) or, for images, (n_samples, height, "
-                f"width[, channels]), got a Dask array of shape {array.shape}."
-            )
+        checked_shape(array.shape, "the Dask array")
         self.array = array
         edges = np.cumsum([0, *array.chunks[0]])
         super().__init__(

@@ -6,11 +6,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .._utils import import_optional
 from ._arrays import HDF5Source, ZarrSource
 from ._base import DEFAULT_MEMORY, RowSource
+from ._batches import BatchSource
 from ._dask import DaskArraySource, DaskFrameSource
-from ._parquet import ParquetSource
+from ._parquet import ParquetSource, is_parquet
 from ._torch import DatasetSource
 
 Entry = TypeVar("Entry")
@@ -29,10 +32,26 @@ _ADVICE = {
     ("h5py", "Group"): "one of its data sets, such as X['rows']",
     ("zarr", "Group"): "one of its arrays, such as X['rows']",
     ("torch.utils.data", "DataLoader"): "its dataset, or to fit skae.sources.open_batches(X, ...)",
+    ("pyarrow.parquet", "ParquetFile"): "its path",
+    ("pyarrow.dataset", "Dataset"): "the path of its file or folder, or X.to_table()",
+    ("polars", "LazyFrame"): "X.collect(), or the path of a Parquet file",
+    ("dask.delayed", "Delayed"): "X.compute()",
+    ("collections.abc", "Iterator"): "an array, or to fit open_batches of skae.sources with a "
+    "function that returns a new iterator of batches",
 }
-
-# Names of files that are taken for Parquet's without a call of `open_rows`.
-_SUFFIXES = (".parquet", ".pq")
+# What numpy would read without the names, types or time stamps of its columns, or not at all.
+_NO_FRAMES: dict[tuple[str, str], str] = {
+    ("dask.dataframe", "DataFrame"): "X.compute()",
+    ("dask.dataframe", "Series"): "X.compute()",
+    ("pyarrow", "Table"): "X.to_pandas()",
+    ("polars", "LazyFrame"): "X.collect()",
+    ("torch.utils.data", "Dataset"): "an array of its samples",
+    ("torch.utils.data", "DataLoader"): "an array of its samples",
+    ("collections.abc", "Iterator"): "a list or an array of what it gives",
+    ("builtins", "str"): "the frame that is in the file, for instance by pandas.read_parquet",
+    ("os", "PathLike"): "the frame that is in the file, for instance by pandas.read_parquet",
+}
+_PATHS = "the path of a Parquet file, of a folder of them or of a zarr array"
 
 
 def open_rows(
@@ -104,10 +123,8 @@ def find_source(X: Any) -> RowSource | None:
     """
     if isinstance(X, RowSource):
         return X
-    if isinstance(X, PathLike):
-        return _open_path(Path(X), None, DEFAULT_MEMORY)
-    if isinstance(X, str):
-        return _open_name(X)
+    if isinstance(X, (str, PathLike)):
+        return _open_name(Path(X))
     opener = _opener(X)
     advice = _entry(_ADVICE, X) if opener is None else None
     if advice is not None:
@@ -115,18 +132,36 @@ def find_source(X: Any) -> RowSource | None:
     return None if opener is None else opener(X)
 
 
-def _open_name(name: str) -> RowSource | None:
-    """Return the source of a path, or None if it is a string that whoever validates X refuses."""
-    path = Path(name)
-    if path.is_dir() or path.suffix in _SUFFIXES:
-        return _open_path(path, None, DEFAULT_MEMORY)
-    if path.is_file():
+def check_in_memory(X: Any, owner: str) -> None:
+    """Raise a TypeError if X is no array or frame in memory, for what reads frames as a whole.
+
+    Parameters
+    ----------
+    X : object
+        Arrays on disk pass: numpy reads them as they are.
+    owner : str
+        What needs X.
+    """
+    if isinstance(X, np.ndarray):
+        return
+    advice = _entry(_NO_FRAMES, X)
+    if isinstance(X, RowSource):
+        advice = "an array" if isinstance(X, BatchSource) else "X.load()"
+    if advice is not None:
+        raise TypeError(
+            f"X must be an array or a frame in memory for {owner}, got {type(X).__name__}: give "
+            f"{advice}."
+        )
+
+
+def _open_name(path: Path) -> RowSource:
+    """Return the source of a path, if it is one that needs no call of `open_rows`."""
+    if path.is_file() and not is_parquet(path):
         raise ValueError(
-            f"X must be rows, or the path of a Parquet file ({' or '.join(_SUFFIXES)}), of a "
-            f"folder of them or of a zarr array, got {name!r}: read or open it first, for instance "
+            f"X must be rows, or {_PATHS}, got {str(path)!r}: read or open it first, for instance "
             "by pandas.read_csv or h5py.File."
         )
-    return None
+    return _open_path(path, None, DEFAULT_MEMORY)
 
 
 def _opener(X: Any) -> Callable[..., RowSource] | None:

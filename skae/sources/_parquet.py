@@ -13,6 +13,11 @@ from ._base import DEFAULT_MEMORY, RowSource
 # What is known of a file's row groups takes so many times its bytes in the file, once it is read,
 # and at most this fraction of the memory for rows.
 _PARSED_BYTES, _MAX_METADATA_FRACTION = 8, 0.25
+_SUFFIXES = (".parquet", ".pq")
+_MAGIC = b"PAR1"
+# How names begin of what Spark, Dask and macOS leave beside data, such as files that are not yet
+# written to their end: pyarrow and Spark pass over them, too.
+_HIDDEN_PREFIXES = ("_", ".")
 
 
 class ParquetSource(RowSource):
@@ -21,8 +26,8 @@ class ParquetSource(RowSource):
     Parameters
     ----------
     path : str or path-like
-        A file, or a folder whose files (``*.parquet``, also in folders within) have the same
-        columns.
+        A file, or a folder whose files (``*.parquet`` or ``*.pq``, also in folders within) have
+        the same columns. Names that begin with ``_`` or ``.`` are passed over.
     columns : sequence of str, default=None
         The columns to read. If None, all.
     max_memory : int or str
@@ -135,13 +140,28 @@ def _naming(file: Path) -> Iterator[None]:
         raise OSError(f"{file} cannot be read: {type(error).__name__}: {error}") from error
 
 
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is one of Parquet, by its name or by its first bytes."""
+    if path.suffix in _SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
 def _files(path: Path) -> list[Path]:
     if not path.exists():
         raise FileNotFoundError(f"No file or folder {path} to read rows from.")
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)))
     if not files:
-        raise ValueError(f"{path} must hold files *.parquet, got none.")
+        raise ValueError(f"{path} must hold files *.parquet or *.pq, got none.")
     return files
+
+
+def _is_data(file: Path) -> bool:
+    is_hidden = any(name.startswith(_HIDDEN_PREFIXES) for name in file.parts)
+    return file.suffix in _SUFFIXES and not is_hidden
 
 
 def _numeric_columns(schema: Any, columns: Sequence[str] | None, file: Path) -> list[str]:
