@@ -35,6 +35,7 @@ from skae import (
 )
 from skae._engine.ranks import Ranks
 from skae._engine.rendezvous import meet
+from skae._engine.rungs import Rung
 from skae.architectures import Conv, Custom, Dense
 from skae.networks.generators import standard_normal_like
 from skae.networks.parts import BatchPart, use_part
@@ -111,6 +112,7 @@ REFUSED = {
         ),
         "Batch normalization",
     ),
+    "pause of a search": (Autoencoder(4, **SMALL | {"max_iter": Rung(1, 2, "")}), "fits pause"),
     "one number for a batch": (Autoencoder(4, loss=torch.nn.L1Loss(), **SMALL), "loss must return"),
     "cycles": (Autoencoder(4, cycle_weight=1.0, **SMALL), "cycle_weight"),
     "sequences": (SequencePredictor(4, frame_shape=(16,), hidden_size=8, **SMALL), "unequal"),
@@ -200,7 +202,7 @@ def refusals(of_one, digits):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_compares_the_rows_of_a_batch_is_refused_in_all_processes(name, refusals):
+def test_what_processes_cannot_divide_is_refused_in_all_of_them(name, refusals):
     for errors in refusals:
         message, is_fitted = errors[name]
         assert REFUSED[name][1] in message
