@@ -258,7 +258,7 @@ def test_a_variational_autoencoder_of_a_polars_frame_is_exported(tmp_path):
     assert_same_table(outputs, "reconstruct", fitted.reconstruct(frame).to_pandas(), types)
 
 
-def test_codes_are_decoded_to_columns(tmp_path):
+def test_encoded_rows_are_decoded_to_columns(tmp_path):
     frame = WINES[["magnesium", "village", "aged", "country"]]
     fitted = TableEncoder().fit(frame)
     session = session_of(fitted, tmp_path / "file", methods=["inverse_transform"])
@@ -269,13 +269,37 @@ def test_codes_are_decoded_to_columns(tmp_path):
     assert_same_table(run(session, {"X": rows}), "inverse_transform", decoded, types)
 
 
-def test_a_pipeline_of_an_encoder_and_others_reads_columns(tmp_path):
-    frame = WINES[["proline", "cultivar", "strong", "cellar"]]
+@pytest.fixture(scope="module")
+def pipeline():
     encoder = TableEncoder(kinds={"cellar": "categorical"})
-    fitted = make_pipeline(encoder, PCA(4), Autoencoder(2, **QUICK)).fit(frame)
-    session = session_of(fitted, tmp_path / "file", methods=["transform"])
-    made = run(session, as_inputs(session, frame))["transform"]
-    np.testing.assert_allclose(made, fitted.transform(frame), rtol=1e-5, atol=1e-5)
+    return make_pipeline(encoder, PCA(4), Autoencoder(2, **QUICK)).fit(RENAMED)
+
+
+# Names that graphs have within them, and those of files.
+RENAMED = WINES[["proline", "cultivar", "strong", "cellar"]].rename(
+    columns={"proline": "skae_X", "cultivar": "Weingut / Größe 🍷", "strong": "before_variable"}
+)
+
+
+def test_a_pipeline_of_an_encoder_and_others_reads_columns(pipeline, tmp_path):
+    session = session_of(pipeline, tmp_path / "file", methods=["transform"])
+    made = run(session, as_inputs(session, RENAMED))["transform"]
+    np.testing.assert_allclose(made, pipeline.transform(RENAMED), rtol=1e-5, atol=1e-5)
+
+
+def test_the_codes_of_a_pipeline_are_decoded_to_columns(pipeline, tmp_path):
+    session = session_of(pipeline, tmp_path / "file", methods=["inverse_transform"])
+    codes = pipeline.transform(RENAMED).astype(np.float32)
+    types = {each["name"]: each["type"] for each in columns_of(session)}
+    decoded = pipeline.inverse_transform(codes)
+    assert_same_table(run(session, {"X": codes}), "inverse_transform", decoded, types)
+
+
+def test_only_the_first_step_of_a_pipeline_reads_frames(tmp_path):
+    encoder = TableEncoder().set_output(transform="pandas")
+    fitted = make_pipeline(encoder, TableAutoencoder(2, **QUICK)).fit(WINES[["alcohol", "proline"]])
+    with pytest.raises(ValueError, match="inputs of a file only for the first step of a Pipeline"):
+        export_onnx(fitted, tmp_path / "file", methods=["transform"])
 
 
 def test_a_detector_of_frames_is_exported_with_its_p_values(tmp_path):

@@ -177,7 +177,7 @@ def with_columns(
 
     """
     # Columns and outputs may have any names: those within begin as none of them does.
-    prefix = _prefix([*(column.name for column in columns), *_output_names(columns, methods)])
+    prefix = unused_prefix([*(column.name for column in columns), *_output_names(columns, methods)])
     model = import_optional("onnx.compose", "onnx").add_prefix(
         model, prefix, rename_inputs=reads_table, rename_outputs=False
     )
@@ -190,7 +190,8 @@ def with_columns(
     return model
 
 
-def _prefix(names: Sequence[str]) -> str:
+def unused_prefix(names: Sequence[str]) -> str:
+    """Return how no name begins."""
     prefix = "skae_"
     while any(name.startswith(prefix) for name in names):
         prefix += "_"

@@ -1,7 +1,6 @@
 """ONNX files of fitted estimators and Pipelines, for runtimes without Python."""
 
 import json
-import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -24,16 +23,16 @@ from ..estimators.series_outlier import SeriesOutlierDetector
 from ..estimators.windows import Windows
 from ._detector import DetectorMethods
 from ._frames import (
-    ML_OPSET,
     FileColumn,
     check_names,
     columns_read_by,
     prepared,
     with_columns,
 )
-from ._modules import METHODS, inner_reducer
-from ._reducers import is_computed
+from ._modules import METHODS
+from ._reducers import decoding
 from ._series import Inputs, inputs_of_series
+from ._steps import chained, converted, first_step, reducer_before, what_precedes
 from ._tables import is_of_tables, methods_of_tables, n_components_of
 
 # Methods of a file by default; the code that `inverse_transform` takes is another input.
@@ -80,9 +79,9 @@ def export_onnx(
     methods : sequence of str, default=None
         Of ``'transform'``, ``'reconstruct'``, ``'impute'``, ``'score_samples'``,
         ``'decision_function'``, ``'predict'``, ``'predict_proba'``, ``'forecast'`` and
-        ``'p_values'``; or ``['inverse_transform']``, whose input are codes. If None, those of the
-        former that the estimator has, but for ``'impute'`` and ``'p_values'``. Runtimes may compute
-        all outputs, also those that are not asked for: a file of one method answers faster.
+        ``'p_values'``; or ``['inverse_transform']``, whose input ``X`` is codes. If None, those of
+        the former that the estimator has, but for ``'impute'`` and ``'p_values'``. Runtimes may
+        compute all outputs, also those that are not asked for: a file of one method answers faster.
     opset : int, default=None
         Version of ONNX's operators. If None, the one that PyTorch chooses.
 
@@ -105,8 +104,8 @@ def export_onnx(
     -----
     Detectors compute in float64. Those with ``method='neighbors'`` are exported with any reducer,
     which they do not need for scores; with ``method='error'``, the reducer must be an estimator of
-    skae, a scaler, PCA or TruncatedSVD, or a Pipeline of them. `score_samples` of a
-    :class:`~skae.HybridAutoencoder` is exported with such a reducer, or with ``distill=True``.
+    skae, a scaler, PCA or TruncatedSVD, or a Pipeline of them. The same holds for the steps of a
+    Pipeline whose `inverse_transform` is exported.
 
     Estimators of series read one series ``X`` of shape (n_timesteps, n_channels), of any length and
     with NaN for missing values. It has no time stamps: where steps are lost, give the stretches
@@ -161,10 +160,17 @@ def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | 
     _check_opset(opset)
     chosen = _check_methods(estimator, last, methods)
     of_codes = chosen == ["inverse_transform"]
-    before = None if of_codes else _what_precedes(estimator, last)
+    before = None if of_codes else what_precedes(estimator, last)
     module = _module_of(last, chosen)
+    if of_codes and estimator is not last:
+        module = decoding(estimator)
     columns, tables = prepared(module), [name for name in chosen if name in _OF_TABLES]
-    read = columns if before is None else columns_read_by(_first_step(before))
+    if before is not None and columns is not None:
+        raise ValueError(
+            f"{type(last).__name__} reads frames, which are inputs of a file only for the first "
+            "step of a Pipeline. Export it alone."
+        )
+    read = columns if before is None else columns_read_by(first_step(before))
     if read is not None and not of_codes:
         check_names(read, chosen, tables)
     # The network first: its opset decides that of the steps before it.
@@ -172,17 +178,15 @@ def to_model(estimator: Any, methods: Sequence[str] | None = None, opset: int | 
     if columns is not None:
         model = with_columns(model, columns, tables, reads_table=not of_codes)
     if before is not None:
-        model = _chained(_converted(before, read, last, model), model)
+        model = chained(converted(before, read, last, model), model)
     _stamp(model, estimator, last, read)
     return model
 
 
 def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> list[str]:
     available = [name for name in METHODS if hasattr(estimator, name)]
-    # Errors of reconstruction need the rows beside the codes that the reducer makes, and skl2onnx
-    # inverts no steps of a Pipeline.
-    excluded = {"score_samples"} if _reducer_before(last) is not None else set()
-    excluded |= {"inverse_transform"} if estimator is not last else set()
+    # Errors of reconstruction need the rows beside the codes that the reducer makes.
+    excluded = {"score_samples"} if reducer_before(last) is not None else set()
     available = [name for name in available if name not in excluded]
     if methods is None:
         return [name for name in available if name in DEFAULT_METHODS]
@@ -199,12 +203,6 @@ def _check_methods(estimator: Any, last: Any, methods: Sequence[str] | None) -> 
             f"others to a file of their own. Got {methods!r}."
         )
     return chosen
-
-
-def _reducer_before(estimator: Any) -> Any:
-    """Return the reducer of a hybrid, if only skl2onnx can convert it; otherwise None."""
-    reducer = inner_reducer(estimator)
-    return None if reducer is None or is_computed(reducer) else reducer
 
 
 def _check_opset(opset: int | None) -> None:
@@ -268,7 +266,7 @@ def _module_of(estimator: Any, methods: list[str]) -> nn.Module:
         return DetectorMethods(estimator, methods)
     if is_of_tables(estimator):
         return methods_of_tables(estimator, methods)
-    if _reducer_before(estimator) is None:
+    if reducer_before(estimator) is None:
         return _Joined({name: METHODS[name](estimator) for name in methods})
     decode = METHODS["inverse_transform"](estimator)
     return _Joined({name: nn.Identity() if name == "transform" else decode for name in methods})
@@ -278,7 +276,7 @@ def _inputs(estimator: Any, methods: list[str]) -> Inputs:
     """Return the shape of each input as it is traced, and which of its axes have any size."""
     if isinstance(estimator, (Windows, SeriesForecaster, SeriesOutlierDetector)):
         return inputs_of_series(estimator, methods)
-    is_of_codes = methods == ["inverse_transform"] or _reducer_before(estimator) is not None
+    is_of_codes = methods == ["inverse_transform"] or reducer_before(estimator) is not None
     if isinstance(estimator, SequencePredictor) and not is_of_codes:
         frame_shape = estimator.frame_shape_ or (1,)
         return {_INPUT: ((_TRACED_ROWS, _TRACED_TIMESTEPS, *frame_shape), _any_size(2))}
@@ -316,95 +314,6 @@ def _with_labels(model: Any, estimator: Any) -> Any:
     model.graph.node.append(gather)
     outputs["predict"].type.tensor_type.elem_type = labels.data_type
     return model
-
-
-def _what_precedes(estimator: Any, last: Any) -> Any:
-    """Return what makes the input of the last step's network: earlier steps, a reducer, or None."""
-    steps = list(estimator.steps[:-1]) if estimator is not last else []
-    reducer = _reducer_before(last)
-    if reducer is not None:
-        steps.append(("reducer", reducer))
-    return Pipeline(steps) if steps else None
-
-
-def _first_step(steps: Any) -> Any:
-    """Return the first step of a Pipeline, also of one within another."""
-    while isinstance(steps, Pipeline):
-        steps = steps.steps[0][1]
-    return steps
-
-
-def _converted(steps: Pipeline, columns: Sequence[FileColumn] | None, last: Any, model: Any) -> Any:
-    """Return the model of transformers, by skl2onnx."""
-    skl2onnx = import_optional("skl2onnx", "onnx")
-    exceptions = import_optional("skl2onnx.common.exceptions", "onnx")
-    # Here, since converters make models too: steps and reducers may hold estimators of skae.
-    from ._sklearn_onnx import register_converters
-
-    register_converters()
-    opsets = {each.domain: each.version for each in model.opset_import}
-    try:
-        converted = skl2onnx.to_onnx(
-            steps,
-            initial_types=_initial_types(_first_step(steps), columns),
-            target_opset={"": opsets[""], "ai.onnx.ml": ML_OPSET},
-        )
-    except (exceptions.MissingConverter, exceptions.MissingShapeCalculator) as error:
-        raise ValueError(
-            f"skl2onnx cannot convert a step before {type(last).__name__}. "
-            f"{str(error).splitlines()[0]} A HybridAutoencoder with distill=True trains an encoder "
-            "in place of its reducer."
-        ) from error
-    shape = getattr(last, "sample_shape_", ())
-    # Images become rows for a reducer.
-    return converted if len(shape) < 2 else _chained(_flattening(shape, converted), converted)
-
-
-def _initial_types(first: Any, columns: Sequence[FileColumn] | None) -> list[tuple[str, Any]]:
-    """List the names and types of what the first step reads, for skl2onnx."""
-    types = import_optional("skl2onnx.common.data_types", "onnx")
-    if columns is None:
-        of_numbers = types.DoubleTensorType if is_of_tables(first) else types.FloatTensorType
-        return [(_INPUT, of_numbers([None, first.n_features_in_]))]
-    of_columns = {
-        "float64": types.DoubleTensorType,
-        "int64": types.Int64TensorType,
-        "str": types.StringTensorType,
-    }
-    return [(column.name, of_columns[column.dtype]([None, 1])) for column in columns]
-
-
-def _flattening(shape: tuple[int, ...], model: Any) -> Any:
-    """Return a model from samples of a shape to rows, with the versions of another."""
-    helper, float32 = _helper(), import_optional("onnx", "onnx").TensorProto.FLOAT
-    given = helper.make_tensor_value_info(_INPUT, float32, [None, *shape])
-    rows = helper.make_tensor_value_info("rows", float32, [None, math.prod(shape)])
-    node = helper.make_node("Flatten", [_INPUT], ["rows"], axis=1)
-    graph = helper.make_graph([node], "flatten", [given], [rows])
-    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
-
-
-def _chained(first: Any, second: Any) -> Any:
-    """Let the second model read the only output of the first."""
-    compose = import_optional("onnx.compose", "onnx")
-    # Names of nodes and tensors may occur in both.
-    second = compose.add_prefix(second, "skae_", rename_inputs=True, rename_outputs=False)
-    first = compose.add_prefix(first, "before_", rename_inputs=False, rename_outputs=True)
-    # merge_models refuses models of different versions.
-    version = min(first.ir_version, second.ir_version)
-    first.ir_version = second.ir_version = version
-    _cast_output(first, second.graph.input[0].type.tensor_type.elem_type)
-    return compose.merge_models(
-        first, second, io_map=[(first.graph.output[0].name, f"skae_{_INPUT}")]
-    )
-
-
-def _cast_output(model: Any, kind: int) -> None:
-    """Let the only output of a model have a type."""
-    (output,) = model.graph.output
-    if output.type.tensor_type.elem_type != kind:
-        model.graph.node.append(_helper().make_node("Cast", [output.name], ["as_read"], to=kind))
-        output.name, output.type.tensor_type.elem_type = "as_read", kind
 
 
 def _stamp(

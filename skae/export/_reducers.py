@@ -118,6 +118,32 @@ def reconstruction(reducer: Any) -> nn.Module:
     return _LikeInput(*_steps(reducer, "transform"), *_steps(reducer, "inverse_transform"))
 
 
+class _Decoding(nn.Module):
+    """Steps from codes to samples; tables stay in double precision."""
+
+    def __init__(self, steps: list[nn.Module], *, is_table: bool) -> None:
+        super().__init__()
+        self.steps = nn.Sequential(*steps)
+        self.is_table = is_table
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        samples: torch.Tensor = self.steps(X)
+        return samples if self.is_table else samples.float()
+
+
+def decoding(pipeline: Pipeline) -> nn.Module:
+    """Return what maps the codes of a Pipeline to samples.
+
+    Raises
+    ------
+    ValueError
+        If a step is neither an estimator of skae nor affine.
+    """
+    first = _parts(pipeline)[0]
+    steps = _steps(pipeline, "inverse_transform")
+    return _Decoding(steps, is_table=isinstance(first, (TableEncoder, TableAutoencoder)))
+
+
 def of_frames(reducer: Any, method: str) -> nn.Module:
     """Return a method of sequences by a fitted predictor or a Pipeline with one."""
     *before, last = _parts(_unwrapped(reducer)) or [_unwrapped(reducer)]
@@ -143,10 +169,10 @@ def _steps(reducer: Any, method: str) -> list[nn.Module]:
         return [_InSinglePrecision(METHODS[method](reducer))]
     if type(reducer) not in _AFFINE or getattr(reducer, "clip", False):
         raise ValueError(
-            f"{reducer!r} cannot be exported within a detector with method='error': expected an "
-            f"estimator of skae, {', '.join(sorted(kind.__name__ for kind in _AFFINE))} without "
-            "clipping, or a Pipeline of them. A detector with method='neighbors' is exported with "
-            "any reducer."
+            f"{reducer!r} cannot be exported within a detector with method='error', or for the "
+            "inverse_transform of a Pipeline: expected an estimator of skae, "
+            f"{', '.join(sorted(kind.__name__ for kind in _AFFINE))} without clipping, or a "
+            "Pipeline of them. A detector with method='neighbors' is exported with any reducer."
         )
     is_of_codes = method != "transform" and _AFFINE[type(reducer)] is _Projection
     n_inputs = len(reducer.components_) if is_of_codes else reducer.n_features_in_
