@@ -106,6 +106,27 @@ class Corruption:
         return self.standardization.standardize(changed.to(x.dtype))
 
 
+def limits_of(rows, standardization, image_shape):
+    """Return the smallest and the largest value of each feature, standardized.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+        In the units of the data.
+    standardization : Standardization
+    image_shape : tuple of int or None
+        Of images, the values are those of all pixels.
+
+    Returns
+    -------
+    limits : tuple of Tensor
+    """
+    axis = 0 if image_shape is None else None
+    bounds = (torch.tensor(bound) for bound in (rows.min(axis), rows.max(axis)))
+    limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
+    return tuple(limit.float() for limit in limits)
+
+
 # By the units in which a noise is defined.
 _APPLY = {
     "standardized": Corruption._corrupted_as_standardized,

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,16 +15,14 @@ from .._engine.checks import check_callbacks, check_optimizer
 from .._engine.data import Sample, TrainingSet, sample_rows, split_data
 from .._engine.environment import compute_threads, isolated_global_rng, parallel_processes
 from .._engine.layers import check_bfloat16
-from .._engine.noise import Corruption
+from .._engine.noise import Corruption, limits_of
 from .._engine.rungs import Rung
-from .._engine.stream import Stream
 from .._engine.training import continue_optimizer, make_net, train
 from .._sklearn_compat import InvalidParameterError
 from .._utils import has_float64, resolve_device, unchanged_on_error
 from ..architectures import Conv, DataShape, check_architecture, resolve_architecture
-from ..losses import Criterion, Loss, resolve_loss
+from ..losses import Criterion, resolve_loss
 from ..models._linear import count_components, fit_standardization
-from ..models.autoencoder import Network
 from ..networks.blocks import SeededInit
 from ..networks.standardization import Standardization
 from ..noises import Noise, resolve_noise
@@ -33,42 +31,26 @@ from ._alignment import Alignment
 from ._application import ApplicationMixin
 from ._checked import with_hint
 from ._docs import DocLinkMixin
-from ._input import check_unit_interval, read_training_set
+from ._input import check_images, check_unit_interval, read_training_set, refuse_augmented_pairs
 from ._outcome import OutcomeMixin
 from ._parallel import ParallelMixin, open_checkpoint
-from ._parameters import PARAMETER_CONSTRAINTS, ArchitectureParametersMixin
+from ._parameters import PARAMETER_CONSTRAINTS, ArchitectureParametersMixin, check_noise_level
 from ._plan import (
     FIRST_BATCH,
     FIT,
     HIDDEN_FRACTION,
     NEXT_BATCH,
     WARM_START,
-    FitMode,
     Traits,
     make_plan,
     plan_precision,
     size_for_pca,
 )
 from ._readings import warn_of_flat_images, warn_of_ignored_target, warn_of_units
+from ._run import Run
 from ._state import StoredNetwork, load_previous
 from ._stream import StreamMixin
 from ._trial import TrialMixin
-
-
-class _Run(NamedTuple):
-    """Settings of a call of ``fit`` that are resolved before the data are read."""
-
-    mode: FitMode
-    previous: Network | None
-    loss: Loss
-    noise: Noise | None
-    device: torch.device
-    is_double: bool
-    stream: Stream | None = None
-    alignment: Alignment | None = None
-    # The processes that train together, a `Ranks` of the engine.
-    ranks: Any = None
-    n_processes: int = 1
 
 
 class NetworkEstimator(
@@ -106,14 +88,6 @@ class NetworkEstimator(
     def _traits(self) -> Traits:
         """Return how the training of this family differs from that of others."""
         return Traits()
-
-    def _check_size_of_stream(self) -> None:
-        """Refuse a size of the code that the first batch cannot determine."""
-        if not isinstance(self.n_components, Integral):
-            raise ValueError(
-                f"n_components={self.n_components!r} depends on all training rows: partial_fit "
-                "without fit before it needs an integer."
-            )
 
     def _uses_y(self) -> bool:
         """Return whether y has a meaning, so that it may be of any shape."""
@@ -203,25 +177,19 @@ class NetworkEstimator(
         if mode.resets:
             self.network_options_ = self._network_options()
         noise = None if self.noise is None else resolve_noise(self.noise)
-        if noise is not None and noise.level_is_fraction and np.max(self.noise_level) > 1:
-            raise ValueError(
-                f"noise_level must be a fraction in [0, 1] with noise={self.noise!r}, got "
-                f"{self.noise_level}."
-            )
+        if noise is not None:
+            check_noise_level(self, noise)
         if self.checkpoint is not None and not mode.is_partial:
             check_writable(self.checkpoint)
         loss, device = resolve_loss(self.loss), resolve_device(self.device)
         if self.precision == "bfloat16":
             check_bfloat16(device)
-        return _Run(mode, previous, loss, noise, device, has_float64(device))
+        return Run(mode, previous, loss, noise, device, has_float64(device))
 
     def _read_training_set(self, X, y, sample_weight, X_target, run):
         """Validate the data. Nothing but attributes of the input is set."""
-        if X_target is not None and getattr(self, "augment", None) is not None:
-            raise ValueError(
-                "augment must be None where X_target is given, since it would draw another change "
-                "for the target than for X: change both before, and append them to X and X_target."
-            )
+        if X_target is not None:
+            refuse_augmented_pairs(self)
         training_set, sample_shape, image_shape = read_training_set(
             self,
             X,
@@ -246,16 +214,8 @@ class NetworkEstimator(
             self.image_shape_ = image_shape
 
     def _check_loss(self, loss):
-        if loss.needs_images and self._image_shape is None:
-            raise ValueError(
-                f"loss={self.loss!r} compares images: give image_shape, or X as images "
-                "(n_samples, height, width[, channels]); got rows without image_shape."
-            )
-        if loss.needs_images and self._mask_missing:
-            raise ValueError(
-                f"loss={self.loss!r} compares whole images, but missing_values='mask' needs a "
-                "loss of single values, such as 'mse', 'l1', 'huber' or 'bce'."
-            )
+        if loss.needs_images:
+            check_images(self.loss, self._image_shape, self._mask_missing)
 
     def _prepare_training_set(self, training_set, run, X, y):
         """Fit what precedes the network, such as labels or a reducer, and apply it."""
@@ -469,16 +429,12 @@ class NetworkEstimator(
         augment = getattr(self, "augment", None)
         if noise is None and augment is None and not hidden:
             return None
-        # For images, the smallest and largest value are those of all pixels.
-        axis = 0 if self._image_shape is None else None
-        bounds = (torch.tensor(bound) for bound in (sample.X.min(axis), sample.X.max(axis)))
-        limits = (standardization.standardize(bound.to(standardization.center)) for bound in bounds)
         return Corruption(
             noise=noise,
             level=self.noise_level,
             augment=augment,
             standardization=standardization,
-            limits=tuple(limit.float() for limit in limits),
+            limits=limits_of(sample.X, standardization, self._image_shape),
             image_shape=self._image_shape,
             hidden=hidden,
         )

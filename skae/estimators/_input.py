@@ -241,6 +241,15 @@ def read_training_set(estimator, X, sample_weight, X_target, *, mode, image_shap
     return TrainingSet(rows, target, weights=weights), layout or rows.shape[1:], image_shape
 
 
+def refuse_augmented_pairs(estimator):
+    """Refuse augmentation of X and ``X_target``, of which each would be changed in its own way."""
+    if getattr(estimator, "augment", None) is not None:
+        raise ValueError(
+            "augment must be None where X_target is given, since it would draw another change for "
+            "the target than for X: change both before, and append them to X and X_target."
+        )
+
+
 def read_target(X_target, rows):
     """Validate the target of the reconstruction, rows of the shape of X.
 
@@ -356,6 +365,20 @@ def _refuse_nan(estimator, rows, name):
 def _masking(estimator):
     """Return the name of an estimator that can mask missing values: this one, if it can."""
     return type(estimator).__name__ if hasattr(estimator, "missing_values") else "Autoencoder"
+
+
+def check_images(loss, image_shape, mask_missing):
+    """Refuse what a loss of whole images cannot compare."""
+    if image_shape is None:
+        raise ValueError(
+            f"loss={loss!r} compares images: give image_shape, or X as images "
+            "(n_samples, height, width[, channels]); got rows without image_shape."
+        )
+    if mask_missing:
+        raise ValueError(
+            f"loss={loss!r} compares whole images, but missing_values='mask' needs a "
+            "loss of single values, such as 'mse', 'l1', 'huber' or 'bce'."
+        )
 
 
 def check_unit_interval(rows, loss):

@@ -41,8 +41,13 @@ def _is_masking(estimator: Any) -> bool:
     return getattr(estimator, "missing_values", None) == "mask"
 
 
+def _is_variational(estimator: Any) -> bool:
+    return bool(estimator.variational)
+
+
 # scikit-learn's decorator has no types, and would take those of the method.
 if_masking: Callable[[Method], Method] = available_if(_is_masking)
+if_variational: Callable[[Method], Method] = available_if(_is_variational)
 
 
 class RowTransformerMixin(TransformerMixin):

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Self, TypeAlias
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
@@ -77,6 +78,15 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
+
+
+def check_noise_level(estimator: Any, noise: Noise) -> None:
+    """Refuse a level above one where the noise takes it for a fraction."""
+    if noise.level_is_fraction and np.max(estimator.noise_level) > 1:
+        raise ValueError(
+            f"noise_level must be a fraction in [0, 1] with noise={estimator.noise!r}, got "
+            f"{estimator.noise_level}."
+        )
 
 
 class ArchitectureParametersMixin(BaseEstimator):

@@ -17,6 +17,7 @@ from ..models.sequence_autoencoder import SequenceCriterion, noise_of_frames
 from ..series._ragged import pad_sequences
 from ..series._stretching import from_grid, to_grid
 from ._base import NetworkEstimator
+from ._frames import in_output_container
 from ._input import check_unit_interval
 from ._mixins import MISSING_CONSTRAINTS
 from ._outcome import MEASURED_ROWS
@@ -185,6 +186,14 @@ class WholeSequenceEstimator(NetworkEstimator):
         whole = self._in_layout(values, is_flat)
         n_values = math.prod(self.frame_shape_) if is_flat else 1
         return [row[: length * n_values] for row, length in zip(whole, lengths, strict=True)]
+
+    def _like(self, values: np.ndarray, sequences: Any, X: Any) -> Any:
+        """Return sequences in the form in which X was given."""
+        if is_list_of_sequences(X):
+            lengths = sequences.lengths
+            lengths = [values.shape[1]] * len(values) if lengths is None else lengths
+            return self._as_list(values, lengths, sequences.is_flat)
+        return in_output_container(self, self._in_layout(values, sequences.is_flat), X)
 
     # -- training --------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """How batches of a stream follow each other: from a start on the first rows to single steps."""
 
 import copy
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ _REMEMBERED_ROWS = 5000
 class StreamMixin:
     """What `partial_fit` of all families does before training."""
 
+    # Of the estimator that this is mixed into.
+    n_components: Any
+
     @property
     def _can_start_anew(self) -> bool:
         """Return whether a stream starts anew while few rows have come."""
@@ -26,6 +30,14 @@ class StreamMixin:
     def _n_samples_before(self) -> int:
         """Return the number of samples before this call; files of earlier versions lack it."""
         return getattr(self, "n_samples_seen_", 0)
+
+    def _check_size_of_stream(self) -> None:
+        """Refuse a size of the code that the first batch cannot determine."""
+        if not isinstance(self.n_components, Integral):
+            raise ValueError(
+                f"n_components={self.n_components!r} depends on all training rows: partial_fit "
+                "without fit before it needs an integer."
+            )
 
     def _in_stream(self, training_set: TrainingSet, run: Any) -> tuple[TrainingSet, Any]:
         """Return the rows to train on, and how.

@@ -29,7 +29,7 @@ from ._parameters import (
     OptimizerLike,
 )
 from ._readings import warn_of_ignored_target
-from ._sequence_rows import WholeSequenceEstimator, is_list_of_sequences
+from ._sequence_rows import WholeSequenceEstimator
 
 Sequences = MatrixLike | list[Any]
 
@@ -442,14 +442,6 @@ class SequenceAutoencoder(
         values = sequences.values
         decoded = self._as_long_as(self._reconstruct(rows), sequences)
         return values.reshape(len(values), -1), decoded.reshape(len(values), -1)
-
-    def _like(self, values: np.ndarray, sequences: Any, X: Any) -> Any:
-        """Return sequences in the form in which X was given."""
-        if is_list_of_sequences(X):
-            lengths = sequences.lengths
-            lengths = [values.shape[1]] * len(values) if lengths is None else lengths
-            return self._as_list(values, lengths, sequences.is_flat)
-        return in_output_container(self, self._in_layout(values, sequences.is_flat), X)
 
     @property
     def _n_features_out(self) -> int:

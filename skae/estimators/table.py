@@ -1,15 +1,14 @@
 """The autoencoder of tables: a frame in, latent codes, and a frame out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, check_scalar
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._engine.data import Sample, TrainingSet
@@ -25,6 +24,7 @@ from ._base import NetworkEstimator
 from ._density import draw_codes, fit_density
 from ._docs import shared_docs
 from ._input import read_codes
+from ._mixins import if_variational
 from ._outcome import MEASURED_ROWS
 from ._parameters import ArchitectureLike, Callbacks, Device, FilePath, OptimizerLike
 from ._plan import FitMode, Traits, hidden_fraction
@@ -37,17 +37,6 @@ _ENCODING = ("kinds", "numeric_scaling", "min_frequency", "max_categories", "han
 # Those of `NetworkEstimator` that a table has no use for: its loss is that of its columns, and its
 # noise are hidden columns.
 _UNUSED = ("loss", "noise", "noise_level")
-
-
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def _is_variational(estimator: Any) -> bool:
-    return bool(estimator.variational)
-
-
-# scikit-learn's decorator has no types, and would take those of the method.
-_if_variational: Callable[[Method], Method] = available_if(_is_variational)
 
 
 @shared_docs
@@ -316,7 +305,7 @@ class TableAutoencoder(
         """
         return filled_like(X, self.encoder_._values(self._reconstruct(self._read(X))))
 
-    @_if_variational
+    @if_variational
     def sample(self, n_samples: int = 1, random_state: Seed = None) -> Any:
         """Draw rows at random, if ``variational=True``.
 
