@@ -11,6 +11,7 @@ from small import QUICK
 
 from skae import (
     Autoencoder,
+    SequenceAutoencoder,
     SequencePredictor,
     SeriesForecaster,
     SeriesOutlierDetector,
@@ -163,6 +164,46 @@ def test_windows_are_joined_to_a_series_again():
         rows = np.random.default_rng(0).normal(size=(9, 60)).astype(np.float32)
         made = METHODS["inverse_transform"](windows)(torch.as_tensor(rows))
         assert_same(made.numpy(), windows.inverse_transform(rows))
+
+
+def padded(sequences):
+    """Return sequences as one array, NaN behind their ends."""
+    whole = np.full((len(sequences), max(map(len, sequences)), 3), np.nan, np.float32)
+    for row, each in zip(whole, sequences, strict=True):
+        row[: len(each)] = each
+    return whole
+
+
+# Of 4 to 13 steps.
+UNEQUAL = [WHOLE[start : start + 4 + start % 10] for start in range(0, 500, 17)]
+
+
+def test_a_file_encodes_and_reconstructs_sequences_of_any_length(tmp_path):
+    fitted = SequenceAutoencoder(2, **QUICK).fit(UNEQUAL)
+    session = session_of(fitted, tmp_path)
+    # Of one step, and longer than any in `fit`.
+    others = [WHOLE[:1], WHOLE[:20], WHOLE[30:43]]
+    for sequences in (padded(UNEQUAL), padded(others), padded(UNEQUAL)[:, :4]):
+        assert_runs(session, fitted, sequences)
+
+
+@pytest.mark.parametrize("missing_values", [None, "mask"])
+def test_modules_decode_sequences_as_long_as_their_codes_say(missing_values):
+    fitted = SequenceAutoencoder(2, missing_values=missing_values, **QUICK).fit(padded(UNEQUAL))
+    codes = fitted.transform(UNEQUAL).astype(np.float32)
+    with torch.no_grad():
+        made = METHODS["inverse_transform"](fitted)(torch.as_tensor(codes))
+    assert_same(made.numpy(), fitted.inverse_transform(codes))
+
+
+def test_modules_leave_out_missing_values_of_sequences():
+    fitted = SequenceAutoencoder(2, missing_values="mask", **QUICK).fit(UNEQUAL)
+    sequences = padded(UNEQUAL)
+    sequences[0, 1:3, 0] = sequences[1, :4, 2] = np.nan
+    for method in ("transform", "reconstruct", "score_samples"):
+        with torch.no_grad():
+            made = METHODS[method](fitted)(torch.as_tensor(sequences))
+        assert_same(made.numpy(), getattr(fitted, method)(sequences))
 
 
 def test_a_reducer_that_torch_cannot_compute_is_refused_by_name(tmp_path):

@@ -321,11 +321,6 @@ def test_a_file_and_a_pickle_decode_the_same_lists(strokes, tmp_path, architectu
             np.testing.assert_array_equal(one, other)
 
 
-def test_export_of_unequal_lengths_says_what_is_missing(fitted, tmp_path):
-    with pytest.raises(ValueError, match="equally long, got sequences of 4 to 8 frames"):
-        skae.export_onnx(fitted, tmp_path / "model.onnx")
-
-
 # -- errors --------------------------------------------------------------------------------
 
 

@@ -14,7 +14,6 @@ from ..estimators.denoiser import Denoiser
 from ..estimators.hybrid import HybridAutoencoder
 from ..estimators.regressor import AutoencoderRegressor
 from ..estimators.sequence import SequencePredictor
-from ..estimators.sequence_autoencoder import SequenceAutoencoder
 from ..estimators.variational import VariationalAutoencoder
 
 
@@ -73,7 +72,7 @@ class Scores(nn.Module):
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Score samples (n_samples, ...) or sequences (n_samples, n_timesteps, ...)."""
         rows = X.flatten(1)
-        return _scores(rows, self.network(rows))
+        return mean_square_scores(rows, self.network(rows))
 
 
 class SequenceScores(Scores):
@@ -83,10 +82,11 @@ class SequenceScores(Scores):
         """Score sequences (n_samples, n_timesteps, ...)."""
         # (n_samples, n_timesteps, frame size)
         frames = X.flatten(2)
-        return _scores(frames[:, -1], self.network(frames[:, :-1]))
+        return mean_square_scores(frames[:, -1], self.network(frames[:, :-1]))
 
 
-def _scores(rows: torch.Tensor, reconstructed: torch.Tensor) -> torch.Tensor:
+def mean_square_scores(rows: torch.Tensor, reconstructed: torch.Tensor) -> torch.Tensor:
+    """Return minus the mean squared error of each row (n_samples, n_values)."""
     missing = rows.isnan()
     # Chosen, not multiplied by zero: NaN times zero is NaN.
     squares = torch.where(missing, 0.0, rows - reconstructed).square().sum(dim=1)
@@ -146,12 +146,6 @@ class Predicted(nn.Module):
 
 def network_of(estimator: Any) -> nn.Module:
     """Return a copy of the fitted network on the CPU, in float32 and for inference."""
-    if isinstance(estimator, SequenceAutoencoder) and estimator.length_range_ is not None:
-        raise ValueError(
-            "SequenceAutoencoder can be exported if all sequences in fit are equally long, got "
-            f"sequences of {estimator.length_range_[0]} to {estimator.length_range_[1]} frames: "
-            "stretching them is no part of the network. Stretch them before."
-        )
     if getattr(estimator, "refine_steps", 0):
         raise ValueError(
             f"refine_steps={estimator.refine_steps} solves equations for each sample, which is "

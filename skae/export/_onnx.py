@@ -31,6 +31,7 @@ from ._frames import (
 )
 from ._modules import METHODS
 from ._reducers import decoding
+from ._sequences import is_of_unequal_length
 from ._series import Inputs, inputs_of_series
 from ._steps import chained, converted, first_step, reducer_before, what_precedes
 from ._tables import is_of_tables, methods_of_tables, n_components_of
@@ -280,6 +281,8 @@ def _inputs(estimator: Any, methods: list[str]) -> Inputs:
     if isinstance(estimator, SequencePredictor) and not is_of_codes:
         frame_shape = estimator.frame_shape_ or (1,)
         return {_INPUT: ((_TRACED_ROWS, _TRACED_TIMESTEPS, *frame_shape), _any_size(2))}
+    if is_of_unequal_length(estimator) and len(estimator.sample_shape_) > 1 and not is_of_codes:
+        return {_INPUT: ((_TRACED_ROWS, *estimator.sample_shape_), _any_size(2))}
     if is_of_codes:
         sample: Any = (n_components_of(estimator),)
     elif is_of_tables(estimator):
