@@ -10,6 +10,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from .._arrays import check_weights, chunks
 from .._typing import MatrixLike
+from ._routing import takes_weights
 from ._rows import check_rows, has_missing
 
 
@@ -123,6 +124,7 @@ def explained_variance(
     return float(1 - residuals / deviations)
 
 
+@takes_weights
 def reconstruction_scorer(
     estimator: Any, X: MatrixLike, y: object = None, sample_weight: ArrayLike | None = None
 ) -> float:
@@ -143,7 +145,9 @@ def reconstruction_scorer(
     y : object, default=None
         Ignored; scikit-learn passes it to every scorer.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row. If None, all weigh the same.
+        Weight of each row. If None, all weigh the same. With metadata routing,
+        ``reconstruction_scorer.set_score_request(sample_weight=True)`` returns a scorer that gets
+        those of a search; without, `GridSearchCV` hands it the weights of its `fit`.
 
     Returns
     -------
