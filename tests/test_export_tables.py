@@ -368,6 +368,18 @@ def test_numbers_are_scaled_and_scaled_back_as_by_the_encoder(scaling):
     np.testing.assert_allclose(table, encoder.inverse_transform(rows), rtol=1e-8, atol=1e-8)
 
 
+def test_decoded_numbers_have_the_precision_and_the_limits_of_their_columns():
+    numbers = load_wine().data[:, :3]
+    frame = pd.DataFrame(numbers, columns=["half", "single", "small"])
+    frame = frame.astype({"half": "float16", "single": "float32", "small": "uint8"})
+    encoder = TableEncoder().fit(frame)
+    rows = 3 * encoder.transform(frame)
+    made = TableDecoding(encoder)(torch.as_tensor(rows)).numpy()
+    np.testing.assert_allclose(made, encoder.inverse_transform(rows).to_numpy(float), rtol=1e-6)
+    assert (made == made.astype("float16"))[:, 0].all()
+    assert made[:, 2].min() == 0
+
+
 def test_the_normal_distribution_is_exact_to_single_precision():
     normal, x = NormalDistribution(), torch.linspace(-5.1, 5.1, 2001, dtype=torch.float64)
     p = norm.cdf(x)

@@ -146,6 +146,9 @@ def _side_by_side(arrays: Sequence[np.ndarray]) -> np.ndarray:
 _SCALINGS = {StandardScaler: _Standard, Pipeline: _Robust, QuantileTransformer: _Quantile}
 
 
+_PRECISIONS = {np.dtype("float16"): torch.float16, np.dtype("float32"): torch.float32}
+
+
 # -- groups --------------------------------------------------------------------------------
 
 
@@ -156,11 +159,11 @@ class Group(_Buffers):
     ----------
     columns : list of Column
         As a `skae.TableEncoder` learned them.
-    limits : list of (low, high)
-        What the types of the columns can hold.
+    types : list of dtype or None
+        Those of the columns in `fit`, as far as they are numbers of numpy.
     """
 
-    def __init__(self, columns: Sequence[Any], limits: Sequence[tuple[float, float]]) -> None:
+    def __init__(self, columns: Sequence[Any], types: Sequence[np.dtype | None]) -> None:
         super().__init__()
         self.columns = columns
 
@@ -180,11 +183,17 @@ class Numbers(Group):
     low: torch.Tensor
     high: torch.Tensor
 
-    def __init__(self, columns: Sequence[Any], limits: Sequence[tuple[float, float]]) -> None:
-        super().__init__(columns, limits)
+    def __init__(self, columns: Sequence[Any], types: Sequence[np.dtype | None]) -> None:
+        super().__init__(columns, types)
         self.scaling = _SCALINGS[type(columns[0].scaler)]([each.scaler for each in columns])
-        low, high = np.transpose(np.array(limits, dtype=float))
+        low, high = np.transpose([_limits(each) for each in types])
         self.hold(is_whole=[each.is_whole for each in columns], low=low, high=high)
+        # Decoded numbers have the precision of their columns; detectors encode them again.
+        self.precisions = [
+            (torch.tensor([each == name for each in types]), dtype)
+            for name, dtype in _PRECISIONS.items()
+            if name in types
+        ]
 
     def raw(self, values: torch.Tensor) -> torch.Tensor:
         scaled: torch.Tensor = self.scaling(values)
@@ -193,7 +202,17 @@ class Numbers(Group):
     def values(self, raw: torch.Tensor) -> torch.Tensor:
         values: torch.Tensor = self.scaling.inverse(raw)  # type: ignore[operator]
         values = torch.where(self.is_whole, values.round(), values)
+        for is_rounded, dtype in self.precisions:
+            values = torch.where(is_rounded, values.to(dtype).double(), values)
         return torch.minimum(torch.maximum(values, self.low), self.high)
+
+
+def _limits(dtype: np.dtype | None) -> tuple[float, float]:
+    """Return what integers of a type can be: decoded ones are cut to it."""
+    if dtype is None or dtype.kind not in "iu":
+        return -np.inf, np.inf
+    limits = np.iinfo(dtype)
+    return float(limits.min), float(limits.max)
 
 
 class Truths(Group):
@@ -220,8 +239,8 @@ class Categories(Group):
     # Positions of a column that have no raw number.
     n_skipped = 0
 
-    def __init__(self, columns: Sequence[Any], limits: Sequence[tuple[float, float]]) -> None:
-        super().__init__(columns, limits)
+    def __init__(self, columns: Sequence[Any], types: Sequence[np.dtype | None]) -> None:
+        super().__init__(columns, types)
         self.widths = [len(column.categories) - self.n_skipped for column in columns]
         labels = [[*column.categories, *column.rare] for column in columns]
         key_column = [i for i, each in enumerate(labels) for _ in each]
@@ -296,8 +315,8 @@ class Dates(Group):
     parts: torch.Tensor
     steps: torch.Tensor
 
-    def __init__(self, columns: Sequence[Any], limits: Sequence[tuple[float, float]]) -> None:
-        super().__init__(columns, limits)
+    def __init__(self, columns: Sequence[Any], types: Sequence[np.dtype | None]) -> None:
+        super().__init__(columns, types)
         self.scaling = _Standard([column.scaler for column in columns])
         cycles = [(i, name) for i, column in enumerate(columns) for name in column.cycles]
         starts = np.cumsum([0] + [1 + 2 * len(column.cycles) for column in columns])
@@ -346,8 +365,8 @@ class Times(Group):
 
     order: torch.Tensor
 
-    def __init__(self, columns: Sequence[Any], limits: Sequence[tuple[float, float]]) -> None:
-        super().__init__(columns, limits)
+    def __init__(self, columns: Sequence[Any], types: Sequence[np.dtype | None]) -> None:
+        super().__init__(columns, types)
         # From all sines and all cosines to pairs.
         self.hold(order=np.arange(2 * len(columns)).reshape(2, -1).T.ravel())
 

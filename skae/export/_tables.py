@@ -43,7 +43,7 @@ class _OfColumns(nn.Module):
             by_kind.setdefault(key, []).append((place, column))
         self.places = [[place for place, _ in members] for members in by_kind.values()]
         self.groups = nn.ModuleList(
-            kind([column for _, column in members], [_limits(encoder, i) for i, _ in members])
+            kind([column for _, column in members], [_number_type(encoder, i) for i, _ in members])
             for (kind, _), members in by_kind.items()
         )
 
@@ -148,14 +148,14 @@ def inner_column(column: Any) -> Any:
     return column.inner if isinstance(column, ConstantColumn) else column
 
 
-def _limits(encoder: TableEncoder, place: int) -> tuple[float, float]:
-    """Return what the type of a column can hold: decoded integers are cut to it."""
+def _number_type(encoder: TableEncoder, place: int) -> np.dtype | None:
+    """Return the type of a column, None unless numpy has one of this name."""
+    # Nullable types of pandas, and those of polars, begin with a capital letter.
     name = str(next(iter(encoder._types[place].values()))).lower()
     try:
-        limits = np.iinfo(np.dtype(name))
-    except (TypeError, ValueError):  # no integers, or a type of another library than numpy
-        return -np.inf, np.inf
-    return float(limits.min), float(limits.max)
+        return np.dtype(name)
+    except TypeError:
+        return None
 
 
 # -- labels --------------------------------------------------------------------------------
