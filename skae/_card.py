@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, is_outlier_detector
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import columns_without_numbers
 from ._typing import MatrixLike
 from ._utils import found_by_search, package_versions
 from .metrics import reconstruction_scorer
@@ -24,8 +25,9 @@ def model_card(estimator: BaseEstimator, X_test: MatrixLike | None = None) -> st
     estimator : estimator
         A fitted estimator of skae, a Pipeline that ends in one, or a search that was refitted.
     X_test : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-        Held-out data in a layout that the estimator takes, for the figure that counts. If None,
-        the card has only those of training.
+        Held-out data in a layout that the estimator takes, for the figure that counts: explained
+        variance, of frames with text what `score` returns, of detectors the rate of outliers. If
+        None, the card has only those of training.
 
     Returns
     -------
@@ -39,7 +41,8 @@ def model_card(estimator: BaseEstimator, X_test: MatrixLike | None = None) -> st
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `X_test` is given and the estimator neither reconstructs data nor finds outliers.
+        If `X_test` is given and the estimator neither reconstructs data nor finds outliers, or
+        only encodes text.
 
     Examples
     --------
@@ -135,14 +138,17 @@ def _held_out(estimator: Any, X: Any) -> dict[str, str]:
     # First of all: a predictor has inverse_transform as well, but is judged by what it predicts.
     if hasattr(estimator, "forecast"):
         return {"Explained variance of the last frames held out": f"{estimator.score(X):.4f}"}
-    if hasattr(estimator, "inverse_transform"):
+    if hasattr(estimator, "score") and columns_without_numbers(X):
+        # Text has no variance: the last step compares the numbers that it was turned into.
+        return {f"Score {of_rows}": f"{estimator.score(X):.4f}"}
+    if hasattr(estimator, "inverse_transform") and not columns_without_numbers(X):
         return {f"Explained variance {of_rows}": f"{reconstruction_scorer(estimator, X):.4f}"}
     # Without labels only the rate of alarms is known; of normal rows it is the false-positive rate.
     if is_outlier_detector(estimator):
         return {f"Outliers {of_rows}": f"{np.mean(estimator.predict(X) == -1):.1%}"}
     raise ValueError(
-        "X_test is judged by its reconstruction, which a fitted "
-        f"{type(estimator).__name__} does not have: leave it out."
+        "X_test must be None: it is judged by its reconstruction, which a fitted "
+        f"{type(estimator).__name__} does not have."
     )
 
 

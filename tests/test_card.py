@@ -1,5 +1,6 @@
 """A model card says what an estimator was given, and what came of it."""
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -9,7 +10,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from small import DENOISERS, NETWORKS, QUICK, wine
 
-from skae import Autoencoder, AutoencoderClassifier, ReconstructionOutlierDetector, model_card
+from skae import (
+    Autoencoder,
+    AutoencoderClassifier,
+    ReconstructionOutlierDetector,
+    TableAutoencoder,
+    TableEncoder,
+    model_card,
+)
 from skae.metrics import reconstruction_scorer
 
 X, Y = wine()
@@ -54,9 +62,20 @@ def test_a_detector_is_judged_by_the_rows_that_it_calls_outliers():
     assert f"- Outliers of {len(X)} held-out rows: {expected:.1%}" in model_card(fitted, X)
 
 
+def test_tables_of_text_are_judged_by_what_the_last_step_scores():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X[:, :3], columns=["a", "b", "c"]).assign(kind=np.array(["x", "y"])[Y % 2])
+    fitted = TableAutoencoder(2, **QUICK).fit(frame)
+    assert f"- Score of {len(X)} held-out rows: {fitted.score(frame):.4f}" in model_card(
+        fitted, frame
+    )
+    pipeline = make_pipeline(TableEncoder(), Autoencoder(2, **QUICK)).fit(frame)
+    assert f"held-out rows: {pipeline.score(frame):.4f}" in model_card(pipeline, frame)
+
+
 def test_what_has_no_reconstruction_is_judged_by_no_held_out_rows():
     fitted = clone(DENOISERS["Denoiser"]).fit(X)
-    with pytest.raises(ValueError, match="X_test is judged by its reconstruction"):
+    with pytest.raises(ValueError, match="X_test must be None: it is judged by its reconstruction"):
         model_card(fitted, X)
 
 

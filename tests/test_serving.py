@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -91,7 +92,8 @@ def test_requests_at_the_same_time_get_their_own_results(address, fitted):
     ("method", "rows", "status", "message"),
     [
         ("transform", X[:2, :3], 422, "X has 3 features, but AutoencoderClassifier is expecting 5"),
-        ("transform", [[1.0, 2.0], [3.0]], 422, "inhomogeneous"),
+        ("transform", [[1.0, 2.0], [3.0]], 422, "rows must have the same length, got 1 to 2"),
+        ("transform", [["a"] * 5], 422, "body.rows.0.0: Input should be a valid number"),
         ("transform", [], 422, "at least 1 item"),
         ("fit", X, 404, "method must be among"),
     ],
@@ -106,6 +108,31 @@ def test_what_cannot_be_computed_is_answered_with_the_reason(
     with raised.value as response:
         assert response.code == status
         assert message in response.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [("Content-Length", str(10**9), 413), ("Transfer-Encoding", "chunked", 411)],
+)
+def test_a_body_that_is_large_or_of_unknown_size_is_refused_before_it_is_sent(
+    address, header, value, status
+):
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=60)
+    connection.putrequest("POST", "/transform")
+    connection.putheader(header, value)
+    connection.endheaders()
+    assert connection.getresponse().status == status
+    connection.close()
+
+
+def test_estimators_of_series_are_not_served_since_requests_would_be_one_series(
+    server, tmp_path, monkeypatch
+):
+    path = tmp_path / "series.safetensors"
+    skae.save(skae.Windows(8).fit(X), path)
+    monkeypatch.setenv("SKAE_MODEL", str(path))
+    with pytest.raises(TypeError, match="got a Windows of series"):
+        asyncio.run(server.lifespan(server.app).__aenter__())
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,15 @@ def test_a_file_for_inference_holds_no_record_of_training(rows, path):
     assert not hasattr(loaded, "history_")
 
 
+def test_a_file_without_its_reducer_has_the_score_of_the_whole_one(rows, path):
+    fitted = hybrid().fit(rows)
+    skae.save(fitted, path, for_inference=True)
+    loaded = skae.load(path)
+    assert loaded.score(rows) == fitted.score(rows)
+    with pytest.raises(ValueError, match="left out by without_reducer=True or for_inference=True"):
+        loaded.fit(rows)
+
+
 @pytest.mark.parametrize("distill", [True, False])
 def test_a_file_for_inference_holds_the_reducers_that_are_needed(distill, rows, path):
     fitted = HybridAutoencoder(reducer=PCA(2), distill=distill, **QUICK).fit(rows)

@@ -7,17 +7,23 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, Field
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import AfterValidator, BaseModel, Field
 
 import skae
 
 # Larger requests would hold up the others. More of them than may wait are refused, so that memory
 # is bounded.
 MAX_REQUEST_ROWS, MAX_BATCH_ROWS, MAX_WAITING_REQUESTS = 1000, 4000, 1000
+# A body is read as a whole before its rows can be counted.
+MAX_REQUEST_BYTES = 2**23
+# Their rows are steps of one series, which must not be computed with those of another request.
+SERIES = (skae.SeriesOutlierDetector, skae.SeriesForecaster, skae.Windows)
 METHODS = (
     "transform",
     "inverse_transform",
@@ -29,10 +35,22 @@ METHODS = (
 )
 
 
-class Request(BaseModel):
+def check_lengths(rows: list[list[float]]) -> list[list[float]]:
+    """Raise a ValueError unless all rows have the same length."""
+    lengths = sorted({len(row) for row in rows})
+    if len(lengths) > 1:
+        raise ValueError(f"rows must have the same length, got {lengths[0]} to {lengths[-1]}")
+    return rows
+
+
+class Rows(BaseModel):
     """The body of a request: rows in the units of the data, or codes for `inverse_transform`."""
 
-    rows: list[list[float]] = Field(min_length=1, max_length=MAX_REQUEST_ROWS)
+    rows: Annotated[
+        list[list[float]],
+        Field(min_length=1, max_length=MAX_REQUEST_ROWS),
+        AfterValidator(check_lengths),
+    ]
 
 
 class Waiting(NamedTuple):
@@ -92,6 +110,11 @@ class Batcher:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Load the model before the first request, and compute until the server stops."""
     app.state.model = model = skae.load(os.environ["SKAE_MODEL"])
+    if any(isinstance(step, SERIES) for _, step in getattr(model, "steps", [("", model)])):
+        raise TypeError(
+            f"SKAE_MODEL must hold an estimator of rows, got a {type(model).__name__} of series: "
+            "compute the series of each request by itself, without a Batcher."
+        )
     app.state.batchers = {
         name: Batcher(getattr(model, name)) for name in METHODS if hasattr(model, name)
     }
@@ -102,6 +125,25 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="skae", lifespan=lifespan)
+
+
+@app.middleware("http")
+async def refuse_large(request: Request, call_next: Callable[[Request], Any]) -> Response:
+    """Refuse bodies that are too large before they are read, and those of unknown size."""
+    if "transfer-encoding" in request.headers:
+        return JSONResponse({"detail": "Content-Length is needed."}, 411)
+    if int(request.headers.get("content-length", 0)) > MAX_REQUEST_BYTES:
+        return JSONResponse({"detail": f"A body has at most {MAX_REQUEST_BYTES} bytes."}, 413)
+    response: Response = await call_next(request)
+    return response
+
+
+@app.exception_handler(RequestValidationError)
+async def refuse_invalid(request: Request, error: RequestValidationError) -> Response:
+    """Answer with the first fault of a body, and not with the whole body."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return JSONResponse({"detail": f"{where}: {first['msg']}."}, 422)
 
 
 @app.get("/health")
@@ -117,14 +159,14 @@ async def health() -> dict[str, Any]:
 
 
 @app.post("/{method}")
-async def compute(method: str, request: Request) -> dict[str, Any]:
+async def compute(method: str, body: Rows) -> dict[str, Any]:
     """Apply a method of the model to rows."""
     if method not in app.state.batchers:
         raise HTTPException(
             404, f"method must be among {list(app.state.batchers)}, got {method!r}."
         )
     try:
-        rows = np.asarray(request.rows, dtype=np.float32)
+        rows = np.asarray(body.rows, dtype=np.float32)
         result = await app.state.batchers[method].compute(rows)
     except (TypeError, ValueError) as error:
         raise HTTPException(422, str(error)) from error

@@ -30,6 +30,9 @@ class InnerReducerMixin:
             super()._check_size_of_stream()  # type: ignore[misc]
 
     def _uses_y(self) -> bool:
+        if isinstance(self.reducer, str):
+            # It was left out of a file, and may have needed y: `score` warns of none.
+            return True
         tags = tags_of(self._given_reducer())
         # PLS needs y, though its tags do not say so: it is a regressor.
         return tags.target_tags.required or tags.estimator_type in ("classifier", "regressor")
@@ -46,8 +49,9 @@ class InnerReducerMixin:
     def _given_reducer(self) -> Any:
         if isinstance(self.reducer, str):
             raise ValueError(
-                f"reducer={self.reducer!r} cannot be fitted: it was left out by without_reducer. "
-                "Set reducer to an estimator to train again."
+                f"reducer={self.reducer!r} cannot be fitted: it was left out by "
+                "without_reducer=True or for_inference=True of skae.save. Set reducer to an "
+                "estimator to train again."
             )
         if self.reducer is not None:
             return self.reducer

@@ -33,7 +33,7 @@ class ParallelMixin:
         elif isinstance(training_set.X, RowSource):
             term = "rows that are read block by block are not divided yet, expected an array"
         elif self.compile:
-            term = "compile=True compiles the steps of one process"
+            term = "compile=True compiles the steps of one process, expected False"
         elif isinstance(self.max_iter, Rung):
             term = "a search whose fits pause keeps the state of one process"
         if term is not None:
