@@ -120,8 +120,8 @@ class _Quantile(_Buffers):
         start = torch.minimum((rank - 1).clamp(min=0), (self.lasts - 1).clamp(min=0))
         low = self.quantiles.gather(0, start)
         high = self.quantiles.gather(0, torch.minimum(start + 1, self.lasts))
-        gap = high - low
-        fraction = (values - low) / torch.where(gap > 0, gap, 1.0)
+        width = high - low
+        fraction = (values - low) / torch.where(width > 0, width, 1.0)
         return start + fraction.clamp(0, 1)
 
     def inverse(self, raw: torch.Tensor) -> torch.Tensor:
