@@ -1,5 +1,7 @@
 """Where networks start: units, principal directions and linear maps, against scikit-learn's."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -122,6 +124,16 @@ def test_where_more_than_half_of_the_directions_matter_all_features_are_seen():
 
 
 # -- layers --------------------------------------------------------------------------------------
+
+
+def test_wide_rows_are_not_copied_where_no_subspace_is_looked_for():
+    rows = np.random.default_rng(0).random((300, 1500))
+    tracemalloc.start()
+    # 300 rows determine 100 directions, of which a code of as many leaves none out.
+    assert principal_subspace(rows, None, 100, rows.mean(axis=0)) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows.nbytes / 10
 
 
 def test_deviations_that_are_nearly_zero_do_not_divide():

@@ -61,7 +61,7 @@ def fit_standardization(rows, weights, *, scales, sigmoid, n_components=None, ba
     if scales:
         center, scale = center_and_scale(rows, weights)
     if n_components is not None:
-        basis = principal_subspace(rows - center, weights, n_components)
+        basis = principal_subspace(rows, weights, n_components, center)
     return Standardization(torch.tensor(center), scale, sigmoid=sigmoid, basis=basis)
 
 
@@ -97,7 +97,7 @@ def center_and_scale(rows, weights):
     return center, scale
 
 
-def principal_subspace(rows, weights, n_components):
+def principal_subspace(rows, weights, n_components, center=0.0):
     """Return the principal directions that matter for a code of ``n_components``.
 
     These are a quarter of all, or more until the other directions hold at most a tenth of the
@@ -107,9 +107,10 @@ def principal_subspace(rows, weights, n_components):
     Parameters
     ----------
     rows : ndarray of shape (n_samples, n_features)
-        Centered.
     weights : ndarray of shape (n_samples,) or None
     n_components : int
+    center : ndarray of shape (n_features,), default=0.0
+        What is subtracted from the rows, once it is known which of them are needed.
 
     Returns
     -------
@@ -119,10 +120,10 @@ def principal_subspace(rows, weights, n_components):
     """
     n_rows, n_features = rows.shape
     if n_features > _MAX_EXACT_FEATURES:
-        return _wide_subspace(rows, weights, n_components)
+        return _wide_subspace(rows, weights, n_components, center)
     if n_features < _MIN_BASIS_FEATURES or n_features > n_rows // _ROWS_PER_FEATURE:
         return None
-    components, deviations = principal_components(rows, weights, n_features, None)
+    components, deviations = principal_components(rows - center, weights, n_features, None)
     variances = deviations.double().square()
     left = variances.sum() - variances.cumsum(0)
     tolerated = _UNSEEN_FRACTION * left[min(n_components, n_features) - 1]
@@ -131,17 +132,18 @@ def principal_subspace(rows, weights, n_components):
     return components[:n_directions].T if has_few else None
 
 
-def _wide_subspace(rows, weights, n_components):
+def _wide_subspace(rows, weights, n_components, center):
     """Return the same for rows of very many features, so that they cost what their rank costs.
 
     A network of all features would be slower, and on images of 128×128 pixels no better.
     """
     step = math.ceil(len(rows) / _MAX_WIDE_ROWS)
     rows, weights = rows[::step], None if weights is None else weights[::step]
-    rows = _weighted(rows, weights)
     n_directions = min(_MAX_WIDE_DIRECTIONS, len(rows) // _ROWS_PER_DIRECTION)
     if n_directions <= n_components:
         return None
+    # Only now: a copy of a start's rows has 1.6 GB.
+    rows = _weighted(rows - center, weights)
     # The eigenvectors of the products of all rows with each other lead to those of the features.
     eigenvalues, vectors = linalg.eigh(rows @ rows.T, overwrite_a=True)
     variances = np.maximum(eigenvalues[::-1], 0)
@@ -209,7 +211,8 @@ def principal_components(rows, weights, n_components, random_state):
     largest = np.abs(components).argmax(axis=1)
     components = components * np.sign(components[np.arange(n_components), largest])[:, None]
     deviations = np.sqrt(np.maximum(eigenvalues, 0) / n_rows)
-    return torch.tensor(components.copy()).float(), torch.tensor(deviations.copy()).float()
+    # Arrays in float32: torch takes no views that run backward.
+    return tuple(torch.from_numpy(each.astype(np.float32)) for each in (components, deviations))
 
 
 def standardized(standardization, rows):
