@@ -357,6 +357,8 @@ def test_numbers_are_scaled_and_scaled_back_as_by_the_encoder(scaling):
     X = load_wine().data[:, :6]
     # Repeated values, whole ones, and quantiles of another number.
     X[:, 1], X[:, 2], X[::3, 3] = X[:, 1].round(), X[:, 2] > 2, np.nan
+    # Large ones, the greatest and the smallest of which are repeated.
+    X[:, 4] = 1e10 * X[:, 4].clip(85, 105).round()
     encoder = TableEncoder(numeric_scaling=scaling, missing_values="nan").fit(X)
     # Also beyond the values of fit.
     new = np.concatenate([X, 3 * X - X.mean(axis=0), X * [1, -1, 1, 1, 1, 1]])

@@ -117,11 +117,11 @@ class _Quantile(_Buffers):
 
     def _place(self, values: torch.Tensor, rank: torch.Tensor) -> torch.Tensor:
         """Return the place of values among the quantiles, with a fraction between two of them."""
-        start = torch.minimum((rank - 1).clamp(min=0), (self.lasts - 1).clamp(min=0))
+        # That of the greatest one is its own: repeated at the end, it is not between two others.
+        start = torch.minimum((rank - 1).clamp(min=0), self.lasts)
         low = self.quantiles.gather(0, start)
-        high = self.quantiles.gather(0, torch.minimum(start + 1, self.lasts))
-        width = high - low
-        fraction = (values - low) / torch.where(width > 0, width, 1.0)
+        width = self.quantiles.gather(0, torch.minimum(start + 1, self.lasts)) - low
+        fraction = torch.where(width > 0, (values - low) / width, 0.0)
         return start + fraction.clamp(0, 1)
 
     def inverse(self, raw: torch.Tensor) -> torch.Tensor:
