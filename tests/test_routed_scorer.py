@@ -32,6 +32,10 @@ class Halves:
         return 1
 
 
+@pytest.mark.skipif(
+    not hasattr(GridSearchCV, "_check_scorers_accept_sample_weight"),
+    reason="earlier versions of scikit-learn hand no weights to scorers without metadata routing",
+)
 @pytest.mark.parametrize("scorer", [reconstruction_scorer, {"a": reconstruction_scorer}])
 def test_a_search_hands_the_weights_of_its_fit_to_the_scorer(scorer, iris):
     times = np.arange(len(iris)) % 3

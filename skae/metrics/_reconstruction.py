@@ -147,7 +147,7 @@ def reconstruction_scorer(
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row. If None, all weigh the same. With metadata routing,
         ``reconstruction_scorer.set_score_request(sample_weight=True)`` returns a scorer that gets
-        those of a search; without, `GridSearchCV` hands it the weights of its `fit`.
+        those of a search; without, `GridSearchCV` of scikit-learn 1.9 hands it those of its `fit`.
 
     Returns
     -------
