@@ -6,6 +6,13 @@ import secrets
 from pathlib import Path
 
 
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path in which ``~`` is the home folder; a TypeError if it is none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be a str or a path, got {type(path).__name__}.")
+    return Path(path).expanduser()
+
+
 def target(path: str | os.PathLike[str]) -> Path:
     """Return the file that a path stands for, if it can be written.
 
@@ -22,10 +29,12 @@ def target(path: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
+    TypeError
+        If it is no path.
     OSError
         If the folder does not exist or may not be written to, or if the path is a folder.
     """
-    path = Path(os.path.realpath(Path(path).expanduser()))
+    path = Path(os.path.realpath(as_path(path)))
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "Is a folder, expected a file", str(path))
     if not path.parent.is_dir():

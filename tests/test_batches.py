@@ -217,7 +217,7 @@ class Samples(IterableDataset):
         ([], ValueError, "got a first batch of none"),
         ([np.zeros((10, 0))], ValueError, r"list must hold features, got rows of shape \(0,\)"),
         (Samples(), ValueError, r"got a first batch of shape \(4,\) .* from Samples"),
-        ([{"image": 1}], ValueError, "must hold numbers"),
+        ([{"image": 1}], ValueError, "must hold numbers .* got a first batch of class dict"),
         (["text"], ValueError, "must hold numbers"),
     ],
 )

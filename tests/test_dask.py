@@ -214,5 +214,11 @@ def has_recipe(dask_scheduler, key):
     return dask_scheduler.tasks[key].run_spec is not None
 
 
+@pytest.mark.parametrize("given", ["tcp://127.0.0.1:8786", 3])
+def test_what_is_no_client_is_refused_before_a_search(given):
+    with pytest.raises(TypeError, match=r"client must be a distributed.Client, got (str|int)"):
+        ResilientClient(given)
+
+
 def test_a_resilient_client_is_the_current_one_by_default(client):
     assert ResilientClient().scheduler_info() == client.scheduler_info()

@@ -220,3 +220,24 @@ def test_tables_and_series_are_frames_in_memory_which_keep_names_and_times(estim
     for held, match in given:
         with pytest.raises(TypeError, match=f"X must be an array or a frame in memory.*{match}"):
             estimator.fit(held)
+
+
+class Samples(torch.utils.data.Dataset):
+    """Rows of which one is something else, or cannot be read."""
+
+    def __init__(self, X, number, sample):
+        self.X, self.number, self.sample = X, number, sample
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, i):
+        if i == self.number:
+            return np.zeros(self.sample)
+        return self.X[i]
+
+
+@pytest.mark.parametrize("shape", [3, "no shape"])
+def test_the_sample_of_a_dataset_that_cannot_be_read_is_named(shape, X):
+    with pytest.raises(OSError, match="sample 133 of Samples cannot be read"):
+        SMALL().fit(Samples(X, 133, shape))

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import joblib
 import numpy as np
@@ -302,6 +303,13 @@ def test_a_folder_and_a_pipe_are_refused(tmp_path):
     for path in (tmp_path, tmp_path / "pipe"):
         with pytest.raises(ValueError, match="is not a regular file"):
             skae.load(path)
+
+
+@pytest.mark.parametrize("path", [3, b"model.safetensors", None])
+def test_what_is_no_path_is_refused_by_name(fitted, path):
+    for call in (partial(skae.save, fitted), skae.load):
+        with pytest.raises(TypeError, match=f"path must be a str .*, got {type(path).__name__}"):
+            call(path)
 
 
 def test_a_missing_file_raises_file_not_found(tmp_path):

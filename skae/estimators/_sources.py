@@ -137,9 +137,9 @@ def in_memory(X: Any, owner: str = "This call") -> Any:
 def _refuse(source: RowSource, owner: str) -> None:
     if isinstance(source, BatchSource):
         raise TypeError(
-            f"X must be in memory for {owner}, got {source.name}, which gives batches to fit of "
-            "other estimators: give it an array, or partial_fit and other methods a batch at a "
-            "time."
+            f"X must be in memory for {owner}, got {source.name}, which gives batches: only fit of "
+            "Autoencoder, VariationalAutoencoder and Denoiser trains on them. Give an array, or a "
+            "batch at a time to partial_fit and other methods."
         )
     needed = source.shape[0] * source.row_bytes
     raise ValueError(

@@ -22,6 +22,8 @@ class ResilientClient:
     ------
     ImportError
         If distributed is not installed: ``pip install 'skae[dask]'``.
+    TypeError
+        If something else is given, such as an address or a cluster.
     ValueError
         If no client is given and there is none.
 
@@ -55,7 +57,13 @@ class ResilientClient:
 
     def __init__(self, client: Any = None) -> None:
         distributed = import_optional("distributed", "dask")
-        self._client = distributed.get_client() if client is None else client
+        client = distributed.get_client() if client is None else client
+        if not isinstance(client, distributed.Client):
+            raise TypeError(
+                f"client must be a distributed.Client, got {type(client).__name__}: connect one "
+                "first, by distributed.Client(address_or_cluster)."
+            )
+        self._client = client
 
     def scatter(self, data: Any, *, asynchronous: bool = False, **options: Any) -> Any:
         """Send data to the cluster.

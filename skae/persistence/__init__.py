@@ -16,13 +16,12 @@ that of the present version. tests/data holds a file of each estimator, to be re
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._files import target, write_atomically
+from .._files import as_path, target, write_atomically
 from .._utils import package_versions
 from ._codec import Decoder, Encoder
 from ._file import pack, read, unpack, unpack_about
@@ -212,7 +211,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> BaseEs
     Autoencoder(n_components=8)
     """
     names = _names(trusted)
-    path = Path(path).expanduser()
+    path = as_path(path)
     data = read(path)
     versions = {}
     try:

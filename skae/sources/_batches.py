@@ -36,6 +36,9 @@ class BatchSource(RowSource):
         first = None if entry is None else as_rows(entry)
         if first is None or first.dtype.kind not in "biuf" or not 2 <= first.ndim <= 4:
             got = "none" if first is None else f"shape {first.shape} and type {first.dtype}"
+            if first is not None and not first.shape:
+                # Such as a dict, or a sparse matrix, which numpy takes for a single object.
+                got = f"class {type(entry).__name__}"
             raise ValueError(
                 "batches must hold numbers of shape (n_samples, n_features) or, for images, "
                 "(n_samples, height, width[, channels]), or tuples that begin with such an array "

@@ -43,6 +43,20 @@ class DatasetSource(RowSource):
             samples = [self.dataset[i] for i in indices]
         return np.stack([_row(sample, self.name) for sample in samples])
 
+    def _unreadable_name(self, k: int) -> str:
+        # Of hundreds that are read together, the first one that fails by itself.
+        for i in range(int(self.edges[k]), int(self.edges[k + 1])):
+            if not self._can_read(i):
+                return f"sample {i} of {self.name}"
+        return self.part_name(k)
+
+    def _can_read(self, i: int) -> bool:
+        try:
+            return _row(self.dataset[i], self.name).shape == self.sample_shape
+        # Code of users may raise anything: the error itself has been seen.
+        except Exception:  # noqa: BLE001
+            return False
+
 
 def _row(sample: Any, name: str) -> np.ndarray:
     """Return a sample as an array, without the label that may come with it."""
