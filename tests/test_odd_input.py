@@ -240,13 +240,13 @@ REFUSED = {
         # A predictor takes sequences of unequal length, but not of a single frame.
         r"inhomogeneous.*\(2,\).* Expected X to hold only numbers, got list|got 1 in X\[1\]",
     ),
-    "generator": (lambda X: (row for row in X), TypeError, "only numbers, got generator"),
+    "generator": (lambda X: (row for row in X), TypeError, "got a generator: give an array"),
     "dict": (lambda X: {"a": X}, TypeError, "only numbers, got dict"),
-    "path": (lambda X: "wine.csv", ValueError, "'wine.csv'. .* only numbers, got str"),
+    "path": (lambda X: "wine.csv", FileNotFoundError, "No file or folder wine.csv to read rows"),
     "lazy frame": (
         lambda X: pl.DataFrame(X).lazy(),
-        (ValueError, TypeError),
-        "only numbers, got LazyFrame",
+        TypeError,
+        r"got a LazyFrame: give X\.collect\(\)",
     ),
     "None": (lambda X: None, ValueError, "Expected 2D array, got scalar array instead"),
     "number": (lambda X: 3.0, ValueError, "Expected 2D array, got scalar array instead"),
