@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._arrays import columns_without_numbers
 from ._typing import MatrixLike
 from ._utils import found_by_search, package_versions
+from .estimators._sources import in_memory
 from .metrics import reconstruction_scorer
 
 # Epochs that the table of losses shows, and feature names that the card lists.
@@ -26,8 +27,8 @@ def model_card(estimator: BaseEstimator, X_test: MatrixLike | None = None) -> st
         A fitted estimator of skae, a Pipeline that ends in one, or a search that was refitted.
     X_test : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
         Held-out data in a layout that the estimator takes, for the figure that counts: explained
-        variance, of frames with text what `score` returns, of detectors the rate of outliers. If
-        None, the card has only those of training.
+        variance, of frames with text what `score` returns, of detectors the rate of outliers. Rows
+        from disk or of Dask are read as a whole. If None, the card has only figures of training.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def _figures(estimator: Any, last: Any, X_test: Any) -> dict[str, Any]:
         "Epoch of the weights that were kept": getattr(last, "best_n_iter_", None),
     }
     if X_test is not None:
-        figures |= _held_out(estimator, X_test)
+        figures |= _held_out(estimator, in_memory(X_test, "a model card"))
     return figures
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -71,6 +72,16 @@ def test_tables_of_text_are_judged_by_what_the_last_step_scores():
     )
     pipeline = make_pipeline(TableEncoder(), Autoencoder(2, **QUICK)).fit(frame)
     assert f"held-out rows: {pipeline.score(frame):.4f}" in model_card(pipeline, frame)
+
+
+def test_held_out_rows_may_lie_on_disk_or_in_a_dataset():
+    fitted = Autoencoder(2, **QUICK).fit(X)
+    expected = model_card(fitted, X)
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("rows.h5", "w", driver="core", backing_store=False) as file:
+        assert model_card(fitted, file.create_dataset("rows", data=X)) == expected
+    dataset = torch.utils.data.TensorDataset(torch.from_numpy(X))
+    assert model_card(fitted, dataset) == expected
 
 
 def test_what_has_no_reconstruction_is_judged_by_no_held_out_rows():

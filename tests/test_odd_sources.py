@@ -17,7 +17,7 @@ from skae import (
     SeriesOutlierDetector,
     TableEncoder,
 )
-from skae.sources import open_batches, open_rows
+from skae.sources import RowSource, open_batches, open_rows
 
 SMALL = partial(Autoencoder, 2, max_iter=1, random_state=0)
 
@@ -68,6 +68,29 @@ def test_what_other_programs_leave_in_a_folder_of_parquet_files_is_no_data(X, tm
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half of a file")
     assert_array_equal(open_rows(tmp_path).load(), X)
+
+
+def test_the_index_of_a_frame_that_was_written_is_no_feature(X, tmp_path):
+    pd, dd = pytest.importorskip("pandas"), pytest.importorskip("dask.dataframe")
+    frame = pd.DataFrame(X).add_prefix("p")
+    frame[frame.p0 > 0].to_parquet(tmp_path / "filtered.parquet")
+    frame.assign(time=X[:, 0]).set_index("time").to_parquet(tmp_path / "a.parquet")
+    dd.from_pandas(frame, npartitions=2).to_parquet(tmp_path / "folder")
+    for name in ("filtered.parquet", "a.parquet", "folder"):
+        assert open_rows(tmp_path / name).feature_names == list(frame.columns)
+    assert open_rows(tmp_path / "a.parquet", columns=["time"]).shape == (len(X), 1)
+
+
+@pytest.mark.parametrize("edges", [[], [0, 20, 10], [5, 20], [0, 9.5], 20])
+def test_edges_of_parts_that_leave_rows_out_are_refused(edges):
+    class Made(RowSource):
+        def read_part(self, k):
+            return np.zeros((1, 2))
+
+    with pytest.raises(ValueError, match="edges of rows must be integers that begin with 0"):
+        Made("rows", edges, (2,), float)
+    with pytest.raises(ValueError, match="feature_names must have a name for each of 2 features"):
+        Made("rows", [0, 1], (2,), float, feature_names=["a"])
 
 
 def test_files_are_known_by_their_first_bytes_in_every_form_of_a_path(X, tmp_path):

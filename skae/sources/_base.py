@@ -87,7 +87,7 @@ class RowSource(ABC):
         max_memory: int | str = DEFAULT_MEMORY,
     ) -> None:
         self.name = name
-        self.edges = np.asarray(edges, dtype=np.int64)
+        self.edges = _checked_edges(edges, name)
         self.sample_shape = tuple(map(int, sample_shape))
         self.stored_dtype = np.dtype(dtype)
         self.feature_names = None if feature_names is None else list(feature_names)
@@ -99,8 +99,14 @@ class RowSource(ABC):
         if not math.prod(self.sample_shape):
             raise ValueError(f"{name} must hold features, got rows of shape {self.sample_shape}.")
         wider = _WIDER_DTYPES.get(self.stored_dtype, np.dtype(np.float64))
+        n_features = math.prod(self.sample_shape)
+        if feature_names is not None and len(feature_names) != n_features:
+            raise ValueError(
+                f"feature_names must have a name for each of {n_features} features of {name}, got "
+                f"{len(feature_names)}."
+            )
         self.dtype = self.stored_dtype if self.stored_dtype in _DTYPES else wider
-        self.shape = (int(self.edges[-1]), math.prod(self.sample_shape))
+        self.shape = (int(self.edges[-1]), n_features)
         self.checks: list[Callable[[np.ndarray, str], None]] = []
         self._stamps: dict[Any, Any] = {}
 
@@ -388,6 +394,18 @@ class RowSource(ABC):
         first, last = self.read(0), self.read(len(self.edges) - 2)
         some = first[:_FINGERPRINT_ROWS], last[-_FINGERPRINT_ROWS:]
         return str(joblib.hash((self.shape, str(self.dtype), some)))
+
+
+def _checked_edges(edges: Any, name: str) -> np.ndarray:
+    """Return the rows at which parts begin; an error unless they increase from zero."""
+    found = np.asarray(edges)
+    is_count = found.ndim == 1 and found.size > 0 and found.dtype.kind in "iu"
+    if not is_count or found[0] != 0 or (np.diff(found.astype(np.int64)) < 0).any():
+        raise ValueError(
+            f"edges of {name} must be integers that begin with 0 and do not decrease, the rows at "
+            f"which parts begin and the number of rows, got {edges!r}."
+        )
+    return found.astype(np.int64)
 
 
 def read_bytes(amount: int | str) -> int:

@@ -66,7 +66,7 @@ def open_rows(
     X : str, path-like, h5py.Dataset, zarr.Array, dask Array or DataFrame, torch Dataset
         A path is that of a Parquet file, of a folder of Parquet files, or of a zarr array.
     columns : sequence of str, default=None
-        Columns of Parquet files. If None, all.
+        Columns of Parquet files. If None, all but those that pandas or Dask wrote as the index.
     max_memory : int or str, default=536870912
         Bytes that rows may take at any time during `fit`, such as ``"2GB"``. A source that fits is
         read once, and trained on as an array. Otherwise rows are read in blocks and shuffled within

@@ -1,5 +1,6 @@
 """Parquet files and folders of them: columns of numbers, a row group at a time."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ class ParquetSource(RowSource):
         A file, or a folder whose files (``*.parquet`` or ``*.pq``, also in folders within) have
         the same columns. Names that begin with ``_`` or ``.`` are passed over.
     columns : sequence of str, default=None
-        The columns to read. If None, all.
+        The columns to read. If None, all but those that pandas or Dask wrote as the index.
     max_memory : int or str
     """
 
@@ -169,7 +170,9 @@ def _numeric_columns(schema: Any, columns: Sequence[str] | None, file: Path) -> 
         raise TypeError(
             f"columns must be a sequence of names, got {columns!r}: give [{columns!r}]."
         )
-    names = list(schema.names) if columns is None else list(columns)
+    index = _index_columns(schema)
+    names = [name for name in schema.names if name not in index] if columns is None else columns
+    names = list(names)
     if len(set(names)) < len(names) or any(schema.names.count(name) > 1 for name in names):
         raise ValueError(f"columns must have names of their own in {file}, got {names}.")
     absent = [name for name in names if name not in schema.names]
@@ -183,6 +186,16 @@ def _numeric_columns(schema: Any, columns: Sequence[str] | None, file: Path) -> 
             "open_rows(path, columns=[...])."
         )
     return names
+
+
+def _index_columns(schema: Any) -> set[str]:
+    """Return the columns that are the index of the frame that was written: row numbers or times.
+
+    pandas.read_parquet makes an index of them, too.
+    """
+    about = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    # A range is described by a dict, and has no column.
+    return {each for each in about.get("index_columns", ()) if isinstance(each, str)}
 
 
 def _numpy_type(arrow_type: Any) -> Any:
