@@ -239,8 +239,8 @@ def _traced(module: nn.Module, estimator: Any, methods: list[str], opset: int | 
     # Moments of a table need the digits.
     dtype = torch.float64 if reads_table else torch.float32
     try:
-        # In inference mode recurrences stay operators. Otherwise torch takes them apart into as many
-        # steps as are traced, from the second export of a process on.
+        # In inference mode recurrences stay operators. Otherwise torch takes them apart into as
+        # many steps as are traced, from the second export of a process on.
         with warnings.catch_warnings(), torch.inference_mode():
             # Of what torch does itself, and of weights of recurrences, which it exports well.
             warnings.simplefilter("ignore")
