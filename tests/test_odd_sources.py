@@ -170,6 +170,14 @@ def test_blocks_of_which_a_filter_leaves_no_rows_have_results_without_rows(fitte
     assert_allclose(codes.compute(), fitted.transform(X[is_kept]), atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["Int64", "Float32", "boolean"])
+def test_dask_frames_of_nullable_types_are_transformed(dtype, X):
+    pytest.importorskip("pandas")
+    frame = as_dask_frame(X.round() > 0).astype(dtype)
+    named = SMALL().fit(frame)
+    assert_allclose(named.transform(frame).compute(), named.transform(frame.compute()), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("estimator", "methods"),
     [

@@ -116,7 +116,8 @@ def _of_array_block(of_rows: Any, empty: np.ndarray, rows: Any, *, block_id: Any
 
 def _lazy_frame(of_rows: Callable[[Any], Any], X: Any) -> Any:
     """Return a Dask array, or what the method makes of frames, in the partitions of a frame."""
-    empty = of_rows(X._meta_nonempty)[:0]
+    # Its second row is missing where types are nullable.
+    empty = of_rows(X._meta_nonempty.iloc[:1])[:0]
     return X.map_partitions(partial(_of_partition, of_rows, empty), meta=empty)
 
 
