@@ -103,6 +103,8 @@ def export_onnx(
 
     Notes
     -----
+    Files do not check their input: infinite values, which Python refuses, give NaN.
+
     Detectors compute in float64. Those with ``method='neighbors'`` are exported with any reducer,
     which they do not need for scores; with ``method='error'``, the reducer must be an estimator of
     skae, a scaler, PCA or TruncatedSVD, or a Pipeline of them. The same holds for the steps of a
