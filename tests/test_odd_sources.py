@@ -81,6 +81,14 @@ def test_the_index_of_a_frame_that_was_written_is_no_feature(X, tmp_path):
     assert open_rows(tmp_path / "a.parquet", columns=["time"]).shape == (len(X), 1)
 
 
+@pytest.mark.parametrize("about", [b"no json", b"[]", b'{"index_columns": null}', b"\xff"])
+def test_what_another_program_says_of_an_index_does_no_harm(about, X, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"a": X[:, 0]}).replace_schema_metadata({b"pandas": about})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert open_rows(tmp_path / "a.parquet").feature_names == ["a"]
+
+
 @pytest.mark.parametrize("edges", [[], [0, 20, 10], [5, 20], [0, 9.5], 20])
 def test_edges_of_parts_that_leave_rows_out_are_refused(edges):
     class Made(RowSource):

@@ -193,9 +193,13 @@ def _index_columns(schema: Any) -> set[str]:
 
     pandas.read_parquet makes an index of them, too.
     """
-    about = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-    # A range is described by a dict, and has no column.
-    return {each for each in about.get("index_columns", ()) if isinstance(each, str)}
+    try:
+        found = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        # A range is described by a dict, and has no column.
+        return {each for each in found if isinstance(each, str)}
+    # Another program may write anything there, or nothing.
+    except (ValueError, TypeError, LookupError):
+        return set()
 
 
 def _numpy_type(arrow_type: Any) -> Any:
