@@ -125,7 +125,8 @@ DROPPING = Dense((8,), dropout=0.2, normalization="batch", linear_skip=False)
         AutoencoderClassifier(3, **SMALL),
         HybridAutoencoder(reducer=PCA(3), **SMALL),
     ],
-    ids=repr,
+    # Not the whole: functions have an address, which is another in each worker of a test run.
+    ids=lambda estimator: type(estimator).__name__,
 )
 def test_the_last_iteration_has_the_scores_of_ordinary_fits(estimator):
     results = search(estimator, {"alpha": [0.0, 1.0]}, min_resources=2).cv_results_

@@ -79,14 +79,15 @@ def test_skorch_is_known_to_the_engine_alone():
 
 @pytest.fixture(scope="module")
 def modules():
-    """Modules that an import of skae adds to those of its dependencies, and all of them; names
-    of skae that cannot be used afterwards."""
+    """Modules that an import of an estimator adds to those of its dependencies, and all of them;
+    names of skae that cannot be used afterwards."""
     # All at once: each new process takes seconds.
     script = """
 import json, sys, torch, sklearn.decomposition, skorch
 before = set(sys.modules)
-import skae
+from skae import Autoencoder
 after = set(sys.modules)
+import skae
 missing = [name for name in skae.__all__ if not hasattr(skae, name)]
 print(json.dumps([sorted(after - before), sorted(after), missing]))
 """
@@ -103,6 +104,14 @@ def test_importing_skae_leaves_the_heavy_parts_of_scikit_learn_to_those_who_use_
 def test_what_stands_around_the_estimators_is_imported_at_its_first_use(modules):
     around = {"_card", "comparison", "export", "model_selection", "persistence", "plotting"}
     assert not {f"skae.{name}" for name in around} & modules[1]
+
+
+def test_an_estimator_is_imported_without_the_others(modules):
+    families = {path.stem for path in ROOT.glob("estimators/[!_]*.py")}
+    assert len(families) > 10
+    assert {f"skae.estimators.{name}" for name in families} & modules[0] == {
+        "skae.estimators.autoencoder"
+    }
 
 
 def test_every_public_name_is_found_after_an_import_of_skae(modules):
