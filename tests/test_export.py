@@ -267,6 +267,23 @@ def test_a_detector_of_rows_with_missing_values_is_exported(tmp_path):
         np.testing.assert_allclose(scores, detector.score_samples(incomplete), atol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["neighbors", "error"])
+@pytest.mark.parametrize("infinity", [np.inf, -np.inf])
+def test_infinite_values_are_outliers_for_a_file_that_cannot_raise(method, infinity):
+    detector = ReconstructionOutlierDetector(method=method, random_state=0).fit(X)
+    rows = ROWS[:3].copy()
+    rows[1, 2] = infinity
+    found = DetectorMethods(detector, ["score_samples", "predict", "p_values"])
+    scores, labels, p_values = (each.numpy() for each in found(torch.as_tensor(rows)))
+    assert scores[1] == -np.inf
+    assert labels[1] == -1
+    assert p_values[1] == pytest.approx(detector._p_values_of_ranks()[0])
+    # Errors of the trimmed PCA are zero up to rounding.
+    np.testing.assert_allclose(
+        scores[::2], detector.score_samples(ROWS[:3:2]), rtol=1e-5, atol=1e-9
+    )
+
+
 @pytest.mark.parametrize("name", ["HybridAutoencoder", "UNet"])
 def test_images_go_in_and_come_out_in_their_layout(name, tmp_path):
     fitted = clone(FOR_IMAGES[name]).fit(IMAGES, IS_LARGE)

@@ -92,6 +92,21 @@ def test_steps_without_observed_values_have_no_score_and_are_normal(neighbors_se
     assert (p_values == 1).all()
 
 
+def test_a_step_with_an_infinite_value_is_an_outlier(errors_session):
+    _, session = errors_session
+    series = WHOLE[:60].copy()
+    series[40, 0] = np.inf
+    found = dict(
+        zip(
+            (each.name for each in session.get_outputs()),
+            session.run(None, {"X": series}),
+            strict=True,
+        )
+    )
+    assert found["score_samples"][40] == -np.inf
+    assert found["predict"][40] == -1
+
+
 def test_the_last_window_of_a_stream_gives_the_score_of_its_last_step(errors_session):
     detector, session = errors_session
     known, new = WHOLE[:300], WHOLE[300:310]

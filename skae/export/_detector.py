@@ -189,8 +189,15 @@ def _predict(detector: Detector) -> Step:
 def _p_values(detector: Detector) -> Step:
     ranks = Ranks(detector.calibration_scores_[:, None])
     by_rank = torch.as_tensor(detector._p_values_of_ranks())
-    # Ties count against normality, also those that rounding hides.
-    return lambda scores: by_rank[ranks((scores + _ROUNDING * scores.abs())[:, None])[:, 0]]
+
+    def p_values(scores: torch.Tensor) -> torch.Tensor:
+        # Ties count against normality, also those that rounding hides.
+        raised = scores + _ROUNDING * scores.abs()
+        # An infinite score would become NaN, which stands for rows that say nothing.
+        raised = torch.where(scores.isinf(), scores, raised)
+        return by_rank[ranks(raised[:, None])[:, 0]]
+
+    return p_values
 
 
 # From the scores of samples to the result of a method.
@@ -225,6 +232,8 @@ class DetectorMethods(nn.Module):
 
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Apply the methods to samples (n_samples, ...), or to the steps of a series."""
-        scores = self.scores(X).double()
+        # A file raises no errors, but infinite values must not count as normal.
+        is_infinite = X.isinf().flatten(1).any(dim=1)
+        scores = torch.where(is_infinite, -torch.inf, self.scores(X).double())
         results = [step(scores) for step in self.steps]
         return tuple(each.float() if each.is_floating_point() else each for each in results)

@@ -103,7 +103,8 @@ def export_onnx(
 
     Notes
     -----
-    Files do not check their input: infinite values, which Python refuses, give NaN.
+    Files raise no errors: for infinite values, which Python refuses, results are NaN. Detectors
+    score rows and time steps that hold one with minus infinity, so that they are outliers.
 
     Detectors compute in float64. Those with ``method='neighbors'`` are exported with any reducer,
     which they do not need for scores; with ``method='error'``, the reducer must be an estimator of
