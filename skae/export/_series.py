@@ -135,25 +135,8 @@ def _latest(places: torch.Tensor, window: int) -> torch.Tensor:
     return F.max_pool2d(padded[None], (1, window), 1)[0].T.long()
 
 
-class WindowRows(nn.Module):
-    """`Windows.transform`.
-
-    Parameters
-    ----------
-    windows : Windows
-    """
-
-    def __init__(self, windows: Windows) -> None:
-        super().__init__()
-        self.window, self.stride = windows.window_, int(windows.stride)
-
-    def forward(self, X: torch.Tensor) -> torch.Tensor:
-        """Cut a series (n_timesteps, n_channels)."""
-        return _cut(X, _starts(len(X), self.window, self.stride), self.window).flatten(1)
-
-
-class JoinedWindows(nn.Module):
-    """`Windows.inverse_transform` of the windows of one series.
+class _OfWindows(nn.Module):
+    """Base of the methods of `Windows`.
 
     Parameters
     ----------
@@ -164,6 +147,18 @@ class JoinedWindows(nn.Module):
         super().__init__()
         self.window, self.stride = windows.window_, int(windows.stride)
         self.n_channels = windows.n_features_in_
+
+
+class WindowRows(_OfWindows):
+    """`Windows.transform`."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Cut a series (n_timesteps, n_channels)."""
+        return _cut(X, _starts(len(X), self.window, self.stride), self.window).flatten(1)
+
+
+class JoinedWindows(_OfWindows):
+    """`Windows.inverse_transform` of the windows of one series."""
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Join windows (n_windows, window * n_channels)."""

@@ -33,6 +33,9 @@ class _OfColumns(nn.Module):
         Those that are mapped, and their places in the table.
     """
 
+    center: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, encoder: TableEncoder, columns: Sequence[tuple[int, Any]]) -> None:
         super().__init__()
         self.encoder = encoder
@@ -46,6 +49,10 @@ class _OfColumns(nn.Module):
             kind([column for _, column in members], [_number_type(encoder, i) for i, _ in members])
             for (kind, _), members in by_kind.items()
         )
+        # Of encoded numbers: what makes raw ones of them.
+        for name in ("center", "scale"):
+            arrays = [getattr(column, name) for column in encoder.columns_ if column.n_encoded]
+            self.register_buffer(name, torch.tensor(np.concatenate([np.zeros(0), *arrays])))
 
     def grouped(self) -> Iterator[tuple[list[int], Group]]:
         """Iterate over the groups and the places of their columns."""
@@ -60,9 +67,6 @@ class TableEncoding(_OfColumns):
     encoder : TableEncoder
     """
 
-    center: torch.Tensor
-    scale: torch.Tensor
-
     def __init__(self, encoder: TableEncoder) -> None:
         varying = [(i, each) for i, each in enumerate(encoder.columns_) if each.n_encoded]
         super().__init__(encoder, varying)
@@ -71,9 +75,6 @@ class TableEncoding(_OfColumns):
         # From the order of the groups to that of the table.
         made = [k for places in self.places for i in places for k in slices[i]]
         self.order = nn.Buffer(torch.tensor(np.argsort(made)))
-        for name in ("center", "scale"):
-            arrays = [getattr(column, name) for _, column in varying]
-            self.register_buffer(name, torch.tensor(np.concatenate([np.zeros(0), *arrays])))
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         X = X.double()
@@ -92,17 +93,11 @@ class TableDecoding(_OfColumns):
     encoder : TableEncoder
     """
 
-    center: torch.Tensor
-    scale: torch.Tensor
-
     def __init__(self, encoder: TableEncoder) -> None:
         columns = list(enumerate(encoder.columns_))
         constants = [each for each in columns if _is_constant(each[1])]
         with_values = [(i, inner_column(each)) for i, each in columns if inner_column(each)]
         super().__init__(encoder, with_values)
-        for name in ("center", "scale"):
-            arrays = [getattr(each, name) for _, each in columns if each.n_encoded]
-            self.register_buffer(name, torch.tensor(np.concatenate([np.zeros(0), *arrays])))
         # Behind the decoded numbers are those of the constants, which are not encoded.
         slices, end = _slices(encoder), len(self.center)
         for i, column in constants:

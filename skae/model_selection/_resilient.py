@@ -9,9 +9,9 @@ class ResilientClient:
     """Client of Dask through which searches survive workers that die.
 
     joblib scatters the rows and the indices of folds to workers. Dask cannot compute scattered data
-    again: where a worker dies, fits that need what it alone held are canceled, and the search ends
-    with them. This client sends data as the result of a task, which another worker repeats. A dead
-    worker then costs no more than what it was at.
+    again: where a worker dies, fits that need data which no other worker holds are canceled, and
+    the search ends with them. This client sends data as the result of a task, which another worker
+    repeats. A dead worker then costs no more than the fits that it was computing.
 
     Parameters
     ----------
